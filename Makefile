@@ -1,0 +1,132 @@
+# `make help` lists the targets. Written for GNU make 3.81 (macOS) and newer, and a path without spaces.
+# ARGS goes through to the command behind a target: make test ARGS='-k drivers'.
+
+PYTHON ?= python3
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup report test lab lint format bench recovery lock clean which-python FORCE
+
+# ---- the environment -------------------------------------------------------
+# An active virtual or conda environment is used; conda's base, which belongs to no project, is not.
+OWN := $(CURDIR)/.venv
+ENV := $(OWN)
+ifneq ($(VIRTUAL_ENV),)
+  ENV := $(VIRTUAL_ENV)
+else ifneq ($(CONDA_PREFIX),)
+  ifneq ($(CONDA_DEFAULT_ENV),base)
+    ENV := $(CONDA_PREFIX)
+  endif
+endif
+BIN := $(ENV)/bin
+PY := $(BIN)/python
+RUN := PATH="$(BIN):$$PATH"
+PIP := "$(PY)" -m pip --disable-pip-version-check --no-input -q
+
+# Only where nobody named a PYTHON may another one on the PATH stand in for it.
+CANDIDATES := $(PYTHON)
+ifeq ($(origin PYTHON),file)
+  CANDIDATES += python3.13 python3.12 python3.11
+endif
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+VERSION := import sys; print(*sys.version_info[:3], sep=".")
+
+# Prints the first Python that suits, or says why there is none.
+FIND_PYTHON = for p in $(CANDIDATES); do \
+	    if "$$p" -c '$(SUITS)' >/dev/null 2>&1; then echo "$$p"; exit 0; fi; \
+	  done; \
+	  seen=$$("$(PYTHON)" -c '$(VERSION)' 2>/dev/null || echo 'not there'); \
+	  echo "cxlab needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$seen. Name one: make setup PYTHON=python3.12" >&2; \
+	  exit 1
+
+# The stamp holds the folder it was made for: a copied tree, or an environment shared by two clones, is set up anew.
+STAMP := $(ENV)/.cxlab-setup
+MADE_FOR := $(shell cat "$(STAMP)" 2>/dev/null)
+ifneq ($(MADE_FOR),$(CURDIR))
+$(STAMP): FORCE
+endif
+
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	if [ "$(ENV)" = "$(OWN)" ]; then \
+	  if ! "$(PY)" -c '$(SUITS)' >/dev/null 2>&1 || [ "$(or $(MADE_FOR),$(CURDIR))" != "$(CURDIR)" ]; then \
+	    python=$$($(FIND_PYTHON)); \
+	    "$$python" -m venv --clear "$(OWN)" >&2; \
+	  fi; \
+	elif [ ! -x "$(PY)" ]; then \
+	  echo "the active environment $(ENV) has no bin/python: deactivate it or make it anew" >&2; exit 1; \
+	elif ! "$(PY)" -c '$(SUITS)'; then \
+	  echo "cxlab needs Python 3.11, 3.12 or 3.13; the active environment $(ENV) has $$("$(PY)" -c '$(VERSION)')" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(ENV) (Python $$("$(PY)" -c '$(VERSION)')), once; this takes a minute or two" >&2; \
+	"$(PY)" -m pip --version >/dev/null 2>&1 || "$(PY)" -m ensurepip >/dev/null; \
+	if ls "$(ENV)"/conda-meta/lifelines-*.json >/dev/null 2>&1; then \
+	  echo "Its packages come from environment.yml" >&2; \
+	else \
+	  $(PIP) install --require-hashes -r requirements.lock; \
+	fi; \
+	$(PIP) install --no-deps --no-build-isolation -e .; \
+	echo "$(CURDIR)" > "$(STAMP)"
+
+FORCE:
+
+# ---- targets ---------------------------------------------------------------
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | while read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## set up the environment; the targets below do it by themselves
+
+report: $(STAMP) ## render the demo report; the last line names the file to open
+	@$(RUN) "$(BIN)/cxlab" render reports/demo.yml $(ARGS)
+
+test: $(STAMP) ## run the tests
+	@$(RUN) "$(PY)" -m pytest -n 2 $(ARGS)
+
+# Jupyter refuses to run as root, as a container does, unless told.
+lab: $(STAMP) ## JupyterLab on notebooks/
+	@$(RUN) "$(PY)" -m jupyterlab --LabApp.default_url=/lab/tree/notebooks \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+NBSTRIPOUT = "$(PY)" -m nbstripout --keep-id \
+	  --extra-keys "metadata.papermill cell.metadata.papermill cell.metadata.execution"
+
+lint: $(STAMP) ## ruff, mypy, and notebooks without outputs
+	@"$(PY)" -m ruff check .
+	@"$(PY)" -m ruff format --check .
+	@"$(PY)" -m mypy
+	@$(if $(NOTEBOOKS),$(NBSTRIPOUT) --verify $(NOTEBOOKS) \
+	  || { echo "notebooks with outputs or a run's metadata: make format strips them" >&2; exit 1; })
+
+format: $(STAMP) ## let ruff rewrite what it can, and strip the notebooks
+	@"$(PY)" -m ruff check --fix -q . || true
+	@"$(PY)" -m ruff format .
+	@$(if $(NOTEBOOKS),$(NBSTRIPOUT) $(NOTEBOOKS))
+
+bench: $(STAMP) ## time and memory, at scale and of a render
+	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
+	  $(RUN) "$(PY)" $$b $(ARGS); done
+
+recovery: $(STAMP) ## does simulated data give the true effects back?
+	@$(RUN) "$(PY)" benchmarks/recovery.py $(ARGS)
+
+# One version for every Python and system. Without a wheel for all of them the newest are passed over:
+# autograd-gamma 0.5 (source only), argon2-cffi-bindings 26 (no wheel for Intel Macs).
+lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions); needs uv
+	@command -v uv >/dev/null || { echo "make lock needs uv, which nothing else here does: pip install uv" >&2; exit 1; }
+	@echo 'argon2-cffi-bindings<26' | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q pyproject.toml \
+	  --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --only-binary autograd-gamma -c /dev/stdin \
+	  -o requirements.lock $(ARGS) >/dev/null
+	@sed '/^ *#  *-c /d' requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean: ## remove caches and built packages; reports and .venv stay
+	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
+
+which-python:
+	@$(FIND_PYTHON)

@@ -1,0 +1,296 @@
+"""Rows that cannot be: found by aggregate queries, counted, shown with examples.
+
+A row is set aside for the first rule it breaks. A table of which more than half cannot be,
+or whose key repeats, is refused. Contacts and answers after a customer's end (exit surveys)
+are possible but of no use to any analysis of what came before; they are set aside and
+counted too, and do not make a table refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from cxlab.data.contract import OUTCOMES, Settings
+from cxlab.data.sources import TypedTable
+from cxlab.errors import DataError
+
+__all__ = ["AFTER_END", "SetAside", "sift"]
+
+AFTER_END = "after the customer's end"
+_REASON = "cx_reason"
+_EXAMPLES = 3
+_SHARE_REFUSED = 0.5
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rows of one table set aside by one rule.
+
+    Parameters
+    ----------
+    table, rule : str
+        Where, and what the rows break.
+    rows : int
+        How many.
+    examples : tuple of dict
+        Up to three of the rows, by column.
+    """
+
+    table: str
+    rule: str
+    rows: int
+    examples: tuple[dict[str, str], ...]
+
+
+Rules = list[tuple[str, nw.Expr]]
+
+
+def sift(
+    tables: Mapping[str, TypedTable],
+    frames: Mapping[str, nw.LazyFrame[Any]],
+    settings: Settings,
+) -> tuple[dict[str, nw.LazyFrame[Any]], list[SetAside]]:
+    """Part each table's rows into those kept and those set aside.
+
+    Parameters
+    ----------
+    tables : mapping
+        The tables as read.
+    frames : mapping
+        The same tables as lazy frames.
+    settings : Settings
+        What ``dataset.yml`` says.
+
+    Returns
+    -------
+    kept : dict of LazyFrame
+        The rows to be used, still lazy.
+    set_aside : list of SetAside
+        What was left out and why, in the order of tables and rules.
+
+    Raises
+    ------
+    DataError
+        A key repeats, or more than half of a table's rows cannot be.
+    """
+    kept: dict[str, nw.LazyFrame[Any]] = {}
+    found: list[SetAside] = []
+    for name, typed in tables.items():
+        _refuse_duplicates(typed, frames[name])
+        frame, rules = _rules(typed, frames[name], kept, settings)
+        marked = frame.with_columns(_reason(rules))
+        found += _count(typed, marked, rules)
+        kept[name] = marked.filter(nw.col(_REASON).is_null()).select(*typed.columns)
+    return kept, found
+
+
+def _reason(rules: Rules) -> nw.Expr:
+    """Name the first rule a row breaks; null for a row that breaks none."""
+    reason: nw.Expr = nw.lit(None, dtype=nw.String)
+    for text, breaks in reversed(rules):
+        reason = nw.when(breaks.fill_null(False)).then(nw.lit(text)).otherwise(reason)
+    return reason.alias(_REASON)
+
+
+def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[SetAside]:
+    name = typed.table.name
+    broken = marked.filter(~nw.col(_REASON).is_null())
+    counts = broken.group_by(_REASON).agg(rows=nw.len()).collect(backend="pyarrow").to_dict(
+        as_series=False
+    )
+    rows_by_rule = dict(zip(counts[_REASON], counts["rows"], strict=True))
+    found = []
+    for text, _ in rules:
+        if text not in rows_by_rule:
+            continue
+        examples = (
+            broken.filter(nw.col(_REASON) == text)
+            .select(*typed.columns)
+            .sort(*[c.name for c in typed.table.columns if c.name in typed.columns])
+            .head(_EXAMPLES)
+            .collect(backend="pyarrow")
+            .rows(named=True)
+        )
+        shown = tuple({k: str(v) for k, v in r.items() if v is not None} for r in examples)
+        found.append(SetAside(name, text, int(rows_by_rule[text]), shown))
+    wrong = [s for s in found if s.rule != AFTER_END]
+    total = sum(s.rows for s in wrong)
+    if total > _SHARE_REFUSED * typed.rows:
+        most = max(wrong, key=lambda s: s.rows)
+        raise DataError(
+            f"{typed.file}: table {name}: {total} of {typed.rows} rows cannot be, more than half; "
+            f"most often: {most.rule} ({most.rows} rows, such as {most.examples[0]})"
+        )
+    return found
+
+
+def _refuse_duplicates(typed: TypedTable, frame: nw.LazyFrame[Any]) -> None:
+    key = [c for c in typed.table.key if c in typed.columns]
+    if not key or (typed.table.name == "customers" and key != list(typed.table.key)):
+        return
+    known = frame.filter(~nw.col(key[0]).is_null())
+    repeated = known.group_by(key).agg(cx_n=nw.len()).filter(nw.col("cx_n") > 1)
+    rows = repeated.sort(*key).head(_EXAMPLES).collect(backend="pyarrow").rows(named=True)
+    if rows:
+        total = repeated.select(nw.len()).collect(backend="pyarrow").item()
+        met = "; ".join(", ".join(f"{k} {r[k]}" for k in key) for r in rows)
+        raise DataError(
+            f"{typed.file}: table {typed.table.name}: the key ({', '.join(key)}) repeats for "
+            f"{total} of its values, such as {met}; allowed: one row each"
+        )
+
+
+def _rules(
+    typed: TypedTable,
+    frame: nw.LazyFrame[Any],
+    kept: Mapping[str, nw.LazyFrame[Any]],
+    settings: Settings,
+) -> tuple[nw.LazyFrame[Any], Rules]:
+    """Give the frame with what its rules need, and the rules in order."""
+    name = typed.table.name
+    if name == "customers":
+        if "tenure" in typed.columns:
+            return frame, _snapshot_rules(typed)
+        return _customer_rules(typed, frame, settings)
+    if name == "interactions":
+        return _with_ends(frame, kept["customers"]), _interaction_rules(typed, settings)
+    if name == "feedback":
+        if "customer_id" in typed.columns:
+            frame = _with_ends(frame, kept["customers"])
+        return frame, _feedback_rules(typed, settings)
+    rules = _absent(typed, *typed.table.required)
+    rules += _negative(typed, "fix_cost")
+    if name == "interventions":
+        rules += _before(typed, "ended_at", "started_at", "ended before it started")
+        rules += _past(settings, typed, "started_at")
+    return frame, rules
+
+
+def _absent(typed: TypedTable, *columns: str) -> Rules:
+    return [(f"no {c}", nw.col(c).is_null()) for c in columns if c in typed.columns]
+
+
+def _negative(typed: TypedTable, *columns: str) -> Rules:
+    return [(f"{c} below 0", nw.col(c) < 0) for c in columns if c in typed.columns]
+
+
+def _before(typed: TypedTable, later: str, earlier: str, text: str) -> Rules:
+    """Mark ``later`` before ``earlier``; a plain date counts as any time of its day."""
+    if later not in typed.columns or earlier not in typed.columns:
+        return []
+    day = nw.col(earlier).dt.truncate("1d")
+    dated = nw.col(later) == nw.col(later).dt.truncate("1d")
+    return [(text, (nw.col(later) < nw.col(earlier)) & ~(dated & (nw.col(later) == day)))]
+
+
+def _past(settings: Settings, typed: TypedTable, *columns: str) -> Rules:
+    if settings.observed_end is None:
+        return []
+    return [
+        (f"{c} past observed_until", nw.col(c) >= nw.lit(settings.observed_end))
+        for c in columns
+        if c in typed.columns
+    ]
+
+
+def _snapshot_rules(typed: TypedTable) -> Rules:
+    return [
+        *_absent(typed, "tenure", "churned"),
+        *_negative(typed, "tenure"),
+    ]
+
+
+def _customer_rules(
+    typed: TypedTable, frame: nw.LazyFrame[Any], settings: Settings
+) -> tuple[nw.LazyFrame[Any], Rules]:
+    rules = _absent(typed, "customer_id", "started_at")
+    rules += _before(typed, "ended_at", "started_at", "ended before it started")
+    rules += _before(typed, "cancelled_at", "started_at", "cancelled before it started")
+    rules += _before(typed, "ended_at", "cancelled_at", "cancelled after it ended")
+    rules += _past(settings, typed, "started_at", "cancelled_at")
+    if "ended_at" in typed.columns:
+        # With notice given, an end that is still to come is known and possible.
+        known = nw.lit(False)
+        if "cancelled_at" in typed.columns:
+            known = ~nw.col("cancelled_at").is_null()
+        rules += [(t, e & ~known) for t, e in _past(settings, typed, "ended_at")]
+    if "renewal_days" in typed.columns:
+        rules.append(("renewal_days not above 0", nw.col("renewal_days") <= 0))
+    def before(column: str) -> nw.Expr:
+        return nw.col(column).shift(1).over("customer_id", order_by="started_at")
+
+    frame = frame.with_columns(cx_prev_start=before("started_at"))
+    overlaps = ~nw.col("cx_prev_start").is_null()
+    if "ended_at" in typed.columns:
+        frame = frame.with_columns(cx_prev_end=before("ended_at"))
+        still_open = nw.col("cx_prev_end").is_null()
+        overlaps = overlaps & (still_open | (nw.col("cx_prev_end") > nw.col("started_at")))
+    rules.append(("started before the customer's previous spell ended", overlaps))
+    return frame, rules
+
+
+def _with_ends(
+    frame: nw.LazyFrame[Any], customers: nw.LazyFrame[Any]
+) -> nw.LazyFrame[Any]:
+    """Join each row's customer: whether it is known, and its last end (null: still open)."""
+    columns = customers.collect_schema().names()
+    if "customer_id" not in columns:
+        return frame.with_columns(cx_known=nw.lit(True), cx_end=nw.lit(None, dtype=nw.Datetime()))
+    if "ended_at" in columns:
+        open_spell = nw.col("ended_at").is_null().cast(nw.Int32).max()
+        ends = customers.group_by("customer_id").agg(
+            cx_open=open_spell, cx_last=nw.col("ended_at").max()
+        )
+        ends = ends.with_columns(
+            cx_end=nw.when(nw.col("cx_open") == 0).then(nw.col("cx_last"))
+        ).select("customer_id", "cx_end")
+    else:
+        ends = customers.select("customer_id").unique()
+        ends = ends.with_columns(cx_end=nw.lit(None, dtype=nw.Datetime()))
+    ends = ends.with_columns(cx_known=nw.lit(True))
+    return frame.join(ends, on="customer_id", how="left")
+
+
+def _interaction_rules(typed: TypedTable, settings: Settings) -> Rules:
+    rules = _absent(typed, "customer_id", "occurred_at", "touchpoint")
+    rules.append(("unknown customer", nw.col("cx_known").is_null()))
+    if "outcome" in typed.columns:
+        foreign = ~nw.col("outcome").is_null() & ~nw.col("outcome").is_in(OUTCOMES)
+        rules.append((f"outcome none of {', '.join(OUTCOMES)}", foreign))
+    rules += _before(typed, "resolved_at", "occurred_at", "resolved before it was opened")
+    rules += _negative(typed, "response_seconds", "handle_seconds")
+    rules += _past(settings, typed, "occurred_at", "resolved_at")
+    rules.append((AFTER_END, nw.col("occurred_at") > nw.col("cx_end")))
+    return rules
+
+
+def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
+    rules = _absent(typed, "metric")
+    metrics = settings.all_metrics
+    rules.append(
+        (f"metric none of {', '.join(metrics)}", ~nw.col("metric").is_in(list(metrics)))
+    )
+    if "score" in typed.columns:
+        for name, metric in metrics.items():
+            low, high = metric.scale
+            off = (nw.col("score") < low) | (nw.col("score") > high)
+            text = f"{name} score off its scale {low:g} to {high:g}"
+            rules.append((text, (nw.col("metric") == name) & off))
+    times = [c for c in ("asked_at", "responded_at") if c in typed.columns]
+    if times:
+        untimed = nw.col(times[0]).is_null()
+        for column in times[1:]:
+            untimed = untimed & nw.col(column).is_null()
+        rules.append((f"no {' and no '.join(times)}", untimed))
+    rules += _before(typed, "responded_at", "asked_at", "answered before it was asked")
+    rules += _past(settings, typed, "asked_at", "responded_at")
+    if "customer_id" in typed.columns:
+        anonymous = nw.col("customer_id").is_null()
+        rules.append(("unknown customer", ~anonymous & nw.col("cx_known").is_null()))
+        for column in times:
+            rules.append((AFTER_END, nw.col(column) > nw.col("cx_end")))
+    return rules

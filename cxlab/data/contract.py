@@ -1,0 +1,370 @@
+"""The data contract: the tables, their columns, and what ``dataset.yml`` may say.
+
+DESIGN of the contract: only ``customers`` is required, in one of two forms. The *spell*
+form has a row a subscription (``started_at``, ``ended_at``); the *snapshot* form has a
+row a customer (``tenure``, ``churned``). A column with a ``kind`` is read as that kind
+or refused; a column of ``customers`` that is not listed is an attribute.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cxlab.errors import DataError, one_of
+
+__all__ = [
+    "OUTCOMES",
+    "SNAPSHOT",
+    "TABLES",
+    "BadRules",
+    "Column",
+    "Inactivity",
+    "Metric",
+    "Settings",
+    "Table",
+    "read_settings",
+    "read_yaml",
+    "validation_line",
+]
+
+Kind = Literal["id", "time", "number", "flag", "text"]
+OUTCOMES = ("ok", "failed")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the contract.
+
+    Parameters
+    ----------
+    name : str
+        The contract's name for it.
+    kind : {"id", "time", "number", "flag", "text"}
+        How its values are read.
+    required : bool
+        Whether the table is refused without it.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the contract: its columns and its key (checked where all of it is present)."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns the table is refused without."""
+        return tuple(c.name for c in self.columns if c.required)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns of the contract."""
+        return tuple(c.name for c in self.columns)
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Read ``"name:kind"`` words; a ``!`` marks a required column."""
+    words = (w.split(":") for w in text.split())
+    return tuple(Column(n.rstrip("!"), k, n.endswith("!")) for n, k in words)  # type: ignore[arg-type]
+
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        Table(
+            "customers",
+            _columns(
+                "customer_id!:id started_at!:time ended_at:time cancelled_at:time end_reason:text "
+                "renews_at:time renewal_days:number monthly_value:number"
+            ),
+            key=("customer_id", "started_at"),
+        ),
+        Table(
+            "interactions",
+            _columns(
+                "interaction_id:id customer_id!:id occurred_at!:time touchpoint!:text channel:text "
+                "outcome:text response_seconds:number handle_seconds:number resolved_at:time "
+                "due_at:time journey_id:id value:number text:text"
+            ),
+            key=("interaction_id",),
+        ),
+        Table(
+            "feedback",
+            _columns(
+                "customer_id:id asked_at:time responded_at:time metric!:text score:number "
+                "touchpoint:text interaction_id:id comment:text response_id:id"
+            ),
+        ),
+        Table(
+            "touchpoints",
+            _columns("touchpoint!:text stage:text owner:text fix_cost:number"),
+            key=("touchpoint",),
+        ),
+        Table(
+            "interventions",
+            _columns(
+                "intervention!:text touchpoint!:text started_at!:time ended_at:time "
+                "scope_column:text scope_value:text"
+            ),
+            key=("intervention", "touchpoint", "started_at", "scope_column", "scope_value"),
+        ),
+    )
+}
+
+SNAPSHOT = Table(
+    "customers",
+    _columns("customer_id:id tenure!:number churned!:flag monthly_value:number"),
+    key=("customer_id",),
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metric(_Strict):
+    """A feedback metric: its scale, which end is good, and the layer it speaks of."""
+
+    scale: tuple[float, float]
+    direction: Literal["higher_is_better", "lower_is_better"] = "higher_is_better"
+    layer: Literal["functional", "emotional", "sensory"] = "functional"
+
+    @field_validator("scale")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError("scale must be [lowest, highest]")
+        return value
+
+
+class BadRules(_Strict):
+    """When a contact counts as bad besides its outcome.
+
+    Parameters
+    ----------
+    wait_over_seconds : float, optional
+        A first response slower than this is bad from the moment the limit passes.
+    unresolved_after_days : float, optional
+        A contact not resolved this many days after it occurred is bad from then on.
+    """
+
+    wait_over_seconds: float | None = Field(default=None, gt=0)
+    unresolved_after_days: float | None = Field(default=None, gt=0)
+
+
+class _InactivityRule(_Strict):
+    days: int = Field(gt=0)
+
+
+class Inactivity(_Strict):
+    """Churn by silence: a customer without a contact for ``days`` has left."""
+
+    inactivity: _InactivityRule
+
+
+class _SourceFolder(_Strict):
+    path: str
+
+
+class Settings(_Strict):
+    """What ``dataset.yml`` may say; every key is optional and unknown keys are refused.
+
+    Parameters
+    ----------
+    name : str
+        What reports call the dataset (default: the folder's name).
+    columns : mapping
+        Table -> {contract's column: the file's column}.
+    stages : list of str
+        The stages of the journey in their order.
+    metrics : mapping
+        Metric -> scale, direction and layer, besides ``nps``, ``csat`` and ``ces``.
+    currency, time_zone, tenure_unit : str
+        Of ``monthly_value``; of times without a zone; of the snapshot form's ``tenure``.
+    observed_from : date
+        The first day of the feed; customers who were there before it enter the risk set
+        on it (default: the day by which one in a thousand of the contacts had occurred).
+    observed_until : date or datetime
+        The end of what the feed covers; times past it are set aside.
+    churn : "contract" or Inactivity
+        What counts as leaving.
+    bad : BadRules
+        When a contact is bad besides its outcome.
+    source : path
+        Where the tables are, if not beside ``dataset.yml``.
+    """
+
+    name: str | None = None
+    columns: dict[str, dict[str, str]] = Field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    currency: str | None = None
+    time_zone: str = "UTC"
+    tenure_unit: Literal["days", "weeks", "months", "years"] = "days"
+    observed_from: dt.date | None = None
+    observed_until: dt.datetime | dt.date | None = None
+    churn: Literal["contract"] | Inactivity = "contract"
+    bad: BadRules = BadRules()
+    source: _SourceFolder | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for table, mapping in value.items():
+            if table not in TABLES:
+                raise ValueError(one_of("table", table, TABLES))
+            allowed = dict.fromkeys(TABLES[table].names)
+            if table == "customers":
+                allowed |= dict.fromkeys(SNAPSHOT.names)
+            for column in mapping:
+                if column not in allowed:
+                    raise ValueError(one_of(f"{table} column", column, allowed))
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{value!r} is no time zone; allowed: names such as UTC or Europe/Berlin"
+            ) from error
+        return value
+
+    @property
+    def all_metrics(self) -> dict[str, Metric]:
+        """The declared metrics on top of the three that need no declaration."""
+        known = {
+            "nps": Metric(scale=(0, 10)),
+            "csat": Metric(scale=(1, 5)),
+            "ces": Metric(scale=(1, 7)),
+        }
+        return known | self.metrics
+
+    @property
+    def observed_end(self) -> dt.datetime | None:
+        """First instant that is not observed any more; a date means the whole day is."""
+        until = self.observed_until
+        if isinstance(until, dt.datetime):
+            zone = ZoneInfo(self.time_zone)
+            until = until.astimezone(zone).replace(tzinfo=None) if until.tzinfo else until
+            if until.time() != dt.time(0):
+                return until + dt.timedelta(microseconds=1)
+            until = until.date()
+        if until is None:
+            return None
+        return dt.datetime.combine(until, dt.time(0)) + dt.timedelta(days=1)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; an empty file is an empty mapping.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        The file is no YAML, holds no mapping, or cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise DataError(f"{path}{where}: broken YAML ({problem})") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise DataError(f"{path}: must hold keys and values, not {type(data).__name__}")
+    return data
+
+
+def validation_line(path: Path, error: ValidationError, allowed: tuple[str, ...]) -> DataError:
+    """Word the first complaint of a pydantic model as one line about a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file the values came from.
+    error : pydantic.ValidationError
+        What was wrong with them.
+    allowed : tuple of str
+        The keys the file may have, named where one is unknown.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(p) for p in first["loc"])
+    if first["type"] == "extra_forbidden":
+        keys = f"; allowed: {', '.join(allowed)}" if len(first["loc"]) == 1 else ""
+        return DataError(f"{path}: unknown key {where}{keys}")
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
+    return DataError(f"{path}: {where}: {message}{given}")
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read ``dataset.yml`` of a dataset's folder; without one, the defaults hold.
+
+    Parameters
+    ----------
+    folder : Path
+        The dataset's folder.
+
+    Raises
+    ------
+    DataError
+        Broken YAML, an unknown key, or a value that is not allowed.
+    """
+    path = folder / "dataset.yml"
+    if not path.exists():
+        return Settings()
+    data = read_yaml(path)
+    source = data.get("source")
+    if isinstance(source, dict) and "url" in source:
+        raise DataError(
+            f"{path}: source.url: databases cannot be read yet; allowed: path, a folder of "
+            "Parquet or CSV files"
+        )
+    if isinstance(source, dict) and isinstance(source.get("path"), str):
+        data["source"] = {**source, "path": _environment(path, source["path"])}
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise validation_line(path, error, tuple(Settings.model_fields)) from error
+
+
+def _environment(path: Path, text: str) -> str:
+    """Put in environment variables written as ``${NAME}``."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise DataError(f"{path}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)

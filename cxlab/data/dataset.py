@@ -1,0 +1,315 @@
+"""A checked dataset, its tables lazy and seen as they stood at ``as_of``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+
+from cxlab.data.check import SetAside, sift
+from cxlab.data.contract import TABLES, Inactivity, Settings, read_settings
+from cxlab.data.sources import Folder, TypedTable
+from cxlab.errors import AnalysisError, DataError, UsageError
+
+__all__ = ["Dataset", "load"]
+
+Frame = nw.LazyFrame[Any]
+
+# Times that say how far the feed reaches; a due date or a renewal may lie ahead of it.
+_FEED_TIMES = {
+    "customers": ("started_at", "cancelled_at", "ended_at"),
+    "interactions": ("occurred_at", "resolved_at"),
+    "feedback": ("asked_at", "responded_at"),
+    "interventions": ("started_at",),
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Customers and what they lived through, checked, and as known at ``as_of``.
+
+    Parameters
+    ----------
+    name : str
+        What reports call it.
+    path : Path
+        Its folder.
+    settings : Settings
+        What ``dataset.yml`` says.
+    as_of : datetime.date
+        The last day seen; nothing after it is.
+    form : {"spells", "snapshot"}
+        The form of its ``customers`` table.
+    read : mapping
+        The tables as read from their files.
+    set_aside : tuple of SetAside
+        The rows left out, and why.
+
+    See Also
+    --------
+    load : the way to make one.
+    """
+
+    name: str
+    path: Path
+    settings: Settings
+    as_of: dt.date
+    form: Literal["spells", "snapshot"]
+    read: dict[str, TypedTable]
+    set_aside: tuple[SetAside, ...]
+    _folder: Folder = field(repr=False)
+    _kept: dict[str, Frame] = field(repr=False)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that are there."""
+        return tuple(self.read)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The customers' attributes, each ``"number"`` or ``"text"``."""
+        return dict(self.read["customers"].attributes)
+
+    @property
+    def end(self) -> dt.datetime:
+        """The first instant that is not seen: the midnight that ends ``as_of``."""
+        return _midnight_after(self.as_of)
+
+    def attach(self, frame: pd.DataFrame) -> Frame:
+        """Give a pandas frame to the dataset's engine, so that its tables can be joined to it.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Rows to join; kept alive by the caller as long as the lazy frame is used.
+        """
+        return nw.from_native(self._folder.connection.from_df(frame))
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return self._folder.sha256()
+
+    def sha256(self) -> dict[str, str]:
+        """Hash each table's files."""
+        return dict(self._hashes)
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Name the columns of a table that is there; of one that is not, none."""
+        return self.read[table].columns if table in self.read else ()
+
+    def missing(self, needs: Iterable[str]) -> str | None:
+        """Say which of the needed tables are missing, or None where all are there.
+
+        Parameters
+        ----------
+        needs : iterable of str
+            Names of tables.
+        """
+        absent = [t for t in needs if t not in self.read]
+        return f"needs the table {', '.join(absent)}, which {self.name} lacks" if absent else None
+
+    def require(self, *needs: str) -> None:
+        """Refuse an analysis that needs a missing table, or spells where there are none.
+
+        Raises
+        ------
+        AnalysisError
+            A table is missing.
+        """
+        if reason := self.missing(needs):
+            raise AnalysisError(f"{self.path}: the analysis {reason}")
+
+    def table(self, name: str) -> Frame:
+        """Give a table's rows as known at the end of ``as_of``, lazily.
+
+        Rows dated later are not there; an end, an answer or a resolution that came later
+        is null, as it was not known yet.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`tables`.
+
+        Raises
+        ------
+        AnalysisError
+            The dataset has no such table.
+        """
+        self.require(name)
+        frame, columns = self._kept[name], self.columns(name)
+        end = nw.lit(self.end)
+        if name == "customers":
+            return frame if self.form == "snapshot" else self._customers(frame)
+        if name == "interactions":
+            frame = frame.filter(nw.col("occurred_at") < end)
+            return _hide(frame, columns, end, "resolved_at")
+        if name == "feedback":
+            frame = _hide(frame, columns, end, "responded_at", "score", "comment")
+            known = [nw.col(c) < end for c in ("asked_at", "responded_at") if c in columns]
+            return frame.filter(nw.any_horizontal(*known, ignore_nulls=True)) if known else frame
+        if name == "interventions":
+            return frame.filter(nw.col("started_at") < end)
+        return frame
+
+    def _customers(self, frame: Frame) -> Frame:
+        columns, end = self.columns("customers"), nw.lit(self.end)
+        frame = frame.filter(nw.col("started_at") < end)
+        if "ended_at" not in columns:
+            frame = frame.with_columns(ended_at=nw.lit(None, dtype=nw.Datetime()))
+        if isinstance(self.settings.churn, Inactivity):
+            frame = self._silence(frame, self.settings.churn.inactivity.days)
+        frame = _hide(frame, ("ended_at",), end, "ended_at")
+        frame = _hide(frame, columns, end, "cancelled_at")
+        if "end_reason" in columns:
+            open_yet = nw.col("ended_at").is_null()
+            if "cancelled_at" in columns:
+                open_yet = open_yet & nw.col("cancelled_at").is_null()
+            frame = frame.with_columns(end_reason=nw.when(~open_yet).then(nw.col("end_reason")))
+        return frame
+
+    def _silence(self, frame: Frame, days: int) -> Frame:
+        """Date the end of a customer without one to ``days`` after the last contact."""
+        self.require("interactions")
+        last = (
+            self.table("interactions").group_by("customer_id").agg(cx_last=nw.col("occurred_at").max())
+        )
+        columns = frame.collect_schema().names()
+        frame = frame.join(last, on="customer_id", how="left")
+        seen = nw.when(nw.col("cx_last") > nw.col("started_at")).then(nw.col("cx_last"))
+        silent = seen.otherwise(nw.col("started_at")).dt.offset_by(f"{days}d")
+        ended = nw.when(nw.col("ended_at").is_null()).then(silent).otherwise(nw.col("ended_at"))
+        return frame.with_columns(ended_at=ended).select(*columns)
+
+
+def _hide(
+    frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *along: str
+) -> Frame:
+    """Blank a time that had not come by ``end``, and the columns known only with it."""
+    if when not in columns:
+        return frame
+    known = nw.col(when) < end
+    hidden = [c for c in (when, *along) if c in columns]
+    return frame.with_columns(*[nw.when(known).then(nw.col(c)).alias(c) for c in hidden])
+
+
+def _midnight_after(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(0)) + dt.timedelta(days=1)
+
+
+def load(
+    path: str | Path,
+    as_of: dt.date | str | None = None,
+    *,
+    memory_limit: str | None = None,
+) -> Dataset:
+    """Open a dataset and check it against the contract.
+
+    Parameters
+    ----------
+    path : str or Path
+        The dataset's folder, with its tables as Parquet or CSV and maybe ``dataset.yml``.
+    as_of : datetime.date or str, optional
+        The last day to be seen (default: ``observed_until``, else the newest time in any
+        table).
+    memory_limit : str, optional
+        Memory the engine may take before it spills to disk, such as ``"4GB"``.
+
+    Raises
+    ------
+    UsageError
+        The folder does not exist or ``as_of`` is no date.
+    DataError
+        The tables are not what the contract allows, or nobody in them left.
+
+    Examples
+    --------
+    >>> dataset = load("data/demo")  # doctest: +SKIP
+    >>> dataset.table("interactions").head(5).collect()  # doctest: +SKIP
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such dataset folder")
+    day = _parse_day(as_of)
+    settings = read_settings(path)
+    place = path / settings.source.path if settings.source else path
+    if not place.is_dir():
+        raise DataError(f"{path / 'dataset.yml'}: source.path: no folder {settings.source!r}")
+    folder = Folder(place, settings, memory_limit)
+    read = {name: folder.read(name) for name in TABLES if name in folder.files}
+    frames = {
+        name: nw.from_native(folder.connection.table(typed.relation)) for name, typed in read.items()
+    }
+    try:
+        kept, set_aside = sift(read, frames, settings)
+        day = day or _newest(settings, read, kept)
+    except duckdb.Error as error:
+        raise DataError(f"{place}: {str(error).splitlines()[0]}") from error
+    dataset = Dataset(
+        name=settings.name or path.resolve().name,
+        path=path,
+        settings=settings,
+        as_of=day,
+        form="snapshot" if "tenure" in read["customers"].columns else "spells",
+        read=read,
+        set_aside=tuple(set_aside),
+        _folder=folder,
+        _kept=kept,
+    )
+    _refuse_without_churn(dataset)
+    return dataset
+
+
+def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
+    if isinstance(as_of, dt.datetime):
+        return as_of.date()
+    if as_of is None or isinstance(as_of, dt.date):
+        return as_of
+    try:
+        return dt.date.fromisoformat(as_of)
+    except ValueError as error:
+        raise UsageError(f"as_of is {as_of!r}; allowed: a date such as 2026-06-30") from error
+
+
+def _newest(
+    settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]
+) -> dt.date:
+    """Find the last day the feed covers."""
+    if (end := settings.observed_end) is not None:
+        return (end - dt.timedelta(microseconds=1)).date()
+    newest: list[dt.datetime] = []
+    for name, times in _FEED_TIMES.items():
+        if name not in read or not (there := [t for t in times if t in read[name].columns]):
+            continue
+        frame = kept[name]
+        if {"cancelled_at", "ended_at"} <= set(there):
+            # With notice given, the end may lie ahead of the feed.
+            known = nw.col("cancelled_at").is_null()
+            frame = frame.with_columns(ended_at=nw.when(known).then(nw.col("ended_at")))
+        row = frame.select(*[nw.col(t).max() for t in there]).collect(backend="pyarrow").row(0)
+        newest += [t for t in row if t is not None]
+    # A snapshot has no times: its date says nothing, and only has to be the same each run.
+    return max(newest).date() if newest else dt.date(1970, 1, 1)
+
+
+def _refuse_without_churn(dataset: Dataset) -> None:
+    customers = dataset.table("customers")
+    where = f"{dataset.path}: table customers"
+    if dataset.form == "snapshot":
+        left = customers.filter(nw.col("churned") == 1)
+    else:
+        gone = ~nw.col("ended_at").is_null()
+        if "cancelled_at" in dataset.columns("customers"):
+            gone = gone | ~nw.col("cancelled_at").is_null()
+        left = customers.filter(gone)
+    if left.select(nw.len()).collect(backend="pyarrow").item() == 0:
+        raise DataError(
+            f"{where}: nobody left by {dataset.as_of}; churn can only be explained where at "
+            "least one customer has ended_at, cancelled_at or churned 1"
+        )

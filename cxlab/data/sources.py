@@ -1,0 +1,351 @@
+"""Folders of Parquet and CSV files, opened as typed, lazy DuckDB relations.
+
+The SQL that reads and casts a file lives here and nowhere else; everything after speaks
+narwhals. Times become wall-clock times in the dataset's zone, identifiers become text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+
+from cxlab.data.contract import SNAPSHOT, TABLES, Column, Settings, Table
+from cxlab.errors import DataError, UsageError
+
+__all__ = ["Folder", "TypedTable"]
+
+_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
+_ALLOWED = {
+    "time": "ISO 8601 dates and times from 1900 to 2200, such as 2026-06-30 or "
+    "2026-06-30T14:05:00Z",
+    "number": "numbers",
+    "flag": "0 or 1",
+}
+_EXAMPLES = 3
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class TypedTable:
+    """One table as read: the contract's columns under the contract's names, typed.
+
+    Parameters
+    ----------
+    table : Table
+        The contract it was read by.
+    file : str
+        The file's name, for messages.
+    relation : str
+        Name of the DuckDB view or table that holds it.
+    columns : tuple of str
+        Its columns.
+    attributes : mapping
+        Of ``customers``: the further columns, each ``"number"`` or ``"text"``.
+    ignored : tuple of str
+        Columns of the file that are not of the contract and were not read.
+    rows : int
+        Rows in the file.
+    """
+
+    table: Table
+    file: str
+    relation: str
+    columns: tuple[str, ...]
+    attributes: dict[str, str]
+    ignored: tuple[str, ...]
+    rows: int
+
+
+class Folder:
+    """A dataset's folder: finds each table's file and reads it by the contract.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    settings : Settings
+        What ``dataset.yml`` says.
+    memory_limit : str, optional
+        DuckDB's memory limit, such as ``"4GB"``; beyond it, work spills to disk.
+
+    Raises
+    ------
+    UsageError
+        The folder does not exist, or the memory limit is none.
+    """
+
+    def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
+        if not path.is_dir():
+            raise UsageError(f"{path}: no such folder of tables")
+        self.path = path
+        self.settings = settings
+        self.connection = duckdb.connect()
+        self.connection.execute(f"SET TimeZone = {_literal(settings.time_zone)}")
+        # What a query prints while it runs belongs to whoever runs it, never to stdout.
+        self.connection.execute("SET enable_progress_bar = false")
+        if memory_limit is not None:
+            try:
+                self.connection.execute(f"SET memory_limit = {_literal(memory_limit)}")
+            except duckdb.Error as error:
+                raise UsageError(
+                    f"memory limit is {memory_limit!r}; allowed: sizes such as 4GB or 800MB"
+                ) from error
+
+    @cached_property
+    def files(self) -> dict[str, list[Path]]:
+        """The files of each table that is there.
+
+        Raises
+        ------
+        DataError
+            A table is there twice, or ``customers`` is missing.
+        """
+        found: dict[str, list[Path]] = {}
+        for name in TABLES:
+            places = [self.path / f"{name}{suffix}" for suffix in _SUFFIXES]
+            places = [p for p in (*places, self.path / name) if p.exists()]
+            if len(places) > 1:
+                both = " and ".join(p.name for p in places)
+                raise DataError(f"{self.path}: table {name} is there twice, as {both}; keep one")
+            if places:
+                found[name] = _parts(places[0])
+        if "customers" not in found:
+            raise DataError(
+                f"{self.path}: table customers is missing; allowed: customers.parquet, "
+                "customers.csv, customers.csv.gz or a folder customers/ of such files"
+            )
+        return found
+
+    def sha256(self) -> dict[str, str]:
+        """Hash each table's files, in the order of their names."""
+        hashes = {}
+        for name, files in self.files.items():
+            digest = hashlib.sha256()
+            for file in files:
+                with file.open("rb") as stream:
+                    while block := stream.read(1 << 20):
+                        digest.update(block)
+            hashes[name] = digest.hexdigest()
+        return hashes
+
+    def read(self, name: str) -> TypedTable:
+        """Read one table by the contract.
+
+        Parameters
+        ----------
+        name : str
+            The table's name.
+
+        Raises
+        ------
+        DataError
+            The file is unreadable or empty, a column is missing, or a value is not of its
+            column's kind.
+        """
+        files = self.files[name]
+        shown = files[0].name if len(files) == 1 else f"{name}/"
+        types = self._open(name, files, shown)
+        mapping = self.settings.columns.get(name, {})
+        table, chosen = _choose(name, shown, types, mapping)
+        rest = {c: t for c, t in types.items() if c not in chosen.values()}
+        clash = [c for c in rest if c in table.names]
+        attributes: dict[str, str] = {}
+        if name == "customers":
+            attributes = self._attributes({c: t for c, t in rest.items() if c not in clash})
+        ignored = tuple(c for c in rest if c not in attributes)
+        parts = [
+            f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {_quote(c.name)}"
+            for c in table.columns
+            if c.name in chosen
+        ]
+        parts += [
+            f"{self._cast(Column(a, k), a, rest[a])} AS {_quote(a)}"  # type: ignore[arg-type]
+            for a, k in attributes.items()
+        ]
+        rows = self._check_values(name, shown, table, chosen, types)
+        # A CSV is parsed once; a Parquet file is read again, column by column, as needed.
+        kind = "VIEW" if files[0].suffix == ".parquet" else "TEMP TABLE"
+        self.connection.execute(f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}")
+        columns = (*chosen, *attributes)
+        return TypedTable(table, shown, name, columns, attributes, ignored, rows)
+
+    def _open(self, name: str, files: list[Path], shown: str) -> dict[str, str]:
+        """Make the view ``raw_<name>`` and give its columns and their types."""
+        listed = "[" + ", ".join(_literal(str(f)) for f in files) + "]"
+        if files[0].suffix == ".parquet":
+            reader = f"read_parquet({listed}, union_by_name = true)"
+        else:
+            reader = f"read_csv({listed}, header = true, all_varchar = true, union_by_name = true)"
+        try:
+            self.connection.execute(f"CREATE VIEW raw_{name} AS SELECT * FROM {reader}")
+            described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
+        except duckdb.Error as error:
+            what = "Parquet" if files[0].suffix == ".parquet" else "CSV"
+            if files[0].suffix != ".parquet" and files[0].stat().st_size == 0:
+                raise DataError(f"{self.path / shown}: table {name} is empty") from error
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{self.path / shown}: table {name} is no readable {what} file ({reason})"
+            ) from error
+        return {row[0]: row[1] for row in described}
+
+    def _cast(self, column: Column, source: str, dtype: str) -> str:
+        """SQL that reads a file's column as the contract's kind; null where it cannot."""
+        raw = _quote(source)
+        text = f"trim(CAST({raw} AS VARCHAR))"
+        if column.kind == "id":
+            if dtype in ("DOUBLE", "FLOAT"):  # pandas writes integers with gaps as floats
+                return f"CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR)"
+            return f"nullif({text}, '')"
+        if column.kind == "text":
+            return f"nullif({text}, '')"
+        if column.kind == "time":
+            return self._time(raw, text, dtype)
+        given = f"CASE WHEN {text} IN {_MISSING} THEN NULL ELSE {text} END"
+        if column.kind == "flag":
+            return (
+                f"CASE lower({given}) WHEN '1' THEN 1 WHEN '1.0' THEN 1 WHEN 'true' THEN 1 "
+                "WHEN '0' THEN 0 WHEN '0.0' THEN 0 WHEN 'false' THEN 0 END"
+            )
+        number = f"TRY_CAST({given} AS DOUBLE)" if dtype == "VARCHAR" else f"CAST({raw} AS DOUBLE)"
+        if dtype == "BOOLEAN" or not (dtype == "VARCHAR" or _is_number(dtype)):
+            return "CAST(NULL AS DOUBLE)"
+        return f"CASE WHEN isfinite({number}) THEN {number} END"
+
+    def _time(self, raw: str, text: str, dtype: str) -> str:
+        zone = _literal(self.settings.time_zone)
+        if dtype == "VARCHAR":
+            moment = f"timezone({zone}, TRY_CAST({text} AS TIMESTAMPTZ))"
+        elif dtype == "TIMESTAMP WITH TIME ZONE":
+            moment = f"timezone({zone}, {raw})"
+        elif dtype == "DATE" or dtype.startswith("TIMESTAMP"):
+            moment = f"CAST({raw} AS TIMESTAMP)"
+        else:
+            return "CAST(NULL AS TIMESTAMP)"
+        return f"CASE WHEN year({moment}) BETWEEN 1900 AND 2200 THEN {moment} END"
+
+    def _check_values(
+        self,
+        name: str,
+        shown: str,
+        table: Table,
+        chosen: dict[str, str],
+        types: dict[str, str],
+    ) -> int:
+        """Refuse values that are not of their column's kind; give the number of rows."""
+        wrong = {}
+        for column in table.columns:
+            if column.name in chosen and column.kind in _ALLOWED:
+                source = chosen[column.name]
+                text = f"trim(CAST({_quote(source)} AS VARCHAR))"
+                typed = self._cast(column, source, types[source])
+                wrong[column] = (
+                    f"({text} IS NOT NULL AND {text} NOT IN {_MISSING} AND ({typed}) IS NULL)"
+                )
+        counts = ", ".join(f"count(*) FILTER ({w})" for w in wrong.values())
+        query = f"SELECT count(*){', ' if counts else ''}{counts} FROM raw_{name}"
+        try:
+            rows, *bad = self.connection.execute(query).fetchone() or (0,)
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{self.path / shown}: table {name} cannot be read to its end ({reason})"
+            ) from error
+        if rows == 0:
+            raise DataError(f"{self.path / shown}: table {name} is empty")
+        for (column, condition), count in zip(wrong.items(), bad, strict=True):
+            if count:
+                self._refuse_values(name, shown, column, chosen[column.name], condition, count)
+        return int(rows)
+
+    def _refuse_values(
+        self, name: str, shown: str, column: Column, source: str, condition: str, count: int
+    ) -> None:
+        examples = self.connection.execute(
+            f"SELECT n, v FROM (SELECT row_number() OVER () AS n, *, {_quote(source)} AS v "
+            f"FROM raw_{name}) WHERE {condition} ORDER BY n LIMIT {_EXAMPLES}"
+        ).fetchall()
+        met = ", ".join(f"{str(v)[:40]!r} in row {n}" for n, v in examples)
+        known = f" (read from {source})" if source != column.name else ""
+        raise DataError(
+            f"{self.path / shown}: table {name}, column {column.name}{known}: {count} of the "
+            f"values cannot be read as {column.kind}: {met}; allowed: {_ALLOWED[column.kind]}"
+        )
+
+    def _attributes(self, columns: dict[str, str]) -> dict[str, str]:
+        """Tell which further columns of ``customers`` are numbers and which are text."""
+        kinds = {}
+        for column, dtype in columns.items():
+            if _is_number(dtype):
+                kinds[column] = "number"
+            elif dtype in ("VARCHAR", "BOOLEAN") or dtype.startswith("ENUM"):
+                kinds[column] = "text"
+        texts = [c for c, t in columns.items() if t == "VARCHAR"]
+        if texts:
+            tests = ", ".join(
+                f"bool_and(trim({_quote(c)}) IN {_MISSING} OR {_quote(c)} IS NULL OR "
+                f"TRY_CAST({_quote(c)} AS DOUBLE) IS NOT NULL) AND count(nullif(trim("
+                f"{_quote(c)}), '')) > 0"
+                for c in texts
+            )
+            answers = self.connection.execute(f"SELECT {tests} FROM raw_customers").fetchone()
+            for column, numeric in zip(texts, answers or (), strict=True):
+                kinds[column] = "number" if numeric else "text"
+        return {c: kinds[c] for c in columns if c in kinds}
+
+
+def _parts(place: Path) -> list[Path]:
+    """List a table's files: itself, or the Parquet or CSV files below the folder."""
+    if place.is_file():
+        return [place]
+    for suffix in _SUFFIXES:
+        if files := sorted(p for p in place.rglob(f"*{suffix}") if p.is_file()):
+            return files
+    raise DataError(f"{place}: holds no file; allowed: {', '.join(_SUFFIXES)}")
+
+
+def _is_number(dtype: str) -> bool:
+    return dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT")) or dtype.endswith("INT") or (
+        dtype in ("INTEGER", "UINTEGER")
+    )
+
+
+def _choose(
+    name: str, shown: str, types: dict[str, str], mapping: dict[str, str]
+) -> tuple[Table, dict[str, str]]:
+    """Match the contract's columns to the file's; pick the form of ``customers``."""
+    for column, source in mapping.items():
+        if source not in types:
+            raise DataError(
+                f"{shown}: table {name}: dataset.yml maps {column} to column {source!r}, which "
+                f"is not there; the file has: {', '.join(types)}"
+            )
+
+    def match(table: Table) -> dict[str, str]:
+        taken = set(mapping.values())
+        pairs = {c: mapping.get(c, c if c not in taken else "") for c in table.names}
+        return {c: s for c, s in pairs.items() if s in types}
+
+    table = TABLES[name]
+    if name == "customers" and "started_at" not in match(table) and "tenure" in match(SNAPSHOT):
+        table = SNAPSHOT
+    chosen = match(table)
+    missing = [c for c in table.required if c not in chosen]
+    if missing:
+        raise DataError(
+            f"{shown}: table {name}: missing column {', '.join(missing)}; the file has: "
+            f"{', '.join(types)}; map foreign names under columns in dataset.yml"
+        )
+    return table, chosen

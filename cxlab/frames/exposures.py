@@ -1,0 +1,326 @@
+"""What a customer had lived through when a person-period began.
+
+For each row and touchpoint a sum over the contacts before the row's ``cut``, less the
+washout, of a kernel of the contact's age. Age runs from the contact to the row's middle.
+Whether a contact was bad counts only from the moment it could be known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from cxlab.data.contract import Metric
+from cxlab.data.dataset import Dataset
+from cxlab.frames.periods import days_since_epoch
+
+__all__ = ["Contacts", "Kernel", "Measured", "contact_counts", "contacts", "measure"]
+
+Frame = nw.LazyFrame[Any]
+_NPS_BOTTOM, _NPS_TOP = 6, 9
+# Row tables are joined in blocks, so that one join's intermediate rows stay small.
+_BLOCK = 200_000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The weight of one contact by its age in days.
+
+    Parameters
+    ----------
+    half_life : float, optional
+        ``0.5 ** (age / half_life)``; None counts each contact as one.
+    low, high : float
+        Only contacts whose age is in ``[low, high)``.
+    slope : bool
+        The derivative of the decayed weight by the log of the half-life.
+    """
+
+    half_life: float | None = None
+    low: float = 0.0
+    high: float = math.inf
+    slope: bool = False
+
+    def weight(self, age: nw.Expr) -> nw.Expr:
+        """Give the weight as an expression of the age.
+
+        Parameters
+        ----------
+        age : narwhals.Expr
+            Days from contact to the middle of the row.
+        """
+        if self.half_life is None:
+            weight = nw.lit(1.0)
+        else:
+            rate = math.log(2) / self.half_life
+            weight = (age * -rate).exp()
+            if self.slope:
+                weight = weight * age * rate
+        if self.low <= 0 and self.high == math.inf:
+            return weight
+        return nw.when((age >= self.low) & (age < self.high)).then(weight).otherwise(0.0)
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """All contacts as events of a customer at a touchpoint, lazily.
+
+    Parameters
+    ----------
+    frame : LazyFrame
+        ``customer_id, touchpoint, at`` (days) and for each class the time from which the
+        contact is known to belong to it (null: never): ``bad_from``, maybe ``good_from``,
+        and ``unknown_until`` (null: at once judged; infinite: never) where contacts nobody
+        judged are a class of their own.
+    touchpoints : tuple of str
+        All touchpoints met, in alphabetical order.
+    classes : tuple of str
+        Which of ``"bad"``, ``"good"``, ``"unknown"`` there are besides ``"all"``.
+    text : str
+        What makes a contact bad, in words.
+    """
+
+    frame: Frame
+    touchpoints: tuple[str, ...]
+    classes: tuple[str, ...]
+    text: str
+
+
+def contacts(dataset: Dataset) -> Contacts:
+    """Tell each contact's class by its outcome, else by the score linked to it.
+
+    ``failed`` is bad and ``ok`` ordinary; a contact with a null outcome is of unknown class.
+    In a table without ``outcome`` the score linked by ``interaction_id`` decides: its bottom
+    box is bad, its top box good (NPS: detractor, promoter), from the moment of the answer.
+    The rules of ``dataset.yml`` add bad contacts. Outcome and score are never mixed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With ``interactions``.
+    """
+    frame = dataset.table("interactions")
+    there = dataset.columns("interactions")
+    frame = frame.with_columns(at=days_since_epoch(nw.col("occurred_at")))
+    never = nw.lit(None, dtype=nw.Float64)
+    classes: tuple[str, ...] = ()
+    texts = []
+    if "outcome" in there:
+        failed = nw.col("outcome") == "failed"
+        frame = frame.with_columns(
+            bad_from=nw.when(failed).then(nw.col("at")),
+            unknown_until=nw.when(nw.col("outcome").is_null()).then(nw.lit(math.inf)),
+        )
+        classes = ("bad", "unknown")
+        texts.append("its outcome is failed")
+    elif "interaction_id" in there and _linked(dataset):
+        frame = frame.join(_judged(dataset), on="interaction_id", how="left").with_columns(
+            unknown_until=nw.col("judged_from").fill_null(math.inf)
+        )
+        classes = ("bad", "good", "unknown")
+        texts.append("the score given to it is in the bottom box")
+    else:
+        frame = frame.with_columns(bad_from=never)
+    frame, more = _by_rules(dataset, frame)
+    texts += more
+    if more and "bad" not in classes:
+        classes = ("bad",)
+    columns = ["customer_id", "touchpoint", "at", "bad_from"]
+    columns += ["good_from"] if "good" in classes else []
+    columns += ["unknown_until"] if "unknown" in classes else []
+    frame = frame.select(*columns)
+    names = frame.select("touchpoint").unique().sort("touchpoint").collect(backend="pandas")
+    text = " or ".join(texts) if texts else "nothing tells a bad contact from an ordinary one"
+    return Contacts(frame, tuple(names["touchpoint"].to_list()), classes, text)
+
+
+def _linked(dataset: Dataset) -> bool:
+    return {"interaction_id", "score", "responded_at"} <= set(dataset.columns("feedback"))
+
+
+def _judged(dataset: Dataset) -> Frame:
+    """Give for each scored interaction since when it is known bad, good, or judged at all."""
+    answers = dataset.table("feedback").filter(
+        ~nw.col("interaction_id").is_null()
+        & ~nw.col("score").is_null()
+        & ~nw.col("responded_at").is_null()
+    )
+    low, high = nw.lit(False), nw.lit(False)
+    for name, metric in dataset.settings.all_metrics.items():
+        bottom, top = _boxes(name, metric)
+        low = low | ((nw.col("metric") == name) & bottom)
+        high = high | ((nw.col("metric") == name) & top)
+    when = days_since_epoch(nw.col("responded_at"))
+    answers = answers.with_columns(
+        judged=when, bad=nw.when(low).then(when), good=nw.when(high & ~low).then(when)
+    )
+    return answers.group_by("interaction_id").agg(
+        bad_from=nw.col("bad").min(),
+        good_from=nw.col("good").min(),
+        judged_from=nw.col("judged").min(),
+    )
+
+
+def _boxes(name: str, metric: Metric) -> tuple[nw.Expr, nw.Expr]:
+    score = nw.col("score")
+    if name == "nps" and metric.scale == (0, 10):
+        return score <= _NPS_BOTTOM, score >= _NPS_TOP
+    ends = score <= metric.scale[0], score >= metric.scale[1]
+    return ends if metric.direction == "higher_is_better" else ends[::-1]
+
+
+def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str]]:
+    """Make contacts bad by the rules of ``dataset.yml``, from when the rule's limit passes."""
+    rules, there = dataset.settings.bad, dataset.columns("interactions")
+    texts = []
+    found: list[nw.Expr] = []
+    if rules.wait_over_seconds is not None and "response_seconds" in there:
+        limit = rules.wait_over_seconds
+        late = nw.col("response_seconds") > limit
+        found.append(nw.when(late).then(nw.col("at") + limit / 86_400))
+        texts.append(f"its wait was over {limit:g} seconds")
+    if rules.unresolved_after_days is not None and "resolved_at" in there:
+        limit = rules.unresolved_after_days
+        solved = days_since_epoch(nw.col("resolved_at"))
+        late = solved.is_null() | (solved > nw.col("at") + limit)
+        found.append(nw.when(late).then(nw.col("at") + limit))
+        texts.append(f"it was not resolved after {limit:g} days")
+    if found:
+        earliest = nw.min_horizontal(nw.col("bad_from"), *found)
+        frame = frame.with_columns(bad_from=earliest)
+    return frame, texts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Exposures of rows at touchpoints.
+
+    Parameters
+    ----------
+    values : mapping
+        ``(kernel's name, class)`` -> array of shape (rows, touchpoints).
+    """
+
+    values: Mapping[tuple[str, str], np.ndarray]
+
+    def __getitem__(self, key: tuple[str, str]) -> np.ndarray:
+        """Give one kernel's exposures of one class."""
+        return self.values[key]
+
+
+def measure(
+    dataset: Dataset,
+    known: Contacts,
+    rows: pd.DataFrame,
+    kernels: Mapping[str, Kernel],
+    washout_days: float,
+    classes: Sequence[str] | None = None,
+) -> Measured:
+    """Sum each kernel over the contacts a row has behind it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose engine does the work.
+    known : Contacts
+        The contacts.
+    rows : pandas.DataFrame
+        With ``customer_id``, ``cut`` and ``mid`` (days).
+    kernels : mapping
+        Name -> kernel.
+    washout_days : float
+        Contacts in the last days before ``cut`` that are left out.
+    classes : sequence of str, optional
+        Which classes to measure (default: ``"all"`` and all that there are).
+
+    Returns
+    -------
+    Measured
+        For each kernel and class an array of shape (rows, touchpoints).
+    """
+    classes = tuple(classes) if classes is not None else ("all", *known.classes)
+    shape = (len(rows), len(known.touchpoints))
+    values = {(k, c): np.zeros(shape) for k in kernels for c in classes}
+    sums = _class_sums(kernels, classes)
+    for first in range(0, len(rows), _BLOCK):
+        block = rows.iloc[first : first + _BLOCK]
+        sent = pd.DataFrame(
+            {
+                "row": np.arange(first, first + len(block)),
+                "customer_id": block["customer_id"].to_numpy(),
+                "seen_until": block["cut"].to_numpy() - washout_days,
+                "mid": block["mid"].to_numpy(),
+            }
+        )
+        pairs = dataset.attach(sent).join(known.frame, on="customer_id", how="inner")
+        pairs = pairs.filter(nw.col("at") < nw.col("seen_until")).with_columns(
+            age=nw.col("mid") - nw.col("at")
+        )
+        pairs = pairs.with_columns(**{k: kernel.weight(nw.col("age")) for k, kernel in kernels.items()})
+        summed = pairs.group_by("row", "touchpoint").agg(**sums).collect(backend="pandas")
+        table = summed.to_native()
+        row = table["row"].to_numpy()
+        column = np.searchsorted(np.array(known.touchpoints, dtype=object), table["touchpoint"])
+        for kernel, kind in values:
+            values[kernel, kind][row, column] = table[f"{kernel}|{kind}"].to_numpy(float)
+    return Measured(values)
+
+
+def _class_sums(kernels: Mapping[str, Kernel], classes: Sequence[str]) -> dict[str, nw.Expr]:
+    seen = nw.col("seen_until")
+    member = {
+        "bad": lambda: nw.col("bad_from") < seen,
+        "good": lambda: nw.col("good_from") < seen,
+        "unknown": lambda: nw.col("unknown_until") >= seen,
+    }
+    sums = {}
+    for kernel in kernels:
+        for kind in classes:
+            weight = nw.col(kernel)
+            if kind != "all":
+                weight = nw.when(member[kind]()).then(weight).otherwise(0.0)
+            sums[f"{kernel}|{kind}"] = weight.sum()
+    return sums
+
+
+def contact_counts(known: Contacts, customers: Frame) -> pd.DataFrame:
+    """Count contacts and customers at each touchpoint, by class.
+
+    Parameters
+    ----------
+    known : Contacts
+        The contacts.
+    customers : LazyFrame
+        The customers that count, by ``customer_id``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``touchpoint, class, exposures, customers``, in order.
+    """
+    frame = known.frame.join(customers.select("customer_id").unique(), on="customer_id", how="semi")
+    tables = []
+    member = {
+        "contact": ~nw.col("at").is_null(),
+        "bad": ~nw.col("bad_from").is_null(),
+        "good": ~nw.col("good_from").is_null(),
+    }
+    for kind in ("bad", "good", "contact"):
+        if kind != "contact" and kind not in known.classes:
+            continue
+        counted = (
+            frame.filter(member[kind])
+            .group_by("touchpoint")
+            .agg(exposures=nw.len(), customers=nw.col("customer_id").n_unique())
+            .collect(backend="pandas")
+            .to_native()
+        )
+        tables.append(counted.assign(**{"class": kind}))
+    table = pd.concat(tables, ignore_index=True)
+    return table.sort_values(["touchpoint", "class"], ignore_index=True)

@@ -1,0 +1,202 @@
+"""Who is at risk, and when: customers' spells cut into person-periods.
+
+Times are days since 1970-01-01 (a float; the fraction is the time of day). A period covers
+``period_days`` whole days; the last one ends with ``as_of``, the ones before it follow back
+from there, so that no period is seen only in part.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from cxlab.data.dataset import Dataset
+from cxlab.errors import AnalysisError
+
+__all__ = ["EPOCH", "RiskSet", "days_since_epoch", "risk_set"]
+
+EPOCH = dt.datetime(1970, 1, 1)
+_DAY_MICROSECONDS = 86_400_000_000
+_FEED_QUANTILE = 0.001
+
+
+def days_since_epoch(time: nw.Expr) -> nw.Expr:
+    """Turn a time into days since 1970-01-01, as a float."""
+    return (time - nw.lit(EPOCH)).dt.total_microseconds().cast(nw.Float64) / _DAY_MICROSECONDS
+
+
+@dataclass(frozen=True)
+class RiskSet:
+    """The spells at risk of voluntary churn.
+
+    Parameters
+    ----------
+    spells : pandas.DataFrame
+        One row a spell, ordered by customer and start: ``customer_id``, ``started`` (days),
+        ``first`` and ``last`` (the periods at risk, both included), ``event`` (whether it
+        ended in voluntary churn in ``last``), ``competing`` (whether it ended otherwise),
+        ``event_at`` (days; NaN without an event), maybe ``renewal_days``, ``monthly_value``
+        and the attributes.
+    end : float
+        The first instant not seen, in days.
+    period_days : int
+        Length of a period.
+    renewals : pandas.DataFrame or None
+        Where leaving is possible at renewals only: ``spell`` and ``period`` of each.
+    """
+
+    spells: pd.DataFrame
+    end: float
+    period_days: int
+    renewals: pd.DataFrame | None = None
+
+    @property
+    def events(self) -> int:
+        """Number of voluntary churns."""
+        return int(self.spells["event"].sum())
+
+    @property
+    def person_periods(self) -> int:
+        """Number of rows at risk."""
+        if self.renewals is not None:
+            return len(self.renewals)
+        return int((self.spells["last"] - self.spells["first"] + 1).sum())
+
+    def start_of(self, period: np.ndarray) -> np.ndarray:
+        """Give the instant a period starts at, in days."""
+        return np.asarray(self.end + period * self.period_days, dtype=float)
+
+    def locate(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the spell and the period of person-periods numbered from 0.
+
+        Parameters
+        ----------
+        index : ndarray of int
+            Numbers below :attr:`person_periods`.
+        """
+        if self.renewals is not None:
+            chosen = self.renewals.iloc[index]
+            return chosen["spell"].to_numpy(), chosen["period"].to_numpy()
+        lengths = (self.spells["last"] - self.spells["first"] + 1).to_numpy()
+        ends = np.cumsum(lengths)
+        spell = np.searchsorted(ends, index, side="right")
+        return spell, self.spells["first"].to_numpy()[spell] + index - (ends - lengths)[spell]
+
+
+def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
+    """Cut the customers' spells into person-periods.
+
+    A spell is at risk from its start, or from the feed's first day where it started earlier
+    (left truncation), to the period of its end. The event is voluntary churn, dated by
+    ``cancelled_at`` where given, else by ``ended_at``; any other end is a competing event and
+    censors (cause-specific hazard). Where ``renews_at`` or ``renewal_days`` is given, only
+    the periods of renewals are at risk; a decision taken between two renewals belongs to the
+    next one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form.
+    period_days : int
+        Length of a period in days.
+
+    Raises
+    ------
+    AnalysisError
+        The dataset is a snapshot, or no voluntary churn falls within the feed.
+    """
+    if dataset.form != "spells":
+        raise AnalysisError(f"{dataset.path}: table customers has no started_at: a snapshot")
+    spells = _read_spells(dataset)
+    end = (dataset.end - EPOCH) / dt.timedelta(days=1)
+    entry = np.maximum(spells["started"], _feed_start(dataset))
+
+    def period(time: Any) -> Any:
+        return np.floor((time - end) / period_days)
+
+    over = spells["over"]
+    spells["first"] = period(entry)
+    spells["last"] = period(over.fillna(end - 1e-9))
+    spells["event"] = over.notna() & spells["voluntary"]
+    spells["competing"] = over.notna() & ~spells["voluntary"]
+    spells["event_at"] = over.where(spells["event"])
+    # Those who left before the feed began were never at risk within it.
+    spells = spells[spells["last"] >= spells["first"]].reset_index(drop=True)
+    spells = spells.astype({"first": int, "last": int}).drop(columns=["over", "voluntary"])
+    if not spells["event"].any():
+        raise AnalysisError(
+            f"{dataset.path}: table customers: no voluntary churn between the feed's first day "
+            f"and {dataset.as_of}"
+        )
+    renewals = _renewals(spells, end, period_days)
+    spells = spells.drop(columns=[c for c in ("renews",) if c in spells])
+    return RiskSet(spells, end, period_days, renewals)
+
+
+def _read_spells(dataset: Dataset) -> pd.DataFrame:
+    there = dataset.columns("customers")
+    frame = dataset.table("customers")
+    columns = [nw.col("customer_id"), days_since_epoch(nw.col("started_at")).alias("started")]
+    columns.append(days_since_epoch(nw.col("ended_at")).alias("ended"))
+    if "cancelled_at" in there:
+        columns.append(days_since_epoch(nw.col("cancelled_at")).alias("cancelled"))
+    if "renews_at" in there:
+        columns.append(days_since_epoch(nw.col("renews_at")).alias("renews"))
+    plain = ("end_reason", "renewal_days", "monthly_value", *dataset.attributes)
+    columns += [nw.col(c) for c in plain if c in there]
+    spells = frame.select(*columns).sort("customer_id", "started").collect(backend="pandas")
+    data: pd.DataFrame = spells.to_native().reset_index(drop=True)
+    data["over"] = data["cancelled"].fillna(data["ended"]) if "cancelled" in data else data["ended"]
+    reason = data["end_reason"] if "end_reason" in data else pd.Series(None, index=data.index)
+    data["voluntary"] = reason.isna() | (reason.astype("string").str.lower() == "voluntary")
+    data["voluntary"] = data["voluntary"].fillna(True).astype(bool)
+    return data.drop(columns=[c for c in ("ended", "cancelled", "end_reason") if c in data])
+
+
+def _feed_start(dataset: Dataset) -> float:
+    """Give the first day of the feed, in days."""
+    declared = dataset.settings.observed_from
+    if declared is not None:
+        return (declared - EPOCH.date()) / dt.timedelta(days=1)
+    if "interactions" not in dataset.tables:
+        return -np.inf
+    at = days_since_epoch(nw.col("occurred_at"))
+    frame = dataset.table("interactions").select(at=at)
+    # A quantile and not the minimum: one mistyped year must not move the entry of everyone.
+    early = frame.select(nw.col("at").quantile(_FEED_QUANTILE, "linear"))
+    value = early.collect(backend="pandas").item()
+    return -np.inf if value is None else float(np.floor(value))
+
+
+def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFrame | None:
+    """List the renewals at risk, and move each event to its renewal."""
+    if "renewal_days" not in spells and "renews" not in spells:
+        return None
+    rows: list[tuple[int, int]] = []
+    for i, spell in enumerate(spells.itertuples()):
+        step = getattr(spell, "renewal_days", np.nan)
+        fixed = getattr(spell, "renews", np.nan)
+        stop = spell.event_at if spell.event else end + spell.last * period_days
+        if step == step:
+            # The first renewal not yet over when the spell's last period began.
+            count = max(int(np.ceil((stop - spell.started) / step - 1e-9)), 1)
+            due = spell.started + step * np.arange(1, count + 1)
+        elif fixed == fixed:
+            due = np.array([fixed])
+        else:
+            continue
+        periods = np.floor((due - end) / period_days).astype(int)
+        if spell.event:
+            chosen = periods[periods >= spell.first]
+            chosen = chosen if len(chosen) else periods[-1:]
+        else:
+            chosen = periods[(periods >= spell.first) & (periods <= spell.last)]
+        rows += [(i, int(p)) for p in chosen]
+        if spell.event:
+            spells.loc[i, "last"] = chosen[-1]
+    return pd.DataFrame(rows, columns=["spell", "period"])

@@ -1,0 +1,38 @@
+"""Intervals and corrections for many tests."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["LEVEL", "Z", "benjamini_hochberg", "wald_p"]
+
+LEVEL = 0.95
+Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+
+
+def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Give two-sided Wald p-values.
+
+    Parameters
+    ----------
+    estimate, se : ndarray
+        Estimates on a scale on which they are normal, and their standard errors.
+    """
+    return np.asarray(2 * stats.norm.sf(np.abs(np.asarray(estimate) / np.asarray(se))))
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Give q-values (Benjamini and Hochberg 1995); NaN stays NaN and does not count.
+
+    Parameters
+    ----------
+    p : ndarray
+        P-values of one family.
+    """
+    p = np.asarray(p, dtype=float)
+    q = np.full(p.shape, np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        q[known] = stats.false_discovery_control(p[known], method="bh")
+    return q

@@ -1,0 +1,136 @@
+"""From figures to verdicts, each with its reason in one sentence (METHOD 6 and 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["VERDICTS", "Evidence", "judge"]
+
+VERDICTS = (
+    "driver",
+    "protective",
+    "reverse causation suspected",
+    "no evidence",
+    "not separable",
+    "too little data",
+)
+_LEAST_CUSTOMERS = 10
+# A standard error above this makes the 95% interval span a factor of 19 and more.
+_WIDEST_SE = 0.75
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one contrast.
+
+    Parameters
+    ----------
+    kind : str
+        ``"bad"``, ``"good"`` or ``"contact"``.
+    customers : int
+        Who had such a contact.
+    modelled : bool
+        Whether the data could carry its columns.
+    coef, se, q : float
+        Log hazard ratio, standard error and q-value; NaN where not estimated.
+    exit_stage : bool
+        Whether the touchpoint's stage is ``exit``.
+    follows_decision : bool
+        Whether its contacts rise only just before customers leave.
+    recent_only : bool
+        Whether its contrast is of recent contacts alone.
+    pooled_recent_only : bool
+        Whether that holds for the would-be drivers together.
+    alpha : float
+        The q-value below which a contrast counts.
+    """
+
+    kind: str
+    customers: int
+    modelled: bool
+    coef: float
+    se: float
+    q: float
+    exit_stage: bool = False
+    follows_decision: bool = False
+    recent_only: bool = False
+    pooled_recent_only: bool = False
+    alpha: float = 0.05
+
+    @property
+    def significant(self) -> bool:
+        """Whether the contrast is told from none."""
+        return self.q < self.alpha
+
+
+def judge(e: Evidence) -> tuple[str, str]:
+    """Give the verdict and why.
+
+    Parameters
+    ----------
+    e : Evidence
+        What is known.
+
+    Returns
+    -------
+    verdict, why : str
+    """
+    if thin := _thin(e):
+        return thin
+    if e.kind == "contact":
+        return _judge_contact(e)
+    what = "failed" if e.kind == "bad" else "good"
+    if e.exit_stage and e.significant:
+        return (
+            "reverse causation suspected",
+            "Its stage is exit: customers come here because they have decided to leave.",
+        )
+    if not e.significant:
+        return "no evidence", f"The hazard after a {what} contact cannot be told from an ordinary one's."
+    if e.recent_only:
+        return (
+            "reverse causation suspected",
+            "The difference is there only for contacts of the last 14 days, as it is where the "
+            "decision to leave comes first.",
+        )
+    if e.coef > 0 and e.pooled_recent_only:
+        return (
+            "reverse causation suspected",
+            "Over all would-be drivers together, contacts older than 14 days tell too little: "
+            "the decision to leave may come first. Dates of notice (cancelled_at) would settle it.",
+        )
+    raised = "raises" if e.coef > 0 else "lowers"
+    return (
+        "driver" if e.coef > 0 else "protective",
+        f"A {what} contact {raised} the hazard against an ordinary one at the same touchpoint, "
+        "and still does so after 14 days.",
+    )
+
+
+def _thin(e: Evidence) -> tuple[str, str] | None:
+    """Give the verdict where there is too little to judge by."""
+    if e.customers < _LEAST_CUSTOMERS:
+        return "too little data", f"Only {e.customers} customers had such a contact."
+    if not e.modelled:
+        return "too little data", "Too few of those who left had such a contact before."
+    if e.coef != e.coef:
+        return (
+            "not separable",
+            "Its contacts cannot be told from those of other touchpoints, or all of them ended "
+            "the same way.",
+        )
+    if e.se > _WIDEST_SE and not e.significant:
+        return "too little data", "The interval is too wide to say anything."
+    return None
+
+
+def _judge_contact(e: Evidence) -> tuple[str, str]:
+    if e.exit_stage or e.follows_decision:
+        return (
+            "reverse causation suspected",
+            "Contacts rise just before customers leave: they follow the decision.",
+        )
+    return (
+        "no evidence",
+        "Customers choose when to come into contact; a contact as such is never called a driver.",
+    )

@@ -1,0 +1,193 @@
+"""What every analysis returns: a tidy table, the checks made of it, and where it comes from."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["FINDINGS_MIME", "RESULT_MIME", "Check", "Finding", "Findings", "Result"]
+
+RESULT_MIME = "application/vnd.cxlab.result+json"
+FINDINGS_MIME = "application/vnd.cxlab.findings+json"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a result.
+
+    Parameters
+    ----------
+    name : str
+        The check's name, such as ``"events per parameter"``.
+    passed : bool or None
+        Whether it held; None where it only informs.
+    text : str
+        What was found, in a sentence with its figures.
+    """
+
+    name: str
+    passed: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement for ``findings.json`` and the top of a report.
+
+    Parameters
+    ----------
+    id : str
+        Stable from run to run, such as ``"drivers.billing-call.bad"``.
+    notebook : str
+        The notebook that found it.
+    statement : str
+        A sentence a manager can act on; every figure in it computed.
+    estimate, conf_low, conf_high : float or None
+        The figure and its 95% interval; None where the statement has none.
+    unit : str
+        The estimate's unit, such as ``"customers"`` or ``"hazard ratio"``.
+    n : int or None
+        The customers it rests on.
+    verdict : str
+        One of the verdicts of ``drivers.csv``, or ``"information"``.
+    """
+
+    id: str
+    notebook: str
+    statement: str
+    estimate: float | None = None
+    conf_low: float | None = None
+    conf_high: float | None = None
+    unit: str = ""
+    n: int | None = None
+    verdict: str = "information"
+
+
+class Findings(list[Finding]):
+    """The findings of one notebook, as its last cell shows them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the findings as plain values, missing figures as None."""
+        return {"findings": [{k: _plain(v) for k, v in asdict(f).items()} for f in self]}
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{html.escape(f.statement)}</li>" for f in self)
+        return f'<ul class="cx-findings">{items}</ul>'
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, dict[str, Any]]:
+        return {FINDINGS_MIME: self.to_dict()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer of one analysis.
+
+    Parameters
+    ----------
+    name : str
+        The analysis, such as ``"churn_drivers"``; names the table's file in a report.
+    table : pandas.DataFrame
+        Tidy, one row an estimate: ``term, estimate, conf_low, conf_high, p_value, n``
+        and what the analysis adds.
+    checks : tuple of Check
+        What was checked, and what came of it.
+    meta : mapping
+        Scale, period, ``as_of``, data hash, and the settings used.
+    sentence : str
+        The answer in a sentence or two.
+    parts : mapping of str to Result
+        Supporting tables, such as the effect by time since exposure.
+    """
+
+    name: str
+    table: pd.DataFrame
+    checks: tuple[Check, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    sentence: str = ""
+    parts: Mapping[str, Result] = field(default_factory=dict)
+
+    def __getitem__(self, part: str) -> Result:
+        """Give a supporting result by its name."""
+        return self.parts[part]
+
+    def summary(self) -> str:
+        """Give the answer and the checks as text."""
+        marks = {True: "passed", False: "FAILED", None: "note"}
+        lines = [self.sentence] if self.sentence else []
+        return "\n".join(lines + [f"[{marks[c.passed]}] {c.name}: {c.text}" for c in self.checks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as plain values that JSON can hold; NaN becomes None."""
+        rows = self.table.astype(object).to_numpy().tolist()
+        return {
+            "name": self.name,
+            "sentence": self.sentence,
+            "table": {
+                "columns": [str(c) for c in self.table.columns],
+                "rows": [[_plain(v) for v in row] for row in rows],
+            },
+            "checks": [asdict(c) for c in self.checks],
+            "meta": {k: _plain(v) for k, v in self.meta.items()},
+            "parts": {k: v.to_dict() for k, v in self.parts.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """Build a result from what :meth:`to_dict` gave.
+
+        Parameters
+        ----------
+        data : mapping
+            As :meth:`to_dict` wrote it, through JSON or not.
+        """
+        table = pd.DataFrame(data["table"]["rows"], columns=data["table"]["columns"])
+        return cls(
+            name=data["name"],
+            table=table,
+            checks=tuple(Check(**c) for c in data["checks"]),
+            meta=dict(data["meta"]),
+            sentence=data["sentence"],
+            parts={k: cls.from_dict(v) for k, v in data["parts"].items()},
+        )
+
+    def _repr_html_(self) -> str:
+        sentence = f"<p>{html.escape(self.sentence)}</p>" if self.sentence else ""
+        shown = self.table.to_html(
+            index=False, na_rep="–", border=0, classes="cx-table", float_format=_figure
+        )
+        return f'<div class="cx-result">{sentence}<div class="cx-scroll">{shown}</div></div>'
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, dict[str, Any]]:
+        return {RESULT_MIME: self.to_dict()}
+
+
+def _figure(value: float) -> str:
+    """Give a number to three significant figures, never in powers of ten."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else "<0.0001"
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy, pandas and date values into what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)) and not isinstance(value, str):
+        ordered: Iterable[Any] = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return [_plain(v) for v in ordered]
+    if hasattr(value, "isoformat"):
+        return None if pd.isna(value) else value.isoformat()
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

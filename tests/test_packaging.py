@@ -1,0 +1,151 @@
+"""The ways to install cxlab agree: pyproject.toml, lock, conda environment and Makefile."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DIRECT = [
+    Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+]
+
+# conda-forge's names where they differ: the name alone is the command-line program (duckdb,
+# playwright), or brings a desktop's windows along (matplotlib)
+CONDA_NAMES = {
+    "duckdb": "python-duckdb",
+    "matplotlib": "matplotlib-base",
+    "playwright": "playwright-python",
+}
+PYTHONS = ["3.11", "3.12", "3.13"]
+SYSTEMS = {"linux": "Linux", "darwin": "Darwin"}
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def conda() -> dict[str, SpecifierSet]:
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    specs = [Requirement(line) for line in lines]
+    assert len({s.name for s in specs}) == len(specs)
+    return {s.name: s.specifier for s in specs}
+
+
+def locked() -> list[tuple[Requirement, str]]:
+    """Give each requirement of the lock with the text of its hashes."""
+    body = "\n".join(line for line in LOCK.splitlines() if not line.lstrip().startswith("#"))
+    entries = body.replace("\\\n", " ").strip().splitlines()
+    split = [entry.partition(" --hash=") for entry in entries if entry.strip()]
+    return [(Requirement(name), mark + hashes) for name, mark, hashes in split]
+
+
+def pins(python: str, system: str) -> dict[str, list[Version]]:
+    """Give the versions the lock installs on a system."""
+    where = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": system,
+        "platform_system": SYSTEMS[system],
+        "os_name": "posix",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    found: dict[str, list[Version]] = {}
+    for requirement, _ in locked():
+        if requirement.marker is None or requirement.marker.evaluate(where):
+            version = Version(str(requirement.specifier).removeprefix("=="))
+            found.setdefault(canonicalize_name(requirement.name), []).append(version)
+    return found
+
+
+def test_conda_has_the_same_dependencies_and_bounds() -> None:
+    expected = {CONDA_NAMES.get(r.name, r.name): r.specifier for r in DIRECT}
+    found = conda()
+    assert found.pop("python") == SpecifierSet(PROJECT["requires-python"])
+    assert found.pop("pip") == SpecifierSet()
+    assert found == expected
+
+
+def test_conda_takes_everything_from_conda_forge() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_pins_every_direct_dependency_inside_its_bounds(python: str, system: str) -> None:
+    versions = pins(python, system)
+    assert {name for name, found in versions.items() if len(found) > 1} == set()
+    outside = [
+        f"{r} is locked at {versions.get(canonicalize_name(r.name))}"
+        for r in DIRECT
+        if not any(v in r.specifier for v in versions.get(canonicalize_name(r.name), []))
+    ]
+    assert outside == []
+
+
+def test_lock_has_one_version_of_a_package_for_every_python() -> None:
+    names = [r.name for r, _ in locked()]
+    assert len(names) == len(set(names))
+
+
+def test_lock_hashes_everything() -> None:
+    hashes = re.compile(r"( *--hash=sha256:[0-9a-f]{64})+ *")
+    assert len(locked()) > len(DIRECT)
+    assert [r.name for r, text in locked() if not hashes.fullmatch(text)] == []
+    assert [r.name for r, _ in locked() if not str(r.specifier).startswith("==") or r.url] == []
+
+
+def test_lock_names_no_address_and_no_path() -> None:
+    assert "/" not in LOCK
+    assert [line for line in LOCK.splitlines() if line.startswith("-")] == []
+
+
+def test_makefile_and_metadata_name_the_same_pythons() -> None:
+    spec = SpecifierSet(PROJECT["requires-python"])
+    bounds = re.search(
+        r"not \((\d+), (\d+)\) <= sys.version_info\[:2\] < \((\d+), (\d+)\)",
+        (ROOT / "Makefile").read_text("utf-8"),
+    )
+    assert bounds is not None
+    low, high = (".".join(bounds.groups()[i : i + 2]) for i in (0, 2))
+    assert spec == SpecifierSet(f">={low},<{high}")
+    assert [f"3.{minor}" for minor in range(30) if f"3.{minor}.0" in spec] == PYTHONS
+
+
+def test_version() -> None:
+    assert str(Version(PROJECT["version"])) == PROJECT["version"]
+    try:
+        installed = metadata.version("cxlab")
+    except metadata.PackageNotFoundError:
+        assert "CXLAB_REQUIRE_ALL" not in os.environ, "cxlab is not installed: make setup"
+        pytest.skip("cxlab is not installed here")
+    assert installed == PROJECT["version"]
+
+
+def test_changelog_opens_with_unreleased_or_this_version() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert headings[0] in ("Unreleased", PROJECT["version"])
+
+
+def test_licence_and_types() -> None:
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    assert PROJECT["license"] == "Apache-2.0"
+    assert PROJECT["license-files"] == ["LICENSE"]
+    assert "Apache License\n" in text and "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert (ROOT / "cxlab" / "py.typed").is_file()
+
+
+def test_ci_and_scripts_can_be_run() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert PROJECT["scripts"] == {"cxlab": "cxlab.cli:main"}
