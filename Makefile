@@ -4,7 +4,6 @@
 PYTHON ?= python3
 ARGS ?=
 
-MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -79,6 +78,7 @@ help: ## list the targets
 	  | while read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP) ## set up the environment; the targets below do it by themselves
+	@echo "Ready: $(ENV)"
 
 report: $(STAMP) ## render the demo report; the last line names the file to open
 	@$(RUN) "$(BIN)/cxlab" render reports/demo.yml $(ARGS)

@@ -119,9 +119,15 @@ class Result:
 
     def summary(self) -> str:
         """Give the answer and the checks as text."""
-        marks = {True: "passed", False: "FAILED", None: "note"}
         lines = [self.sentence] if self.sentence else []
-        return "\n".join(lines + [f"[{marks[c.passed]}] {c.name}: {c.text}" for c in self.checks])
+        checks = self.checks_table().itertuples(index=False)
+        return "\n".join(lines + [f"[{outcome}] {name}: {text}" for name, outcome, text in checks])
+
+    def checks_table(self) -> pd.DataFrame:
+        """Give the checks as a table: ``check, outcome, what was found``."""
+        outcome = {True: "passed", False: "failed", None: "note"}
+        rows = [(c.name, outcome[c.passed], c.text) for c in self.checks]
+        return pd.DataFrame(rows, columns=["check", "outcome", "what was found"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as plain values that JSON can hold; NaN becomes None."""

@@ -9,16 +9,19 @@ counted too, and do not make a table refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from cxlab.data.contract import OUTCOMES, Settings
+from cxlab.data.contract import OUTCOMES, TABLES, Settings
 from cxlab.data.sources import TypedTable
 from cxlab.errors import DataError
 
-__all__ = ["AFTER_END", "SetAside", "sift"]
+if TYPE_CHECKING:
+    from cxlab.data.dataset import Dataset
+
+__all__ = ["AFTER_END", "SetAside", "contract_report", "contract_text", "sift"]
 
 AFTER_END = "after the customer's end"
 _REASON = "cx_reason"
@@ -99,8 +102,11 @@ def _reason(rules: Rules) -> nw.Expr:
 def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[SetAside]:
     name = typed.table.name
     broken = marked.filter(~nw.col(_REASON).is_null())
-    counts = broken.group_by(_REASON).agg(rows=nw.len()).collect(backend="pyarrow").to_dict(
-        as_series=False
+    counts = (
+        broken.group_by(_REASON)
+        .agg(rows=nw.len())
+        .collect(backend="pyarrow")
+        .to_dict(as_series=False)
     )
     rows_by_rule = dict(zip(counts[_REASON], counts["rows"], strict=True))
     found = []
@@ -220,6 +226,7 @@ def _customer_rules(
         rules += [(t, e & ~known) for t, e in _past(settings, typed, "ended_at")]
     if "renewal_days" in typed.columns:
         rules.append(("renewal_days not above 0", nw.col("renewal_days") <= 0))
+
     def before(column: str) -> nw.Expr:
         return nw.col(column).shift(1).over("customer_id", order_by="started_at")
 
@@ -233,9 +240,7 @@ def _customer_rules(
     return frame, rules
 
 
-def _with_ends(
-    frame: nw.LazyFrame[Any], customers: nw.LazyFrame[Any]
-) -> nw.LazyFrame[Any]:
+def _with_ends(frame: nw.LazyFrame[Any], customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Join each row's customer: whether it is known, and its last end (null: still open)."""
     columns = customers.collect_schema().names()
     if "customer_id" not in columns:
@@ -271,9 +276,7 @@ def _interaction_rules(typed: TypedTable, settings: Settings) -> Rules:
 def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
     rules = _absent(typed, "metric")
     metrics = settings.all_metrics
-    rules.append(
-        (f"metric none of {', '.join(metrics)}", ~nw.col("metric").is_in(list(metrics)))
-    )
+    rules.append((f"metric none of {', '.join(metrics)}", ~nw.col("metric").is_in(list(metrics))))
     if "score" in typed.columns:
         for name, metric in metrics.items():
             low, high = metric.scale
@@ -291,6 +294,68 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
     if "customer_id" in typed.columns:
         anonymous = nw.col("customer_id").is_null()
         rules.append(("unknown customer", ~anonymous & nw.col("cx_known").is_null()))
-        for column in times:
-            rules.append((AFTER_END, nw.col(column) > nw.col("cx_end")))
+        if times:
+            late = [(nw.col(column) > nw.col("cx_end")).fill_null(False) for column in times]
+            rules.append((AFTER_END, nw.any_horizontal(*late, ignore_nulls=True)))
     return rules
+
+
+def contract_report(dataset: Dataset) -> dict[str, Any]:
+    """Tell what was read, what was set aside and what was ignored, as plain values.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As loaded.
+    """
+    tables = {}
+    for name, typed in dataset.read.items():
+        aside = [s for s in dataset.set_aside if s.table == name]
+        tables[name] = {
+            "file": typed.file,
+            "rows": typed.rows,
+            "rows_used": typed.rows - sum(s.rows for s in aside),
+            "columns": [c for c in typed.columns if c not in typed.attributes],
+            "attributes": typed.attributes,
+            "columns_ignored": list(typed.ignored),
+            "set_aside": [{k: v for k, v in asdict(s).items() if k != "table"} for s in aside],
+        }
+    return {
+        "dataset": dataset.name,
+        "form": dataset.form,
+        "as_of": dataset.as_of.isoformat() if dataset.form == "spells" else None,
+        "time_zone": dataset.settings.time_zone,
+        "tables": tables,
+        "tables_missing": [t for t in TABLES if t not in dataset.read],
+    }
+
+
+def contract_text(report: Mapping[str, Any]) -> str:
+    """Word what :func:`contract_report` found.
+
+    Parameters
+    ----------
+    report : mapping
+        As given by :func:`contract_report`.
+    """
+    seen = f"seen as of {report['as_of']} ({report['time_zone']})" if report["as_of"] else "undated"
+    lines = [f"{report['dataset']}: {report['form']} form, {seen}", ""]
+    lines.append(f"{'table':<14}{'rows':>12}{'used':>12}{'set aside':>12}  file")
+    for name, table in report["tables"].items():
+        aside = table["rows"] - table["rows_used"]
+        lines.append(
+            f"{name:<14}{table['rows']:>12,}{table['rows_used']:>12,}{aside:>12,}  {table['file']}"
+        )
+    if report["tables_missing"]:
+        lines.append(f"not there: {', '.join(report['tables_missing'])}")
+    for name, table in report["tables"].items():
+        if table["attributes"]:
+            kinds = ", ".join(f"{c} ({k})" for c, k in table["attributes"].items())
+            lines += ["", f"{name}: attributes: {kinds}"]
+        if table["columns_ignored"]:
+            lines += ["", f"{name}: columns ignored: {', '.join(table['columns_ignored'])}"]
+        for aside in table["set_aside"]:
+            lines += ["", f"{name}: set aside {aside['rows']:,}: {aside['rule']}"]
+            for example in aside["examples"]:
+                lines.append("    " + ", ".join(f"{k} {v}" for k, v in example.items()))
+    return "\n".join(lines)

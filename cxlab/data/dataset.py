@@ -100,6 +100,14 @@ class Dataset:
         """Hash each table's files."""
         return dict(self._hashes)
 
+    def overview(self) -> pd.DataFrame:
+        """Count each table's rows: read, used, and set aside."""
+        rows = []
+        for name, typed in self.read.items():
+            aside = sum(s.rows for s in self.set_aside if s.table == name)
+            rows.append((name, typed.rows, typed.rows - aside, aside))
+        return pd.DataFrame(rows, columns=["table", "rows", "used", "set aside"])
+
     def columns(self, table: str) -> tuple[str, ...]:
         """Name the columns of a table that is there; of one that is not, none."""
         return self.read[table].columns if table in self.read else ()
@@ -178,7 +186,9 @@ class Dataset:
         """Date the end of a customer without one to ``days`` after the last contact."""
         self.require("interactions")
         last = (
-            self.table("interactions").group_by("customer_id").agg(cx_last=nw.col("occurred_at").max())
+            self.table("interactions")
+            .group_by("customer_id")
+            .agg(cx_last=nw.col("occurred_at").max())
         )
         columns = frame.collect_schema().names()
         frame = frame.join(last, on="customer_id", how="left")
@@ -188,9 +198,7 @@ class Dataset:
         return frame.with_columns(ended_at=ended).select(*columns)
 
 
-def _hide(
-    frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *along: str
-) -> Frame:
+def _hide(frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *along: str) -> Frame:
     """Blank a time that had not come by ``end``, and the columns known only with it."""
     if when not in columns:
         return frame
@@ -244,7 +252,8 @@ def load(
     folder = Folder(place, settings, memory_limit)
     read = {name: folder.read(name) for name in TABLES if name in folder.files}
     frames = {
-        name: nw.from_native(folder.connection.table(typed.relation)) for name, typed in read.items()
+        name: nw.from_native(folder.connection.table(typed.relation))
+        for name, typed in read.items()
     }
     try:
         kept, set_aside = sift(read, frames, settings)
@@ -277,9 +286,7 @@ def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
         raise UsageError(f"as_of is {as_of!r}; allowed: a date such as 2026-06-30") from error
 
 
-def _newest(
-    settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]
-) -> dt.date:
+def _newest(settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]) -> dt.date:
     """Find the last day the feed covers."""
     if (end := settings.observed_end) is not None:
         return (end - dt.timedelta(microseconds=1)).date()

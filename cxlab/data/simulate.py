@@ -402,7 +402,14 @@ def _write_file(simulation: Simulation, path: Path, new: Path) -> None:
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     """Write one table; times and running ids are stored as differences, which is smaller."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    # a column of words stays one where all of it is null
+    schema = pa.schema(
+        [
+            (n, pa.string() if t.kind == "O" else pa.from_numpy_dtype(t))
+            for n, t in table.dtypes.items()
+        ]
+    )
+    arrow = pa.Table.from_pandas(table, schema, preserve_index=False).replace_schema_metadata(None)
     encodings: dict[str, str] = {}
     for column in arrow.schema:
         if pa.types.is_timestamp(column.type):

@@ -177,7 +177,9 @@ class Folder:
         rows = self._check_values(name, shown, table, chosen, types)
         # A CSV is parsed once; a Parquet file is read again, column by column, as needed.
         kind = "VIEW" if files[0].suffix == ".parquet" else "TEMP TABLE"
-        self.connection.execute(f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}")
+        self.connection.execute(
+            f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}"
+        )
         columns = (*chosen, *attributes)
         return TypedTable(table, shown, name, columns, attributes, ignored, rows)
 
@@ -317,8 +319,10 @@ def _parts(place: Path) -> list[Path]:
 
 
 def _is_number(dtype: str) -> bool:
-    return dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT")) or dtype.endswith("INT") or (
-        dtype in ("INTEGER", "UINTEGER")
+    return (
+        dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT"))
+        or dtype.endswith("INT")
+        or (dtype in ("INTEGER", "UINTEGER"))
     )
 
 

@@ -262,7 +262,9 @@ def measure(
         pairs = pairs.filter(nw.col("at") < nw.col("seen_until")).with_columns(
             age=nw.col("mid") - nw.col("at")
         )
-        pairs = pairs.with_columns(**{k: kernel.weight(nw.col("age")) for k, kernel in kernels.items()})
+        pairs = pairs.with_columns(
+            **{k: kernel.weight(nw.col("age")) for k, kernel in kernels.items()}
+        )
         summed = pairs.group_by("row", "touchpoint").agg(**sums).collect(backend="pandas")
         table = summed.to_native()
         row = table["row"].to_numpy()

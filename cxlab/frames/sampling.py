@@ -118,9 +118,7 @@ def event_rows(risk: RiskSet, chosen: np.ndarray) -> pd.DataFrame:
     return _rows(risk, chosen, period, np.ones(len(chosen), int))
 
 
-def _rows(
-    risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarray
-) -> pd.DataFrame:
+def _rows(risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarray) -> pd.DataFrame:
     spells = risk.spells
     start = risk.start_of(period)
     half = risk.period_days / 2

@@ -8,8 +8,9 @@ model of the others; the half-life is chosen by profile likelihood. See METHODS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -76,30 +77,30 @@ class Rows:
         ----------
         columns : ndarray, shape (n, p)
             The exposures.
-        start : ndarray, shape (q + p,), optional
-            Where to start from.
+        start : ndarray, optional
+            Where to start from, in the order of the columns; zeros follow where it is short.
         """
         x = np.hstack([self.controls, columns])
         keep = independent_columns(x)
+        if start is not None:
+            start = np.append(np.nan_to_num(start), np.zeros(x.shape[1] - len(start)))
         fit = fit_hazard(
             x[:, keep],
             self.event,
             offset=self.offset,
             link=self.link,
             clusters=self.clusters,
-            start=None if start is None else np.nan_to_num(start)[keep],
+            start=None if start is None else start[keep],
         )
         coef = np.full(x.shape[1], np.nan)
         coef[keep] = fit.coef
-        covariance = np.full((x.shape[1], x.shape[1]), np.nan)
-        covariance[np.ix_(keep, keep)] = fit.covariance
-        return _Fitted(coef, covariance, self.controls.shape[1], fit)
+        return _Fitted(coef, keep, self.controls.shape[1], fit)
 
 
 @dataclass(frozen=True)
 class _Fitted:
     coef: np.ndarray
-    covariance: np.ndarray
+    keep: np.ndarray
     skip: int
     fit: HazardFit
 
@@ -107,9 +108,11 @@ class _Fitted:
     def exposure_coef(self) -> np.ndarray:
         return self.coef[self.skip :]
 
-    @property
+    @cached_property
     def exposure_covariance(self) -> np.ndarray:
-        return self.covariance[self.skip :, self.skip :]
+        covariance = np.full((len(self.coef), len(self.coef)), np.nan)
+        covariance[np.ix_(self.keep, self.keep)] = self.fit.covariance
+        return covariance[self.skip :, self.skip :]
 
     @property
     def exposure_se(self) -> np.ndarray:
@@ -234,9 +237,7 @@ def _stack(sums: Sums, places: Sequence[tuple[str, int]]) -> np.ndarray:
     return np.column_stack([sums[kind][:, k] for kind, k in places])
 
 
-def choose_places(
-    sums: Sums, event: np.ndarray, allowed: np.ndarray
-) -> list[tuple[str, int]]:
+def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[tuple[str, int]]:
     """Choose the exposure columns the data can carry: contacts first, then their classes.
 
     Parameters
@@ -279,10 +280,10 @@ class Contrasts:
         What the exposures add to each row's linear predictor.
     eta : ndarray, shape (n,)
         The linear predictor, without the offset.
-    columns : int
-        Number of coefficients.
     log_likelihood : float
         Of the fit.
+    whole : ndarray
+        All coefficients, those of the controls first; where other fits start from.
     """
 
     coef: dict[tuple[str, int], float]
@@ -291,8 +292,18 @@ class Contrasts:
     slope_variance: float
     exposure_part: np.ndarray = field(repr=False)
     eta: np.ndarray = field(repr=False)
-    columns: int
     log_likelihood: float
+    whole: np.ndarray = field(repr=False)
+
+    @property
+    def columns(self) -> int:
+        """Number of coefficients estimated."""
+        return int(np.isfinite(self.whole).sum())
+
+    @property
+    def controls(self) -> np.ndarray:
+        """Coefficients of what was adjusted for."""
+        return self.whole[: len(self.whole) - len(self.coef)]
 
     def z(self, place: tuple[str, int]) -> float:
         """Give the Wald statistic of one contrast."""
@@ -304,6 +315,7 @@ def fit_contrasts(
     sums: Sums,
     places: Sequence[tuple[str, int]],
     slopes: Sums | None = None,
+    start: np.ndarray | None = None,
 ) -> Contrasts:
     """Fit the model at one half-life.
 
@@ -321,16 +333,18 @@ def fit_contrasts(
     slopes : mapping, optional
         Class -> derivative of ``sums`` by the log of the half-life; None where that was
         given and not estimated.
+    start : ndarray, optional
+        Where to start from, as ``whole`` of a fit with the same first columns.
     """
     x = _stack(sums, places)
-    fitted = rows.fit(x)
+    fitted = rows.fit(x, start)
     coef = fitted.exposure_coef
     used = np.nan_to_num(coef)
     covariance, count = fitted.exposure_covariance, len(places)
     slope_variance, joint = 0.0, np.zeros(count)
     if slopes is not None:
         gain = _stack(slopes, places) @ used
-        wider = rows.fit(np.column_stack([x, gain]), np.append(fitted.coef, 0.0))
+        wider = rows.fit(np.column_stack([x, gain]), fitted.coef)
         if np.isfinite(wider.coef[-1]):
             covariance = wider.exposure_covariance[:count, :count]
             slope_variance = float(wider.exposure_covariance[-1, -1])
@@ -343,8 +357,8 @@ def fit_contrasts(
         slope_variance=slope_variance,
         exposure_part=x @ used,
         eta=fitted.fit.eta - rows.offset,
-        columns=int(np.isfinite(fitted.coef).sum()),
         log_likelihood=fitted.fit.log_likelihood,
+        whole=fitted.coef,
     )
 
 
@@ -410,7 +424,8 @@ def split_by_age(
     order = [p for p in places if p in parted]
     columns = [recent[c][:, k] + old[c][:, k] for c, k in whole]
     columns += [recent[c][:, k] for c, k in order] + [old[c][:, k] for c, k in order]
-    fitted = rows.fit(np.column_stack(columns))
+    ordered = [model.coef[p] for p in (*whole, *order, *order)]
+    fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
     coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
     first, second = len(whole), len(whole) + len(order)
     now, before, drop = {}, {}, {}
@@ -438,6 +453,8 @@ def _pooled(
     columns = [recent[c][:, k] + old[c][:, k] for c, k in rest]
     columns += [recent[c][:, k] for c, k in contacts] + [old[c][:, k] for c, k in contacts]
     columns += [_stack(recent, drivers) @ weights, _stack(old, drivers) @ weights]
-    fitted = rows.fit(np.column_stack(columns))
+    ordered = [model.coef[p] for p in (*rest, *contacts, *contacts)]
+    start = np.concatenate([model.controls, ordered, [1.0, 1.0]])
+    fitted = rows.fit(np.column_stack(columns), start)
     now, before = fitted.exposure_coef[-2:]
     return float(now), float(before), float(before / fitted.exposure_se[-1])

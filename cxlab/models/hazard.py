@@ -9,6 +9,7 @@ model, Prentice and Gloeckler 1978). The covariance is the sandwich of Liang and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
@@ -17,9 +18,18 @@ from scipy.special import expit
 __all__ = ["HazardFit", "fit_hazard", "independent_columns"]
 
 _MAX_STEPS = 60
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-11
 # exp() of more would leave the range of a float.
 _ETA_LIMIT = 500.0
+
+
+@dataclass(frozen=True)
+class _Rows:
+    scaled: np.ndarray
+    scale: np.ndarray
+    event: np.ndarray
+    link: str
+    clusters: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,6 @@ class HazardFit:
     ----------
     coef : ndarray, shape (p,)
         Log hazard ratios.
-    covariance : ndarray, shape (p, p)
-        Cluster-robust.
     log_likelihood : float
         At ``coef``.
     eta : ndarray, shape (n,)
@@ -41,10 +49,15 @@ class HazardFit:
     """
 
     coef: np.ndarray
-    covariance: np.ndarray
     log_likelihood: float
     eta: np.ndarray
     converged: bool
+    _rows: _Rows
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Cluster-robust covariance of ``coef``, shape (p, p)."""
+        return _sandwich(self._rows, self.eta)
 
     @property
     def se(self) -> np.ndarray:
@@ -99,29 +112,38 @@ def fit_hazard(
     converged = False
     for _ in range(_MAX_STEPS):
         residual, weight = _score_weight(eta, y, link)
-        information = scaled.T @ (scaled * weight[:, None])
-        step = linalg.cho_solve(linalg.cho_factor(information), scaled.T @ residual)
-        gain = float(step @ (scaled.T @ residual))
-        if gain < _TOLERANCE * (abs(value) + 1.0):
-            converged = True
+        score = scaled.T @ residual
+        step = linalg.cho_solve(linalg.cho_factor(_information(scaled, weight)), score)
+        # Twice the gain in likelihood still to be had, were it quadratic.
+        converged = float(step @ score) < _TOLERANCE * (abs(value) + 1.0)
+        coef, eta, value = _climb(scaled, y, offset, link, coef, step, value)
+        if converged:
             break
-        size = 1.0
-        while size > 1e-6:
-            trial = np.minimum(scaled @ (coef + size * step) + offset, _ETA_LIMIT)
-            new = _log_likelihood(trial, y, link)
-            if new >= value - 1e-12 * abs(value):
-                break
-            size /= 2
-        coef, eta, value = coef + size * step, trial, new
-    residual, weight = _score_weight(eta, y, link)
-    covariance = _sandwich(scaled, residual, weight, clusters)
-    return HazardFit(
-        coef=coef / scale,
-        covariance=covariance / np.outer(scale, scale),
-        log_likelihood=value,
-        eta=eta,
-        converged=converged,
-    )
+    return HazardFit(coef / scale, value, eta, converged, _Rows(scaled, scale, y, link, clusters))
+
+
+def _climb(
+    x: np.ndarray,
+    y: np.ndarray,
+    offset: float | np.ndarray,
+    link: str,
+    coef: np.ndarray,
+    step: np.ndarray,
+    value: float,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Take the step, or the largest halving of it that does not lose likelihood."""
+    size = 1.0
+    while True:
+        eta = np.minimum(x @ (coef + size * step) + offset, _ETA_LIMIT)
+        new = _log_likelihood(eta, y, link)
+        if new >= value - 1e-12 * abs(value) or size < 1e-6:
+            return coef + size * step, eta, new
+        size /= 2
+
+
+def _information(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    rooted = x * np.sqrt(weight)[:, None]
+    return np.asarray(rooted.T @ rooted)
 
 
 def _log_likelihood(eta: np.ndarray, y: np.ndarray, link: str) -> float:
@@ -141,12 +163,10 @@ def _score_weight(eta: np.ndarray, y: np.ndarray, link: str) -> tuple[np.ndarray
     return np.where(y > 0, odds, -hazard), hazard * odds
 
 
-def _sandwich(
-    x: np.ndarray, residual: np.ndarray, weight: np.ndarray, clusters: np.ndarray | None
-) -> np.ndarray:
-    bread = linalg.cho_solve(
-        linalg.cho_factor(x.T @ (x * weight[:, None])), np.eye(x.shape[1])
-    )
+def _sandwich(rows: _Rows, eta: np.ndarray) -> np.ndarray:
+    residual, weight = _score_weight(eta, rows.event, rows.link)
+    x, clusters = rows.scaled, rows.clusters
+    bread = linalg.cho_solve(linalg.cho_factor(_information(x, weight)), np.eye(x.shape[1]))
     scores = x * residual[:, None]
     if clusters is not None:
         order = np.argsort(clusters, kind="stable")
@@ -154,7 +174,7 @@ def _sandwich(
         scores = np.add.reduceat(scores[order], starts, axis=0)
     groups = len(scores)
     meat = scores.T @ scores * (groups / max(groups - 1, 1))
-    return np.asarray(bread @ meat @ bread)
+    return np.asarray(bread @ meat @ bread) / np.outer(rows.scale, rows.scale)
 
 
 def independent_columns(x: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:

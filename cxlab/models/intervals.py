@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-__all__ = ["LEVEL", "Z", "benjamini_hochberg", "wald_p"]
+__all__ = ["LEVEL", "Z", "benjamini_hochberg", "wald_p", "wilson"]
 
 LEVEL = 0.95
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
@@ -36,3 +36,17 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     if known.any():
         q[known] = stats.false_discovery_control(p[known], method="bh")
     return q
+
+
+def wilson(count: int, total: int) -> tuple[float, float, float]:
+    """Give a share and its 95% Wilson score interval (Wilson 1927); NaN of nothing.
+
+    Parameters
+    ----------
+    count, total : int
+        How many of how many.
+    """
+    if total == 0:
+        return np.nan, np.nan, np.nan
+    interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
+    return count / total, float(interval.low), float(interval.high)

@@ -86,7 +86,10 @@ def judge(e: Evidence) -> tuple[str, str]:
             "Its stage is exit: customers come here because they have decided to leave.",
         )
     if not e.significant:
-        return "no evidence", f"The hazard after a {what} contact cannot be told from an ordinary one's."
+        return (
+            "no evidence",
+            f"The hazard after a {what} contact cannot be told from an ordinary one's.",
+        )
     if e.recent_only:
         return (
             "reverse causation suspected",
@@ -103,7 +106,7 @@ def judge(e: Evidence) -> tuple[str, str]:
     return (
         "driver" if e.coef > 0 else "protective",
         f"A {what} contact {raised} the hazard against an ordinary one at the same touchpoint, "
-        "and still does so after 14 days.",
+        "and not only in the 14 days after it.",
     )
 
 

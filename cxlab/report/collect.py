@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cxlab.errors import AnalysisError
-from cxlab.report.findings import write_drivers, write_findings
+from cxlab.report.findings import drivers_text, write_drivers, write_findings
 from cxlab.report.outputs import Harvest, Outputs, gather, read_outputs
 from cxlab.report.plan import Plan
 from cxlab.report.tables import write_tables
@@ -45,7 +45,7 @@ def collect(plan: Plan, folder: Path, names: Iterable[str]) -> tuple[Harvest, di
                 folder / f"{name}.ipynb",
                 include_customers=plan.spec.publish.include_customers,
             )
-            _check_drivers(outputs, folder)
+            _check_drivers(outputs)
         except AnalysisError as error:
             refused[name] = str(error)
         else:
@@ -79,9 +79,8 @@ def write_found(plan: Plan, harvest: Harvest, folder: Path) -> None:
     write_tables(harvest.tables, folder / "tables")
 
 
-def _check_drivers(outputs: Outputs, folder: Path) -> None:
+def _check_drivers(outputs: Outputs) -> None:
     """Refuse a driver table that cannot be written, as the fault of its notebook."""
     for data in outputs.results:
         if data["name"] == DRIVERS_RESULT:
-            aside = folder / ".work" / "drivers.csv"
-            write_drivers(Result.from_dict(data).table, aside)
+            drivers_text(Result.from_dict(data).table)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,6 +20,7 @@ from cxlab.report.worker import Job, run_job
 
 __all__ = ["Outcome", "run_all"]
 
+_STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
 
 
@@ -220,9 +222,10 @@ def _no_main_module() -> Iterator[None]:
     multiprocessing would import it again in every notebook's process, which runs a script
     without a main guard twice and fails for one read from standard input.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -16,7 +16,7 @@ from cxlab.report.files import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DRIVERS", "csv_text", "write_drivers", "write_findings"]
+__all__ = ["DRIVERS", "csv_text", "drivers_text", "write_drivers", "write_findings"]
 
 DRIVERS = (
     "rank",
@@ -92,6 +92,11 @@ def write_drivers(table: pd.DataFrame, path: Path) -> None:
     AnalysisError
         If a column is missing, or a count is no whole number.
     """
+    write_text(path, drivers_text(table))
+
+
+def drivers_text(table: pd.DataFrame) -> str:
+    """Give the driver table as ``drivers.csv`` holds it; see :func:`write_drivers`."""
     missing = [c for c in DRIVERS if c not in table.columns]
     if missing:
         raise AnalysisError(f"the driver table lacks the columns {', '.join(missing)}")
@@ -100,7 +105,7 @@ def write_drivers(table: pd.DataFrame, path: Path) -> None:
         [_whole(v, c) if c in _WHOLE else _text(v) for v in values]
         for c, values in zip(DRIVERS, columns, strict=True)
     ]
-    write_text(path, csv_text(DRIVERS, zip(*texts, strict=True)))
+    return csv_text(DRIVERS, zip(*texts, strict=True))
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -66,19 +66,23 @@ class Parameter(BaseModel):
             made = _COERCE[self.type](value)
         except (TypeError, ValueError):
             expected = {"date": "a date such as 2026-06-30", "bool": "true or false"}
-            kind = expected.get(self.type, f"of type {self.type}{self._bounds()}")
+            kind = expected.get(self.type, f"{self.type}{self.allowed}")
             raise UsageError(f"{what} is {value!r}; it has to be {kind}") from None
         if self.choices is not None and made not in self.choices:
             raise UsageError(one_of(what, made, self.choices))
         low = self.min is not None and made < self.min
         if low or (self.max is not None and made > self.max):
-            raise UsageError(f"{what} is {made!r}; it has to be {self.type}{self._bounds()}")
+            raise UsageError(f"{what} is {made!r}; it has to be {self.type}{self.allowed}")
         return made
 
-    def _bounds(self) -> str:
+    @property
+    def allowed(self) -> str:
+        """What is allowed beside the type, in words; empty where everything is."""
         unit = f" {self.unit}" if self.unit else ""
+        if self.choices is not None:
+            return f", one of {', '.join(str(c) for c in self.choices)}"
         if self.min is not None and self.max is not None:
-            return f" between {self.min} and {self.max}{unit}"
+            return f" from {self.min} to {self.max}{unit}"
         if self.min is not None:
             return f" of at least {self.min}{unit}"
         return f" of at most {self.max}{unit}" if self.max is not None else ""

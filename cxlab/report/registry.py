@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from cxlab.errors import DataError, UsageError, one_of
 from cxlab.report.files import build_model, read_yaml
 from cxlab.report.parameters import ANNOTATIONS, STANDARD, Parameter, read_defaults
 
-__all__ = ["Entry", "Registry", "find_notebooks", "mismatches", "read_registry"]
+__all__ = ["Entry", "Registry", "describe", "find_notebooks", "mismatches", "read_registry"]
 
 
 class Entry(BaseModel):
@@ -188,6 +189,30 @@ def _refuse_cycles(registry: Registry, file: Path) -> None:
             del left[name]
     if left:
         raise DataError(f"{file}: these notebooks wait for each other: {', '.join(left)}")
+
+
+def describe(registry: Registry | None = None) -> str:
+    """Tell the notebooks, their questions and parameters as text.
+
+    Parameters
+    ----------
+    registry : Registry, optional
+        The registry; by default that of :func:`find_notebooks`.
+    """
+    registry = read_registry() if registry is None else registry
+    return "\n\n".join(_described(registry, name) for name in registry.notebooks)
+
+
+def _described(registry: Registry, name: str) -> str:
+    """Tell one notebook."""
+    entry = registry.notebooks[name]
+    lines = [name, f"  {entry.question}", f"  needs {', '.join(entry.needs)}"]
+    defaults = read_defaults(registry.path(name)) if entry.parameters else {}
+    for key, parameter in entry.parameters.items():
+        default = f" = {json.dumps(defaults[key].value)}" if key in defaults else ""
+        kind = f"{parameter.type}{parameter.allowed}"
+        lines.append(f"  -p {key}{default}  ({kind}) {parameter.meaning}")
+    return "\n".join(lines)
 
 
 def mismatches(registry: Registry) -> list[str]:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,16 @@ class Run:
     path: Path
     status: str
     manifest: dict[str, Any] = field(repr=False)
+
+    @property
+    def reason(self) -> str:
+        """Why the run failed: each notebook that did, with its reason; else empty."""
+        ended = self.manifest["notebooks"].items()
+        return "; ".join(
+            f"{name} {n['status']}: {n['reason']}"
+            for name, n in ended
+            if n["status"] not in ("ok", "skipped")
+        )
 
 
 def render(
@@ -117,6 +128,7 @@ def _run(plan: Plan, build: Build, jobs: int) -> dict[str, Outcome]:
     """Run the notebooks."""
     from tqdm import tqdm
 
+    threading.Thread(target=_import_converter, daemon=True).start()
     token = uuid.uuid4().hex
     before = {name: plan.registry.before(name, plan.order) for name in plan.order}
     with tqdm(total=len(plan.order), unit="notebook", disable=None, file=sys.stderr) as bar:
@@ -132,6 +144,13 @@ def _run(plan: Plan, build: Build, jobs: int) -> dict[str, Outcome]:
             return _job(plan, build, name, before[name], outcomes, token)
 
         return run_all(before, prepare, jobs=jobs, done=done)
+
+
+def _import_converter() -> None:
+    """Import what converts the notebooks while they run: it takes seconds."""
+    import nbconvert.exporters.html  # noqa: F401
+
+    import cxlab.report.page  # noqa: F401
 
 
 def _blocked(plan: Plan, name: str, outcomes: Mapping[str, Outcome]) -> str:
@@ -195,10 +214,10 @@ def _finish(
     manifest = _manifest(plan, build, outcomes, started)
     write_pages(plan, build.folder, outcomes, withheld=set(refused))
     write_front(build.folder / "index.html", plan, harvest, manifest)
-    _keep_logs(build, outcomes)
+    _keep_logs(build, {n: o for n, o in outcomes.items() if n not in refused})
     write_text(
         build.folder / "manifest.json",
-        json.dumps(manifest, ensure_ascii=False, indent=2, default=str) + "\n",
+        json.dumps(manifest, ensure_ascii=False, indent=2) + "\n",
     )
     return manifest
 

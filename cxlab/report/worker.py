@@ -100,7 +100,9 @@ def _set_up(job: Job) -> None:
             "ipykernel_launcher",
             "-f",
             "{connection_file}",
+            "--log-level=ERROR",
             "--HistoryManager.enabled=False",
+            "--InteractiveShell.automagic=False",  # `run: str = ""` is no %run
         ],
         "display_name": "cxlab",
         "language": "python",

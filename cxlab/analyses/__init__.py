@@ -1,0 +1,1 @@
+"""One analysis for each notebook: a dataset in, a Result out."""

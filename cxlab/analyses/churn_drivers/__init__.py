@@ -1,0 +1,74 @@
+"""Which touchpoints drive customers away, how sure are we, and what is it worth?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from cxlab.analyses.churn_drivers import attributes, figures, parts
+from cxlab.analyses.churn_drivers.figures import COLUMNS
+from cxlab.analyses.churn_drivers.study import Options, fit, prepare
+from cxlab.analyses.churn_drivers.words import findings, reasons, sentence
+from cxlab.data.dataset import Dataset
+from cxlab.results import Result
+
+__all__ = ["COLUMNS", "Options", "findings", "reasons", "run"]
+
+
+def run(dataset: Dataset, **options: Any) -> Result:
+    """Estimate what bad contacts at each touchpoint do to the hazard of leaving.
+
+    A snapshot has no contacts in time: there, a Cox model of the customers' attributes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form with ``interactions``, or a snapshot.
+    **options
+        See :class:`Options`.
+
+    Returns
+    -------
+    Result
+        One row a touchpoint and valence (snapshot: a term), with the columns of
+        ``drivers.csv`` and ``term, estimate, se, n``. Parts: ``by_age`` (hazard ratio by
+        time since the contact), ``half_life`` (profile), ``adjusted_for``,
+        ``without_proneness``.
+
+    Raises
+    ------
+    UsageError
+        An option is out of its bounds.
+    AnalysisError
+        A needed table is missing, or nobody left of their own will.
+    """
+    settings = Options(**options)
+    # One thread: matrices this small lose by more, and sums keep their order.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if dataset.form == "snapshot":
+            return attributes.run(dataset)
+        dataset.require("customers", "interactions")
+        return _run(dataset, settings)
+
+
+def _run(dataset: Dataset, settings: Options) -> Result:
+    study = prepare(dataset, settings)
+    model = fit(study)
+    table = figures.estimates(study, model)
+    splits = figures.age_splits(study, model, table)
+    table = figures.judged(study, model, table, splits)
+    table = figures.finished(figures.attributed(study, model, table))
+    return Result(
+        name="churn_drivers",
+        table=table,
+        checks=parts.checks(study, model, table),
+        meta=parts.meta(study, model),
+        sentence=sentence(table, settings.window_days),
+        parts={
+            "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
+            "half_life": Result("half_life", model.half_life.profile),
+            "adjusted_for": parts.adjusted_for(study),
+            "without_proneness": parts.without_proneness(study, model),
+        },
+    )

@@ -1,0 +1,248 @@
+"""The figures of the driver table: estimates, verdicts, customers and money."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cxlab.analyses.churn_drivers.study import Model, Place, Study
+from cxlab.frames.exposures import Kernel, contact_counts
+from cxlab.frames.periods import RiskSet
+from cxlab.frames.sampling import event_rows
+from cxlab.models import contrast, effects, intervals, verdicts
+
+__all__ = ["COLUMNS", "MAIN", "age_splits", "attributed", "estimates", "finished", "judged"]
+
+COLUMNS = (
+    *("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high"),
+    *("p_value", "q_value", "exposed_customers", "exposures"),
+    *("attributable_churn", "attributable_churn_low", "attributable_churn_high"),
+    *("attributable_share", "value_at_risk", "value_at_risk_low", "value_at_risk_high"),
+    *("top3_probability", "verdict", "why"),
+)
+
+
+MAIN = -1
+_ALPHA = 0.05
+
+
+def estimates(study: Study, model: Model) -> pd.DataFrame:
+    """Give one row a touchpoint and valence, with its contrast and who it rests on.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    """
+    names = study.known.touchpoints
+    at_risk = study.dataset.attach(study.risk.spells[["customer_id"]])
+    counts = contact_counts(study.known, at_risk)
+    counts = counts.set_index(["touchpoint", "class"])
+    valences = [v for v in ("bad", "good") if v in study.classes] + ["contact"]
+    rows = []
+    for valence in valences:
+        places = [("all" if valence == "contact" else valence, k) for k in range(len(names))]
+        coef, se = (np.array(a) for a in zip(*[_estimate(model, p) for p in places], strict=True))
+        p_value = intervals.wald_p(coef, se)
+        q_value = intervals.benjamini_hochberg(p_value)
+        for place, b, s, p, q in zip(places, coef, se, p_value, q_value, strict=True):
+            key = (names[place[1]], valence)
+            met = counts.loc[key] if key in counts.index else {"exposures": 0, "customers": 0}
+            rows.append(
+                {
+                    "touchpoint": key[0],
+                    "valence": valence,
+                    "place": place,
+                    "coef": b,
+                    "se": s,
+                    "p_value": p,
+                    "q_value": q,
+                    "exposed_customers": int(met["customers"]),
+                    "exposures": int(met["exposures"]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _estimate(model: Model, place: Place) -> tuple[float, float]:
+    fitted = model.of(place)
+    return (fitted.coef[place], fitted.se[place]) if fitted else (np.nan, np.nan)
+
+
+def judged(
+    study: Study, model: Model, table: pd.DataFrame, splits: dict[int, contrast.AgeSplit]
+) -> pd.DataFrame:
+    """Add each contrast's verdict and why.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    table : pandas.DataFrame
+        Of :func:`estimates`.
+    splits : dict
+        Of :func:`age_splits`.
+    """
+    main = splits.get(MAIN)
+    words = []
+    for row in table.itertuples():
+        k = row.place[1]
+        split = splits.get(k if k in model.own else MAIN)
+        evidence = verdicts.Evidence(
+            kind=row.valence,
+            customers=row.exposed_customers,
+            modelled=model.of(row.place) is not None,
+            coef=row.coef,
+            se=row.se,
+            q=row.q_value,
+            exit_stage=bool(study.exits[k]),
+            follows_decision=bool(model.separated[k]),
+            recent_only=split is not None
+            and row.place in split.recent
+            and split.recent_only(row.place),
+            pooled_recent_only=main is not None and main.pooled_recent_only,
+            alpha=_ALPHA,
+        )
+        words.append(verdicts.judge(evidence))
+    return table.assign(verdict=[v for v, _ in words], why=[w for _, w in words])
+
+
+def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, contrast.AgeSplit]:
+    """Fit would-be drivers apart by age: those of the main model, and each separated one.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    table : pandas.DataFrame
+        Of :func:`estimates`.
+
+    Returns
+    -------
+    dict
+        By touchpoint with a model of its own; ``MAIN`` for all the others.
+    """
+    told = table[(table["q_value"] < _ALPHA) & (table["valence"] != "contact")]
+    recent, old = study.sums(model.measured, "recent"), study.sums(model.measured, "old")
+    splits = {}
+    main = [p for p in told["place"] if p[1] not in model.own]
+    if main and model.main is not None:
+        splits[MAIN] = contrast.split_by_age(model.rows, model.main, recent, old, main)
+    for k, fitted in model.own.items():
+        if mine := [p for p in told["place"] if p[1] == k]:
+            splits[k] = contrast.split_by_age(model.rows, fitted, recent, old, mine)
+    return splits
+
+
+def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
+    """Add attributable churn, its share and the value at risk, with intervals.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    table : pandas.DataFrame
+        Of :func:`judged`.
+    """
+    spells, options = study.risk.spells, study.options
+    start = study.risk.end - options.window_days
+    inside = spells["event"] & (spells["event_at"] >= start) & (spells["started"] < start)
+    inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
+    chosen = np.flatnonzero(inside.to_numpy())
+    rows = event_rows(study.risk, chosen)
+    h = model.half_life.days
+    # The effect is there from the contact on, so the washout does not hold here.
+    measured = study.measure({"decay": Kernel(h), "slope": Kernel(h, slope=True)}, rows, 0.0)
+    cases = study.sample.rows.loc[study.sample.rows["event"] == 1, "spell"]
+    position = pd.Series(cases.index, index=cases.to_numpy()).loc[chosen].to_numpy()
+    value = spells["monthly_value"].to_numpy(float) if "monthly_value" in spells else None
+    figures: list[dict[str, float]] = []
+    for row in table.itertuples():
+        fitted = model.of(row.place)
+        empty = row.verdict in ("too little data", "not separable", "reverse causation suspected")
+        if fitted is None or empty or row.valence == "contact" or not len(chosen):
+            figures.append({})
+            continue
+        part = _exposure_part(fitted, study.sums(measured, "decay"))
+        window = effects.ChurnWindow(
+            eta=fitted.eta[position] - fitted.exposure_part[position] + part,
+            exposure_part=part,
+            left=_periods_left(study.risk, chosen),
+            half_life=h / options.period_days,
+        )
+        joint = fitted.slope_covariance[row.place]
+        covariance = np.array([[row.se**2, joint], [joint, fitted.slope_variance]])
+        kind, k = row.place
+        found = effects.attributable_churn(
+            window,
+            row.coef,
+            measured["decay", kind][:, k],
+            measured["slope", kind][:, k],
+            covariance,
+            value[chosen] if value is not None else np.zeros(len(chosen)),
+        )
+        figures.append(_figures(found, len(chosen), value is not None))
+    names = [c for c in COLUMNS if c.startswith(("attributable", "value"))]
+    return table.join(pd.DataFrame(figures, index=table.index, columns=names).astype(float))
+
+
+def _exposure_part(fitted: contrast.Contrasts, sums: dict[str, np.ndarray]) -> np.ndarray:
+    parts = [sums[c][:, k] * np.nan_to_num(b) for (c, k), b in fitted.coef.items()]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def _periods_left(risk: RiskSet, chosen: np.ndarray) -> np.ndarray:
+    left = -1 - risk.spells["last"].to_numpy()[chosen]
+    if risk.renewals is None:
+        return np.asarray(left)
+    if "renewal_days" not in risk.spells:
+        return np.zeros_like(left)
+    step = risk.spells["renewal_days"].to_numpy()[chosen]
+    return np.asarray(np.nan_to_num(left * risk.period_days // step).astype(int))
+
+
+def _figures(found: effects.Attributable, churns: int, valued: bool) -> dict[str, float]:
+    reach = intervals.Z * found.customers_se
+    figures = {
+        "attributable_churn": found.customers,
+        "attributable_churn_low": found.customers - reach,
+        "attributable_churn_high": found.customers + reach,
+        "attributable_share": found.customers / churns,
+    }
+    if valued:
+        reach = intervals.Z * found.value_se
+        figures["value_at_risk"] = found.value
+        figures["value_at_risk_low"] = found.value - reach
+        figures["value_at_risk_high"] = found.value + reach
+    return figures
+
+
+def finished(table: pd.DataFrame) -> pd.DataFrame:
+    """Order by rank, blank what a verdict makes meaningless, and name the columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`attributed`.
+    """
+    empty = table["verdict"].isin(["too little data", "not separable"])
+    for column in ("coef", "se", "p_value", "q_value"):
+        table[column] = table[column].where(~empty)
+    table["hazard_ratio"] = np.exp(table["coef"])
+    table["conf_low"] = np.exp(table["coef"] - intervals.Z * table["se"])
+    table["conf_high"] = np.exp(table["coef"] + intervals.Z * table["se"])
+    table["top3_probability"] = np.nan
+    order = pd.DataFrame(
+        {
+            "verdict": table["verdict"].map(verdicts.VERDICTS.index),
+            "valence": table["valence"].map(["bad", "good", "contact"].index),
+            "churn": -table["attributable_churn"].fillna(-np.inf),
+            "p": table["p_value"],
+            "touchpoint": table["touchpoint"],
+        }
+    )
+    table = table.loc[order.sort_values(list(order.columns)).index].reset_index(drop=True)
+    table["rank"] = np.arange(1, len(table) + 1)
+    table["term"] = table["touchpoint"] + " " + table["valence"]
+    table["estimate"], table["n"] = table["coef"], table["exposed_customers"]
+    return table[[*COLUMNS, "term", "estimate", "se", "n"]]

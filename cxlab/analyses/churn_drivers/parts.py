@@ -1,0 +1,214 @@
+"""What stands beside the driver table: effect by age, what was held equal, checks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxlab.analyses.churn_drivers.study import RECENT_DAYS, VOLUME_DAYS, Model, Study
+from cxlab.frames.exposures import Kernel
+from cxlab.models import contrast, intervals
+from cxlab.results import Check, Result
+
+__all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness"]
+
+_AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
+_MOST_DRAWN = 5
+
+
+def by_age(
+    study: Study, model: Model, drivers: pd.DataFrame, split: contrast.AgeSplit | None
+) -> Result:
+    """Fit the leading drivers' contacts apart by their age, without decay.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    drivers : pandas.DataFrame
+        The driver table.
+    split : AgeSplit or None
+        Of the would-be drivers.
+    """
+    leading = drivers[drivers["verdict"] == "driver"].head(_MOST_DRAWN)
+    names = list(study.known.touchpoints)
+    places = [
+        (v, names.index(t)) for t, v in zip(leading["touchpoint"], leading["valence"], strict=True)
+    ]
+    places = [p for p in places if p[1] not in model.own]
+    columns = ["touchpoint", "valence", "age_low", "age_high", "estimate", "se", "curve"]
+    if study.options.quick or not places or model.main is None:
+        quick = study.options.quick
+        text = "Left out in a quick run." if quick else "There is no driver to show."
+        return Result("by_age", pd.DataFrame(columns=columns), sentence=text)
+    edges = [e for e in _AGE_BINS if e > study.options.washout_days]
+    edges = [float(study.options.washout_days), *edges]
+    bins = list(pairwise(edges))
+    kernels = {f"{low:g}": Kernel(low=low, high=high) for low, high in bins}
+    measured = study.measure(kernels, study.sample.rows, study.options.washout_days)
+    order = [*places, *dict.fromkeys(("all", k) for _, k in places)]
+    rest = [p for p in model.main.coef if p not in order]
+    decayed = study.sums(model.measured, "decay")
+    parted = [measured[k, kind][:, t] for kind, t in order for k in kernels]
+    whole = [decayed[kind][:, t] for kind, t in rest]
+    fitted = model.rows.fit(np.column_stack([*parted, *whole]), model.main.controls)
+    coef, se = fitted.exposure_coef, fitted.exposure_se
+    found = []
+    for i, place in enumerate(places):
+        for j, (low, high) in enumerate(bins):
+            at = i * len(bins) + j
+            curve = model.main.coef[place] * _mean_decay(low, high, model.half_life.days)
+            found.append((names[place[1]], place[0], low, high, coef[at], se[at], curve))
+    table = pd.DataFrame(found, columns=columns)
+    table["hazard_ratio"] = np.exp(table["estimate"])
+    table["conf_low"] = np.exp(table["estimate"] - intervals.Z * table["se"])
+    table["conf_high"] = np.exp(table["estimate"] + intervals.Z * table["se"])
+    table["curve"] = np.exp(table["curve"])
+    return Result("by_age", table, sentence=_fading(model.half_life, split))
+
+
+def _fading(half_life: contrast.HalfLife, split: contrast.AgeSplit | None) -> str:
+    """Say how fast effects fade, and whether older contacts still tell."""
+    text = f"The model gives every effect a half-life of {half_life.days:.0f} days"
+    if half_life.chosen:
+        text += f" (95% interval {half_life.conf_low:.0f} to {half_life.conf_high:.0f})"
+    if split is None or not np.isfinite(split.pooled[1]):
+        return text + "."
+    _, old, z = split.pooled
+    return (
+        f"{text}. Fitted apart and pooled over the would-be drivers, contacts older than "
+        f"{RECENT_DAYS:.0f} days show {old:.2f} times the effect the model gives them (z = {z:.1f})."
+    )
+
+
+def _mean_decay(low: float, high: float, half_life: float) -> float:
+    """Give the mean of the decay over an interval of ages."""
+    rate = np.log(2) / half_life
+    return float((np.exp(-rate * low) - np.exp(-rate * high)) / (rate * (high - low)))
+
+
+def adjusted_for(study: Study) -> Result:
+    """List what was held equal, and what could not be and why.
+
+    Parameters
+    ----------
+    study : Study
+        What was measured.
+    """
+    rows = [(text, "adjusted for") for text in study.adjusted.included]
+    rows.append((f"contacts in the {VOLUME_DAYS:g} days before, all touchpoints", "adjusted for"))
+    if "bad" in study.classes:
+        rows.append(("the customer's past share of bad contacts, beyond expected", "adjusted for"))
+    rows += [(text, "left out") for text in study.adjusted.left_out]
+    return Result("adjusted_for", pd.DataFrame(rows, columns=["what", "how"]))
+
+
+def without_proneness(study: Study, model: Model) -> Result:
+    """Show the contrasts with and without the customer's past share of bad contacts.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    """
+    rows = []
+    if model.main is not None and model.bare is not None:
+        for (kind, k), b in model.main.coef.items():
+            if kind in ("bad", "good"):
+                without = model.bare.coef[kind, k]
+                name = study.known.touchpoints[k]
+                rows.append((name, kind, np.exp(b), np.exp(without)))
+    columns = ["touchpoint", "valence", "hazard_ratio", "without_proneness"]
+    return Result("without_proneness", pd.DataFrame(rows, columns=columns))
+
+
+def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]:
+    """Give the checks that travel with the result.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    table : pandas.DataFrame
+        The driver table.
+    """
+    events = study.risk.events
+    used = model.main.columns if model.main is not None else study.plain.controls.shape[1]
+    followers = [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
+    made = [
+        Check(
+            "events per coefficient",
+            events / used >= 10,
+            f"{events:,} churns for {used} coefficients ({events / used:.1f} each; 10 are wanted)",
+        ),
+        Check("rows", None, f"{study.sample.text}; link {study.sample.link}"),
+        Check(
+            "touchpoints that follow the decision to leave",
+            None,
+            f"kept out of the others' model: {', '.join(followers)}" if followers else "none found",
+        ),
+        Check("bad contact", None, f"a contact is bad where {study.known.text}"),
+    ]
+    h = model.half_life
+    if h.chosen:
+        inside = contrast.HALF_LIVES[0] < h.days < contrast.HALF_LIVES[-1]
+        made.append(
+            Check(
+                "half-life",
+                inside,
+                f"{h.days:.0f} days (95% interval {h.conf_low:.0f} to {h.conf_high:.0f}), by "
+                f"profile likelihood{'' if inside else '; at the end of the grid'}",
+            )
+        )
+    else:
+        made.append(Check("half-life", None, f"{h.days:g} days, given"))
+    suspected = (table["verdict"] == "reverse causation suspected") & (
+        table["valence"] != "contact"
+    )
+    made.append(
+        Check(
+            "reverse causation",
+            not suspected.any(),
+            f"{int(suspected.sum())} contrasts look as if the decision to leave came first",
+        )
+    )
+    return tuple(made)
+
+
+def meta(study: Study, model: Model) -> dict[str, Any]:
+    """Tell the scale, the data, the period and the settings.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    """
+    dataset, options = study.dataset, study.options
+    window_start = dataset.end - dt.timedelta(days=options.window_days)
+    churned = study.risk.spells["event_at"] >= study.risk.end - options.window_days
+    return {
+        "dataset": dataset.name,
+        "as_of": dataset.as_of.isoformat(),
+        "sha256": dataset.sha256(),
+        "scale": "log hazard ratio",
+        "level": intervals.LEVEL,
+        "currency": dataset.settings.currency,
+        "customers": int(study.risk.spells["customer_id"].nunique()),
+        "churns": study.risk.events,
+        "competing": int(study.risk.spells["competing"].sum()),
+        "person_periods": study.risk.person_periods,
+        "window_start": window_start.date().isoformat(),
+        "window_days": options.window_days,
+        "window_churns": int(churned.sum()),
+        "washout_days": options.washout_days,
+        "period_days": options.period_days,
+        "half_life_days": model.half_life.days,
+        "half_life_low": model.half_life.conf_low,
+        "half_life_high": model.half_life.conf_high,
+        "sample": study.sample.text,
+        "seed": options.seed,
+    }

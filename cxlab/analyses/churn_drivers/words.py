@@ -1,0 +1,114 @@
+"""The driver table in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cxlab.results import Finding, Findings, Result
+
+__all__ = ["findings", "reasons", "sentence"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
+
+
+def sentence(table: pd.DataFrame, window_days: int) -> str:
+    """Name the drivers in one sentence.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The driver table.
+    window_days : int
+        The window in which lost customers are counted.
+    """
+    drivers = table[table["verdict"] == "driver"]
+    if drivers.empty:
+        return "No touchpoint can be called a driver of voluntary churn from these data."
+    named = _listed(list(drivers["touchpoint"]))
+    one = len(drivers) == 1
+    return (
+        f"{len(drivers)} touchpoint{'' if one else 's'} drive{'s' if one else ''} voluntary churn, "
+        f"in order of the customers lost in the last {window_days} days: {named}."
+    )
+
+
+def reasons(result: Result) -> str:
+    """Give each verdict's reason as a Markdown list, bad and good contacts only.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    """
+    told = result.table[result.table["valence"] != "contact"]
+    lines = []
+    for (verdict, why), part in told.groupby(["verdict", "why"], sort=False):
+        names = ", ".join(part["touchpoint"])
+        lines.append(f"- **{verdict}**: {names}. {why}")
+    return "\n".join(lines)
+
+
+def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
+    """Word the drivers for ``findings.json`` and the top of the report.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    notebook : str
+        The notebook that says so.
+    """
+    table, meta = result.table, result.meta
+    found = Findings(
+        [Finding("drivers.summary", notebook, result.sentence, n=meta["customers"], unit="")]
+    )
+    money = f" {meta['currency']}" if meta.get("currency") else ""
+    for row in table[table["verdict"].isin(["driver", "protective"])].itertuples():
+        what = "failed" if row.valence == "bad" else "good"
+        statement = (
+            f"One {what} contact at {row.touchpoint} multiplies the hazard of leaving by "
+            f"{row.hazard_ratio:.2f} (95% interval {row.conf_low:.2f} to {row.conf_high:.2f}) "
+            "against an ordinary one."
+        )
+        if np.isfinite(row.attributable_churn):
+            statement += (
+                f" Over the last {meta['window_days']} days that is {row.attributable_churn:.0f} "
+                f"customers ({row.attributable_churn_low:.0f} to {row.attributable_churn_high:.0f})"
+            )
+            if np.isfinite(row.value_at_risk):
+                statement += f" and {row.value_at_risk:,.0f}{money} a month"
+            statement += "."
+        found.append(
+            Finding(
+                f"drivers.{row.touchpoint}.{row.valence}",
+                notebook,
+                statement,
+                row.attributable_churn,
+                row.attributable_churn_low,
+                row.attributable_churn_high,
+                "customers",
+                int(row.exposed_customers),
+                row.verdict,
+            )
+        )
+    suspects = table[
+        (table["verdict"] == "reverse causation suspected") & (table["valence"] == "bad")
+    ]
+    for row in suspects.itertuples():
+        found.append(
+            Finding(
+                f"drivers.{row.touchpoint}.{row.valence}",
+                notebook,
+                f"{row.touchpoint} is not called a driver. {row.why}",
+                unit="customers",
+                n=int(row.exposed_customers),
+                verdict=row.verdict,
+            )
+        )
+    return found

@@ -1,0 +1,176 @@
+"""What happened, and what drives it: the page a manager reads first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxlab.data.dataset import Dataset
+from cxlab.errors import DataError, UsageError
+from cxlab.frames.periods import RiskSet, risk_set
+from cxlab.models.intervals import LEVEL, wilson
+from cxlab.results import Finding, Findings, Result
+
+__all__ = ["findings", "run"]
+
+_LEADING = ("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high",
+            "attributable_churn", "attributable_churn_low", "attributable_churn_high",
+            "value_at_risk", "verdict")  # fmt: skip
+
+
+def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
+    """Count who left in the last window and the one before, and gather the drivers found.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form.
+    window_days : int
+        Length of a window in days.
+    run : str
+        Folder of the run to sum up, with its ``drivers.csv`` and ``findings.json``; empty:
+        the counts alone.
+
+    Returns
+    -------
+    Result
+        ``term, estimate, conf_low, conf_high, p_value, n``: shares with Wilson intervals.
+        Parts: ``drivers`` (the drivers of the run) and ``answers`` (its findings).
+
+    Raises
+    ------
+    UsageError
+        The window is too short or the run's folder does not exist.
+    DataError
+        A file of the run cannot be read.
+    """
+    if not 7 <= window_days <= 730:
+        raise UsageError(f"window_days is {window_days}; allowed: 7 to 730")
+    risk = risk_set(dataset)
+    now = _window(risk, risk.end - window_days, risk.end)
+    before = _window(risk, risk.end - 2 * window_days, risk.end - window_days)
+    columns = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
+    table = pd.DataFrame(
+        [
+            *_rows(f"last {window_days} days", now),
+            *_rows(f"the {window_days} days before", before),
+        ],
+        columns=columns,
+    )
+    share, low, high = wilson(now["left"], now["customers"])
+    sentence = (
+        f"Of {now['customers']:,} customers at the start of the last {window_days} days, "
+        f"{now['left']:,} left of their own will: {share:.1%} (95% interval {low:.1%} to "
+        f"{high:.1%}). In the {window_days} days before it was {before['share']:.1%}."
+    )
+    parts = {}
+    if run:
+        parts = {"drivers": _drivers(Path(run)), "answers": _answers(Path(run))}
+    meta = {
+        "dataset": dataset.name,
+        "as_of": dataset.as_of.isoformat(),
+        "window_days": window_days,
+        "currency": dataset.settings.currency,
+        "level": LEVEL,
+        "customers": now["customers"],
+        "left": now["left"],
+        "share": share,
+        "share_low": low,
+        "share_high": high,
+    }
+    return Result("summary", table, (), meta, sentence, parts)
+
+
+def _window(risk: RiskSet, start: float, end: float) -> dict[str, Any]:
+    """Follow those at risk at the start of a window to its end."""
+    spells = risk.spells
+    began = risk.start_of(spells["first"].to_numpy())
+    over = risk.start_of(spells["last"].to_numpy() + 1)
+    there = (began <= start) & (over > start)
+    inside = there & (risk.start_of(spells["last"].to_numpy()) < end)
+    left = inside & spells["event"].to_numpy()
+    value = spells["monthly_value"].to_numpy(float) if "monthly_value" in spells else None
+    customers = int(there.sum())
+    return {
+        "customers": customers,
+        "left": int(left.sum()),
+        "ended": int((inside & spells["competing"].to_numpy()).sum()),
+        "share": left.sum() / customers if customers else np.nan,
+        "value": float(np.nansum(value[left])) if value is not None else np.nan,
+    }
+
+
+def _rows(when: str, counted: dict[str, Any]) -> list[tuple[Any, ...]]:
+    customers = counted["customers"]
+    rows: list[tuple[Any, ...]] = []
+    for name, count in (
+        ("left of their own will", counted["left"]),
+        ("ended otherwise", counted["ended"]),
+    ):
+        rows.append((f"share who {name}, {when}", *wilson(count, customers), np.nan, customers))
+    if np.isfinite(counted["value"]):
+        term = f"monthly value of those who left, {when}"
+        rows.append((term, counted["value"], np.nan, np.nan, np.nan, counted["left"]))
+    return rows
+
+
+def _drivers(folder: Path) -> Result:
+    path = _existing(folder) / "drivers.csv"
+    if not path.exists():
+        return Result("drivers", pd.DataFrame(columns=list(_LEADING)))
+    try:
+        table = pd.read_csv(path)
+        leading = table.loc[table["verdict"].isin(["driver", "protective"]), list(_LEADING)]
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{path}: no table of drivers ({error})") from error
+    return Result("drivers", leading.reset_index(drop=True))
+
+
+def _answers(folder: Path) -> Result:
+    path = _existing(folder) / "findings.json"
+    columns = ["notebook", "statement", "verdict"]
+    if not path.exists():
+        return Result("answers", pd.DataFrame(columns=columns))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["findings"]
+        table = pd.DataFrame([[f[c] for c in columns] for f in found], columns=columns)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: no findings ({error})") from error
+    return Result("answers", table)
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder of a run")
+    return folder
+
+
+def findings(result: Result, notebook: str = "00_summary") -> Findings:
+    """Word the share who left for ``findings.json`` and the top of the report.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    notebook : str
+        The notebook that says so.
+    """
+    meta = result.meta
+    return Findings(
+        [
+            Finding(
+                "summary.churn",
+                notebook,
+                result.sentence,
+                meta["share"],
+                meta["share_low"],
+                meta["share_high"],
+                "share of customers",
+                meta["customers"],
+            )
+        ]
+    )

@@ -1,0 +1,219 @@
+"""The command line: exit 0 when done, 1 for content that will not do, 2 when called wrongly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from cxlab.errors import CxlabError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cxlab",
+    help="Which touchpoints drive churn, how sure are we, what is it worth?",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset.", metavar="DATASET")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="Last day seen, such as 2026-06-30.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+
+
+def _day(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--as-of is {text!r}; allowed: a date such as 2026-06-30") from error
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Take the options common to all commands; ``--debug`` is read by :func:`main`."""
+
+
+@app.command()
+def check(
+    dataset: DatasetArgument,
+    as_of: AsOf = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Hold a dataset against the data contract; count and show the rows set aside."""
+    from cxlab.data.check import contract_report, contract_text
+    from cxlab.data.dataset import load
+
+    report = contract_report(load(dataset, _day(as_of)))
+    _say(json.dumps(report, indent=2, ensure_ascii=False) if json_ else contract_text(report))
+
+
+@app.command()
+def simulate(
+    directory: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")],
+    customers: Annotated[int | None, typer.Option(help="Number of customers.")] = None,
+    world: Annotated[str, typer.Option(help="Which world.")] = "demo",
+    seed: Seed = 0,
+) -> None:
+    """Write a simulated dataset whose truth is known (truth.json)."""
+    from cxlab.data import simulate as simulator
+
+    simulation = simulator.simulate(world, customers, seed)
+    simulator.write(simulation, directory)
+    rows = ", ".join(f"{len(t):,} {n}" for n, t in simulation.tables.items())
+    _say(f"Wrote {directory}: {rows}. The truth is in {directory / 'truth.json'}")
+
+
+@app.command()
+def drivers(
+    dataset: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="Folder for drivers.csv.", metavar="DIR")],
+    as_of: AsOf = None,
+    engine: Annotated[str, typer.Option(help="duckdb.")] = "duckdb",
+    sample: Annotated[
+        str, typer.Option(help="auto, full, or base rows a churn.", metavar="auto|full|N")
+    ] = "auto",
+    washout_days: Annotated[
+        int, typer.Option(help="Days before a period whose contacts are left out.")
+    ] = 3,
+    half_life_days: Annotated[
+        str, typer.Option(help="Half-life of an effect, or auto.", metavar="N|auto")
+    ] = "auto",
+    memory_limit: Annotated[
+        str | None, typer.Option(help="Memory before work spills to disk.", metavar="SIZE")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out bootstrap and sweeps.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Write the driver table, drivers.csv, without notebooks."""
+    from cxlab.analyses import churn_drivers
+    from cxlab.data.dataset import load
+    from cxlab.report.findings import write_drivers
+
+    if engine != "duckdb":
+        raise UsageError(f"--engine is {engine!r}; allowed: duckdb")
+    _writable(out)
+    loaded = load(dataset, _day(as_of), memory_limit=memory_limit)
+    result = churn_drivers.run(
+        loaded,
+        washout_days=washout_days,
+        half_life_days=_half_life(half_life_days),
+        sample=sample,
+        seed=seed,
+        quick=quick,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_drivers(result.table, out / "drivers.csv")
+    _say(result.summary())
+    _say(f"Wrote {out / 'drivers.csv'}")
+
+
+def _half_life(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"--half-life-days is {text!r}; allowed: auto, or 1 to 365") from error
+
+
+def _writable(out: Path) -> None:
+    """Refuse a folder that cannot be written before anything is computed."""
+    place = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UsageError(f"--out is {str(out)!r}: {place} is no folder that can be written")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the notebooks, their questions and parameters."""
+    from cxlab.report.registry import describe
+
+    _say(describe())
+
+
+@app.command()
+def render(
+    spec: Annotated[Path, typer.Argument(help="A report's YAML.", metavar="SPEC")],
+    as_of: AsOf = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Render this notebook alone; may be repeated.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks run at once.")] = 2,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME=VALUE", help="Set a parameter; may be repeated."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out bootstrap and sweeps.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs.", metavar="DIR")] = None,
+) -> None:
+    """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
+    from cxlab.report.render import render as build
+
+    run = build(
+        spec,
+        as_of=_day(as_of),
+        only=tuple(only or ()),
+        jobs=jobs,
+        parameters=tuple(parameter or ()),
+        quick=quick,
+        out=out,
+    )
+    if run.status != "ok":
+        raise CxlabError(f"{spec}: the report failed: {run.reason}; see {run.path / 'index.html'}")
+    _say(f"Open {run.path / 'index.html'}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What to run (default: the program's own arguments).
+
+    Raises
+    ------
+    SystemExit
+        Always: 0, 1, 2, or 130 on Ctrl-C.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(args=given or ["--help"], prog_name="cxlab", standalone_mode=False)
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except TyperException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        if isinstance(error, CxlabError):
+            _fail(str(error), error.exit_code)
+        _fail(f"{type(error).__name__}: {error} (cxlab --debug … shows where)", 1)
+    sys.exit(0)
+
+
+def _fail(text: str, code: int) -> None:
+    line = " ".join(text.split())
+    typer.echo(f"cxlab: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Results as pictures: the style, and pictures that travel into a report."""

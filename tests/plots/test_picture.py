@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+
+from cxlab.plots.picture import PICTURE_MIME, Picture, picture
+from cxlab.plots.style import HARM, HELP, UNSURE, WITHHELD, style
+from cxlab.report.outputs import PICTURE_MIME as HARVESTED
+
+
+def draw() -> Picture:
+    with style():
+        _, ax = plt.subplots()
+        ax.plot([1, 2], [3, 4])
+        ax.set_title("A line")
+    return picture(ax, name="line", caption="It <rises>.", alt='A "line"')
+
+
+@pytest.fixture
+def drawn() -> Iterator[Picture]:
+    yield draw()
+
+
+def test_a_picture_is_drawn_once_and_closed(drawn: Picture) -> None:
+    assert plt.get_fignums() == []
+    assert drawn.svg.startswith("<?xml")
+    assert drawn.png.startswith(b"\x89PNG")
+
+
+def test_the_same_figure_gives_the_same_bytes(drawn: Picture) -> None:
+    again = draw()
+    assert (again.svg, again.png) == (drawn.svg, drawn.png)
+    assert "<dc:date>" not in drawn.svg
+
+
+def test_what_a_notebook_shows(drawn: Picture) -> None:
+    bundle = drawn._repr_mimebundle_()
+    assert "It &lt;rises&gt;." in bundle["text/html"]
+    assert 'alt="A &quot;line&quot;"' in bundle["text/html"]
+    assert base64.b64decode(bundle[PICTURE_MIME]["png"]) == drawn.png
+    assert PICTURE_MIME == HARVESTED
+
+
+def test_style_ends_with_its_block() -> None:
+    before = dict(mpl.rcParams)
+    with style():
+        assert mpl.rcParams["axes.spines.top"] is False
+    assert dict(mpl.rcParams) == before
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colour", [HARM, HELP, UNSURE, WITHHELD])
+@pytest.mark.parametrize("ground", ["#ffffff", "#15181d"])
+def test_colours_stand_out_on_light_and_dark(colour: str, ground: str) -> None:
+    """WCAG asks 3:1 of what is drawn; 2.9 leaves room for rounding."""
+    light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 2.9

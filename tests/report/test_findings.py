@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from cxlab.errors import AnalysisError
+from cxlab.report.findings import DRIVERS, drivers_text, write_drivers
+from cxlab.report.outputs import Outputs, gather
+from cxlab.report.tables import write_tables, write_workbook
+from cxlab.results import Result
+
+
+def drivers(**given: object) -> pd.DataFrame:
+    return pd.DataFrame([given], columns=list(DRIVERS))
+
+
+def test_figures_counts_and_gaps(tmp_path: Path) -> None:
+    table = drivers(
+        rank=1.0, touchpoint='a, "b"', hazard_ratio=1.23456789, p_value=1.5e-10, exposures=1234567.0
+    )
+    write_drivers(table, tmp_path / "drivers.csv")
+    header, row, end = (tmp_path / "drivers.csv").read_bytes().split(b"\n")
+    assert header.decode() == ",".join(DRIVERS)
+    assert row.decode() == '1,"a, ""b""",,1.23457,,,1.5e-10,,,1234567,,,,,,,,,,'
+    assert end == b""
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, float("inf")])
+def test_missing_is_empty_whatever_its_kind(missing: object) -> None:
+    row = drivers_text(drivers(touchpoint="a", hazard_ratio=missing)).splitlines()[1]
+    assert row == ",a" + "," * 18
+
+
+def test_the_same_bytes_before_and_after_json() -> None:
+    table = drivers(rank=1, touchpoint="ä", hazard_ratio=1 / 3, exposures=7, verdict="driver")
+    table = pd.concat([table, drivers(touchpoint="b")], ignore_index=True)
+    again = Result.from_dict(Result("churn_drivers", table).to_dict()).table
+    assert drivers_text(again) == drivers_text(table)
+
+
+def test_a_table_that_is_none_is_refused() -> None:
+    with pytest.raises(AnalysisError, match="lacks the columns rank, valence"):
+        drivers_text(drivers().drop(columns=["rank", "valence"]))
+    with pytest.raises(AnalysisError, match=r"rank is 1\.5, no whole number"):
+        drivers_text(drivers(rank=1.5))
+
+
+def test_tables_and_workbook(tmp_path: Path) -> None:
+    long = "a_very_long_name_of_a_table_indeed"
+    tables = {
+        f"{long}.one": {"columns": ["n", "x"], "rows": [[1234567.0, "=1+1"], [None, None]]},
+        f"{long}.two": {"columns": ["share", "ok"], "rows": [[0.12345678, True]]},
+        "empty": {"columns": ["a"], "rows": []},
+    }
+    write_tables(tables, tmp_path)
+    assert (tmp_path / f"{long}.one.csv").read_text() == "n,x\n1234567,=1+1\n,\n"
+    assert (tmp_path / f"{long}.two.csv").read_text() == "share,ok\n0.123457,true\n"
+    write_workbook(tables, tmp_path / "tables.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
+    assert book.sheetnames == [long[:31], f"{long[:29]}~2", "empty"]
+    assert book.worksheets[0]["B2"].data_type == "s"  # text, not a formula
+
+
+def shown(notebook: str, estimate: float) -> Outputs:
+    finding = {"id": "a", "notebook": notebook, "statement": "s", "estimate": estimate}
+    return Outputs(notebook, [finding], [], [])
+
+
+def test_the_first_to_show_is_the_source() -> None:
+    harvest, refused = gather([shown("one", 1.0), shown("two", 1.0), shown("three", 2.0)])
+    assert [f["notebook"] for f in harvest.findings.values()] == ["one"]
+    assert refused == {"three": "the finding a was shown before with other content"}

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from cxlab.report.markup import clean, show_result
+from cxlab.report.render import Run
+from cxlab.report.words import figure, interval
+from cxlab.results import Check, Result
+
+
+def soup(run: Run, name: str) -> BeautifulSoup:
+    return BeautifulSoup((run.path / f"{name}.html").read_text(), "html.parser")
+
+
+def test_the_question_comes_first_then_the_answer(good: Run) -> None:
+    page = soup(good, "drivers")
+    assert page.h1.get_text() == "Which touchpoints drive customers away?"
+    order = [t.get_text(strip=True) for t in page.find_all(["h1", "h2"])]
+    assert order[1] == "Answer"
+    assert [t.rstrip("¶") for t in order[2:]] == [
+        "How many were hurt",
+        "The estimate",
+        "Limits",
+        "Settings",
+    ]
+    links = [a["href"] for a in page.select(".cx-contents a")]
+    assert links == ["#How-many-were-hurt", "#The-estimate", "#Limits"]
+    assert all(page.find(id=link[1:]) for link in links)
+
+
+def test_what_a_page_shows_and_hides(good: Run) -> None:
+    page = soup(good, "drivers")
+    assert not any(d.has_attr("open") for d in page.select("details.cx-code"))
+    for code in page.select("details.cx-code"):
+        code.decompose()
+    text = page.get_text()
+    assert "never shown" not in text
+    assert "# days looked ahead" not in (good.path / "drivers.html").read_text()
+    assert len(page.select("figure.cx-figure img[alt]")) == 1
+    assert len(page.select("table.cx-table")) == 3  # counts, drivers, settings
+    settings = page.select_one(".cx-bottom table").get_text(" ", strip=True)
+    assert "horizon_days 90 days How far ahead is looked" in settings
+
+
+def test_what_comes_from_data_is_escaped(good: Run) -> None:
+    for name in ("index", "drivers"):
+        raw = (good.path / f"{name}.html").read_text()
+        assert "<script>alert" not in raw
+        assert "&lt;script&gt;alert(1)" in raw
+    assert "<b>most</b>" not in raw
+
+
+def test_the_front_page_answers_first(good: Run) -> None:
+    page = soup(good, "index")
+    assert page.h1.get_text() == "Toy <report>"
+    assert page.select_one(".cx-lead").get_text() == (
+        "Billing calls that go wrong drive customers away <b>most</b>."
+    )
+    groups = [t.get_text() for t in page.select(".cx-answer h3")]
+    assert groups[:2] == ["What drives customers away", "What keeps customers"]
+    row = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
+    assert row == "1 billing call gone badly 1.84 1.42 to 2.38 42 – drives churn"
+    assert "over 90 days" in page.select_one(".cx-drivers thead").get_text()
+    questions = [li.get_text(" ", strip=True) for li in page.select(".cx-questions li")]
+    assert questions[2] == "What do customers say? Skipped: the dataset has no table feedback."
+    linked = {a["href"] for a in page.find_all("a")}
+    assert linked >= {"drivers.html", "summary.html", "findings.json", "drivers.csv"}
+    assert all((good.path / link).exists() for link in linked)
+
+
+def test_no_machine_paths_beside_the_parameters(good: Run) -> None:
+    place = str(good.path.parent.parent)
+    for path in (good.path / "index.html", good.path / "manifest.json", good.path / "drivers.html"):
+        found = path.read_text().replace(json.dumps(f"{place}/data"), "")
+        assert place not in found.replace(f"{place}/data", ""), path.name
+    about = json.loads((good.path / "drivers.ipynb").read_text())["metadata"]["papermill"]
+    assert about["input_path"] == about["output_path"] == "drivers.ipynb"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "drivers"])
+def test_a_page_needs_nothing_from_outside(
+    good: Run, chromium: Any, name: str, scheme: str
+) -> None:
+    page = chromium.new_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    asked: list[str] = []
+    told: list[str] = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.on("console", lambda m: told.append(m.text))
+    page.on("pageerror", lambda e: told.append(str(e)))
+    page.goto((good.path / f"{name}.html").as_uri())
+    assert [u for u in asked[1:] if not u.startswith("data:")] == []
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    if name == "drivers":
+        page.click("#cx-open-code")
+        closed = "document.querySelectorAll('details.cx-code:not([open])').length"
+        assert page.evaluate(closed) == 0
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
+        ("<style>p{}</style><p onclick='x()' class='a'>t</p>", '<p class="a">t</p>'),
+        ('<img src="https://example.org/a.png" alt="a">', '<img alt="a"/>'),
+        ('<img src="data:image/png,A" alt="">', '<img alt="" src="data:image/png,A"/>'),
+        ('<a href="javascript:x()">t</a>', "<a>t</a>"),
+        ('<a href="data:text/html,x">t</a>', "<a>t</a>"),
+        ("<iframe src='x'></iframe>", "&lt;iframe src='x'&gt;&lt;/iframe&gt;"),
+    ],
+)  # fmt: skip
+def test_html_out_of_a_notebook_is_made_safe(html: str, expected: str) -> None:
+    made = BeautifulSoup(clean(html), "html.parser")
+    assert made == BeautifulSoup(expected, "html.parser")
+
+
+def test_columns_of_figures_are_set_right() -> None:
+    table = "<table><tr><th>a</th><th>b</th></tr><tr><td>x</td><td>-1,2</td></tr></table>"
+    made = BeautifulSoup(clean(table), "html.parser")
+    assert [c.get_text() for c in made.select(".cx-scroll .num")] == ["b", "-1,2"]
+
+
+def test_a_result_shows_its_checks() -> None:
+    import pandas as pd
+
+    checks = (Check("one", True, "held"), Check("<two>", False, "not"))
+    made = show_result(Result("r", pd.DataFrame({"p_value": [0.5, None]}), checks).to_dict())
+    assert "1 passed" in made
+    assert "1 failed" in made
+    assert "&lt;two&gt;" in made
+    assert '<td class="num">–</td>' in made
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (2026, "2026"),
+        (1234567, "1,234,567"),
+        (0.123456, "0.123"),
+        (-1.5, "−1.5"),
+        (1e-9, "<0.0001"),
+        (0.0, "0"),
+        (True, "yes"),
+        ("a", "a"),
+    ],
+)
+def test_figures(value: object, shown: str) -> None:
+    assert figure(value) == shown
+
+
+def test_intervals() -> None:
+    assert interval(1.841, 1.42, 2.38, 2) == "1.84 (1.42 to 2.38)"
+    assert interval(1.841, None, None, 2) == "1.84"
+    assert interval(None, 1, 2) == ""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+
+from cxlab.errors import UsageError
+from cxlab.report.publish import Build
+
+DAY = dt.date(2026, 6, 30)
+START = dt.datetime(2026, 11, 21, 19, 8, 1, tzinfo=dt.UTC)
+
+
+def publish(out: Path, seconds: int = 0, *, good: bool = True, keep: int | None = None) -> Path:
+    with Build(out, DAY, START + dt.timedelta(seconds=seconds)) as build:
+        manifest = json.dumps({"run_id": build.run_id})
+        (build.folder / "manifest.json").write_text(manifest)
+        return build.publish(good=good, keep_runs=keep)
+
+
+def link(out: Path) -> str:
+    return str((out / "latest").readlink())
+
+
+def names(out: Path) -> list[str]:
+    return sorted(p.name for p in out.iterdir())
+
+
+def test_latest_is_a_relative_link(tmp_path: Path) -> None:
+    path = publish(tmp_path / "out")
+    assert path.name == "2026-06-30-20261121T190801Z"
+    assert link(tmp_path / "out") == path.name
+    assert names(path) == ["manifest.json"]
+
+
+def test_two_in_a_second_have_two_names(tmp_path: Path) -> None:
+    assert publish(tmp_path).name + "-2" == publish(tmp_path).name
+    assert link(tmp_path).endswith("-2")
+
+
+def test_a_failed_run_never_becomes_latest(tmp_path: Path) -> None:
+    first = publish(tmp_path)
+    failed = publish(tmp_path, 1, good=False)
+    assert failed.is_dir()
+    assert link(tmp_path) == first.name
+
+
+def test_latest_never_goes_back(tmp_path: Path) -> None:
+    newer = publish(tmp_path, 5)
+    publish(tmp_path, 1)
+    assert link(tmp_path) == newer.name
+
+
+def test_keep_runs_spares_latest_and_what_is_no_run(tmp_path: Path) -> None:
+    first = publish(tmp_path)
+    other = tmp_path / "2020-01-01-20200101T000000Z"
+    other.mkdir()
+    for second in (1, 2, 3):
+        publish(tmp_path, second, good=False, keep=2)
+    kept = [f"2026-06-30-20261121T19080{n}Z" for n in (1, 3, 4)]
+    assert names(tmp_path) == sorted([*kept, other.name, "latest"])
+    assert link(tmp_path) == first.name
+
+
+def test_nothing_is_left_of_a_build_given_up(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Build(tmp_path / "a" / "b", DAY, START):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_builds_of_the_dead_are_cleared_and_those_of_the_living_not(tmp_path: Path) -> None:
+    dead = tmp_path / ".building-2026-06-30-20261121T000000Z-1"
+    dead.mkdir()
+    (dead / "half").write_text("")
+    with Build(tmp_path, DAY, START) as alive:
+        publish(tmp_path, 1)
+        assert alive.folder.is_dir()
+        assert not dead.exists()
+        alive.publish(good=True)
+
+
+def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/cxlab")):
+        with pytest.raises(UsageError, match="cannot write here"), Build(out, DAY, START):
+            pass
+    assert names(tmp_path) == ["file"]

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from toy import FAULTS, load_toy, write_spec
+
+from cxlab.errors import UsageError
+from cxlab.report.render import Run, render
+
+PROGRAM = [sys.executable, str(Path(__file__).with_name("toy.py"))]
+ROOT = Path(__file__).parents[2]
+
+
+def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """Render in a program of its own."""
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_over(pids: Path) -> list[int]:
+    """Give those of the processes a notebook wrote down that still run."""
+    return [int(p) for p in pids.read_text().split() if psutil.pid_exists(int(p))]
+
+
+def link(out: Path) -> str:
+    return str((out / "latest").readlink())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_run_holds_what_it_should(good: Run) -> None:
+    assert good.status == "ok"
+    assert names(good.path) == [
+        "drivers.csv",
+        "drivers.html",
+        "drivers.ipynb",
+        "figures",
+        "findings.json",
+        "index.html",
+        "manifest.json",
+        "summary.html",
+        "summary.ipynb",
+        "tables",
+        "tables.xlsx",
+    ]
+    assert names(good.path / "figures") == ["churn_drivers_forest.png", "churn_drivers_forest.svg"]
+    assert names(good.path / "tables") == ["churn_drivers.csv", "churn_drivers.washout.csv"]
+    assert names(good.path.parent) == [good.path.name, "latest"]
+    assert link(good.path.parent) == good.path.name
+
+
+def test_the_summary_sees_what_was_found_before(good: Run) -> None:
+    content = json.loads((good.path / "findings.json").read_text())
+    assert list(content) == ["schema_version", "as_of", "dataset", "findings"]
+    assert [f["id"] for f in content["findings"]] == [
+        "drivers.billing-call.bad",
+        "drivers.x.good",
+        "drivers.app.bad",
+        "summary.seen",
+    ]
+    assert content["findings"][0]["estimate"] == 1.84
+    assert content["findings"][0]["notebook"] == "drivers"
+    assert content["findings"][2]["conf_high"] is None
+    assert content["findings"][3]["statement"] == "3 findings, 2 tables, drivers.csv True."
+
+
+def test_the_manifest_tells(good: Run) -> None:
+    manifest = json.loads((good.path / "manifest.json").read_text())
+    assert manifest == good.manifest
+    assert manifest["run_id"] == good.path.name
+    assert {n: m["status"] for n, m in manifest["notebooks"].items()} == {
+        "summary": "ok",
+        "drivers": "ok",
+        "feedback": "skipped",
+    }
+    assert manifest["notebooks"]["feedback"]["reason"] == "the dataset has no table feedback"
+    assert manifest["notebooks"]["drivers"]["parameters"]["strict"] is False
+    assert manifest["parameters"] == {"drivers": {"strict": False}}
+    assert manifest["versions"]["pandas"]
+    assert manifest["compared_with"] is None
+
+
+def test_the_kernel_is_this_python_and_gets_its_parameters(good: Run) -> None:
+    cells = json.loads((good.path / "drivers.ipynb").read_text())["cells"]
+    streams = [o for c in cells for o in c.get("outputs", []) if o.get("name") == "stdout"]
+    told = json.loads("".join(streams[0]["text"]))
+    assert told["python"] == sys.executable
+    assert told["strict"] is False
+    assert Path(told["dataset"]).is_absolute()
+
+
+def test_jobs_change_no_byte(good: Run, tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, notebooks=["summary", "drivers", "feedback"])
+    run = render(spec, load=load_toy, jobs=2, parameters={"strict": False})
+    for name in ("findings.json", "drivers.csv", "figures/churn_drivers_forest.svg"):
+        assert (run.path / name).read_bytes() == (good.path / name).read_bytes()
+
+
+def test_each_way_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    monkeypatch.setenv("CXLAB_TEST_PIDS", str(pids))
+    out.mkdir()
+    (out / "latest").symlink_to("an-older-run")
+    spec = write_spec(
+        tmp_path,
+        notebooks=["summary", "drivers", "raises", "hangs", "dies", "builds_on", "customers",
+                   "conflict"],
+    )  # fmt: skip
+    run = render(spec, load=load_toy, out=out)
+    told = {n: (m["status"], m["reason"]) for n, m in run.manifest["notebooks"].items()}
+    assert run.status == run.manifest["status"] == "failed"
+    assert json.loads((run.path / "manifest.json").read_text())["status"] == "failed"
+    assert link(out) == "an-older-run"
+    assert left_over(pids) == []
+
+    assert told["drivers"] == told["summary"] == ("ok", "")
+    assert told["raises"] == (
+        "failed",
+        'ValueError: two lines <script>alert(1)</script> (cell 4: value = "two\\nlines '
+        '<script>alert(1)</script>")',
+    )
+    assert told["hangs"] == ("timed out", "not finished after 4 s (cell 4: while True:)")
+    assert told["dies"][0] == "failed"
+    assert told["dies"][1].startswith("the kernel died")
+    assert told["dies"][1].endswith("(cell 3: os._exit(7))")
+    assert told["builds_on"] == ("skipped", "it builds on raises, which was not finished")
+    assert told["customers"][0] == "failed"
+    assert "shows single customers" in told["customers"][1]
+    assert not list(run.path.glob("customers.*"))
+    assert "shown before" in told["conflict"][1]
+
+    front = (run.path / "index.html").read_text()
+    assert "This run failed." in front
+    assert "<script>alert" not in front
+    page = (run.path / "raises.html").read_text()
+    assert "This notebook failed." in page
+    assert "<script>alert" not in page
+
+
+def test_customers_may_be_shown_where_the_spec_says_so(tmp_path: Path) -> None:
+    allowed = {"include_customers": True}
+    run = render(write_spec(tmp_path, notebooks=["customers"], publish=allowed), load=load_toy)
+    assert run.status == "ok"
+    assert (run.path / "tables" / "risk.csv").read_text() == "customer_id,risk\nc-4711,0.9\n"
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """Called as a program, silent where it is no terminal, each published whole."""
+    allowed = {"include_customers": True}
+    spec = write_spec(tmp_path, notebooks=["customers"], publish=allowed)
+    programs = [start(spec, tmp_path / "out") for _ in range(2)]
+    told = [p.communicate(timeout=60) for p in programs]
+    assert [error for _, error in told] == ["", ""]
+    runs = sorted(output.split()[0] for output, _ in told)
+    assert [output.split()[1] for output, _ in told] == ["ok", "ok"]
+    assert names(tmp_path / "out") == [*runs, "latest"]
+    assert link(tmp_path / "out") == runs[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
+    """Nothing goes on running; nothing is left, but for a kill that cannot be seen coming."""
+    out, pids = tmp_path / "out", tmp_path / "pids"
+    patient = tmp_path / "notebooks"
+    patient.mkdir()
+    for name in ("registry.yml", *(f"{n.stem}.ipynb" for n in FAULTS.glob("*.ipynb"))):
+        text = (FAULTS / name).read_text()
+        (patient / name).write_text(text.replace("timeout_seconds: 4", "timeout_seconds: 400"))
+    spec = write_spec(tmp_path, notebooks=["hangs"])
+    program = start(spec, out, CXLAB_NOTEBOOKS=str(patient), CXLAB_TEST_PIDS=str(pids))
+    deadline = time.monotonic() + 40
+    while not (pids.exists() and pids.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    program.send_signal(number)
+    _, error = program.communicate(timeout=20)
+    assert program.returncode == -number
+    if number == signal.SIGKILL:
+        while left_over(pids) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [re.match(r"\.building-", n) is not None for n in names(out)] == [True]
+    else:
+        assert not out.exists()
+        assert ("KeyboardInterrupt" in error) == (number == signal.SIGINT)
+    assert left_over(pids) == []
+
+
+def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    with pytest.raises(UsageError, match="cannot write here"):
+        render(spec, out=spec, load=load_toy)
+    assert names(tmp_path) == ["toy.yml"]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import load_toy, write_spec
+
+from cxlab.errors import CxlabError, DataError, UsageError
+from cxlab.report.plan import make_plan
+from cxlab.report.render import render
+from cxlab.report.spec import read_spec
+
+
+def plan(spec: Path, **given: Any) -> Any:
+    asked = {"as_of": None, "only": (), "parameters": (), "quick": False, "out": None}
+    return make_plan(spec, load=load_toy, **(asked | given))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("title: a\ndataset: [", "line 2"),
+        ("title: a\ndataset: d\nnotebook: [x]", "unknown key notebook; allowed: title, dataset"),
+        ("title: a\ndataset: d\ngates: {}", "unknown key gates"),
+        ("title: a", "the key dataset is missing"),
+        ("title: a\ndataset: d\nas_of: soon", "as_of is 'soon'"),
+        ("title: a\ndataset: d\npublish: {keep: 1}", "unknown key publish.keep; allowed: keep_r"),
+        ("title: a\ndataset: d\npublish: {formats: [pdf]}", "publish.formats.0 is 'pdf'"),
+        ("title: a\ndataset: d\npublish: {keep_runs: 0}", "publish.keep_runs is 0"),
+        ("", "a mapping with the keys title"),
+    ],
+)
+def test_a_spec_that_cannot_be(tmp_path: Path, text: str, told: str) -> None:
+    spec = tmp_path / "toy.yml"
+    spec.write_text(text)
+    with pytest.raises(DataError, match=r"toy\.yml") as error:
+        read_spec(spec)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_spec_is_a_wrong_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        read_spec(tmp_path / "none.yml")
+
+
+def test_parameters_reach_the_notebooks_that_have_them(tmp_path: Path) -> None:
+    own = {"horizon_days": 60, "drivers": {"strict": False, "horizon_days": 30}}
+    made = plan(write_spec(tmp_path, parameters=own))
+    assert made.given == {"drivers": {"horizon_days": 30, "strict": False}, "summary": {}}
+    assert made.settings("drivers")["since"] == "2026-01-01"
+
+
+def test_the_command_wins_over_the_spec(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, parameters={"horizon_days": 60}, as_of="2026-01-31")
+    made = plan(spec, parameters=["drivers.horizon_days=7"], as_of="2026-02-28")
+    assert made.given["drivers"] == {"horizon_days": 7}
+    assert made.dataset.as_of.isoformat() == made.as_of == "2026-02-28"
+    assert plan(spec).as_of == "2026-01-31"
+
+
+def test_only_takes_those_it_needs_along(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, notebooks=None)
+    assert plan(spec, only=["conflict"]).order == ["drivers", "conflict"]
+    assert plan(spec, only=["summary"]).order == ["summary"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked", "kind", "told"),
+    [
+        ({}, {"parameters": ["horizon=3"]}, UsageError, "no notebook has the parameter 'horizon'"),
+        ({}, {"parameters": ["horizon_days=999"]}, UsageError, "int from 1 to 365 days"),
+        ({}, {"parameters": ["horizon_days"]}, UsageError, "name=value"),
+        ({}, {"parameters": ["strict=1", "strict=0"]}, UsageError, "given twice"),
+        ({}, {"parameters": ["raises.strict=1"]}, UsageError, "raises is not in this report"),
+        ({}, {"only": ["driver"]}, UsageError, "allowed: summary, drivers"),
+        ({}, {"as_of": "soon"}, UsageError, "a date such as"),
+        ({}, {"jobs": 0}, UsageError, "at least 1"),
+        ({"notebooks": ["driver"]}, {}, DataError, "allowed: summary, drivers"),
+        ({"parameters": {"horizon": 3}}, {}, DataError, "toy.yml: parameters: no notebook has"),
+        ({"parameters": {"strict": "perhaps"}}, {}, DataError, "true or false"),
+        ({"parameters": {"drivers": 3}}, {}, DataError, "a mapping of parameters"),
+    ],
+)
+def test_refused_before_anything_runs(
+    tmp_path: Path, spec: dict[str, Any], asked: dict[str, Any], kind: type[CxlabError], told: str
+) -> None:
+    path = write_spec(tmp_path, **spec)
+    with pytest.raises(kind) as error:
+        render(path, load=load_toy, **asked)
+    assert told in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.yml"]

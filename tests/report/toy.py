@@ -1,0 +1,43 @@
+"""A stand-in for a dataset, and a program that renders with it: ``python toy.py SPEC [OUT]``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxlab.report.render import render
+
+FAULTS = Path(__file__).parents[1] / "faults"
+
+
+@dataclass(frozen=True)
+class ToyDataset:
+    name: str = "toy"
+    as_of: dt.date = dt.date(2026, 6, 30)
+    form: str = "events"
+    tables: tuple[str, ...] = ("customers", "interactions")
+
+    def sha256(self) -> dict[str, str]:
+        return {"interactions": "cd" * 32, "customers": "ab" * 32}
+
+
+def load_toy(path: Path, as_of: dt.date | None = None) -> ToyDataset:
+    return ToyDataset(as_of=as_of or dt.date(2026, 6, 30))
+
+
+def write_spec(folder: Path, **given: Any) -> Path:
+    """Write a spec of the notebooks that go well, changed as given; None leaves a key out."""
+    import yaml
+
+    spec = {"title": "Toy <report>", "dataset": "data", "notebooks": ["summary", "drivers"]} | given
+    path = folder / "toy.yml"
+    path.write_text(yaml.safe_dump({k: v for k, v in spec.items() if v is not None}))
+    return path
+
+
+if __name__ == "__main__":
+    run = render(Path(sys.argv[1]), out=Path(sys.argv[2]), load=load_toy)
+    sys.stdout.write(f"{run.path.name} {run.status}\n")
