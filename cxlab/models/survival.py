@@ -38,7 +38,7 @@ def cox(terms: pd.DataFrame, duration: np.ndarray, event: np.ndarray) -> pd.Data
     data = terms.assign(cx_duration=np.asarray(duration, float), cx_event=np.asarray(event))
     try:
         fitted = CoxPHFitter().fit(data, "cx_duration", "cx_event")
-    except (ConvergenceError, ValueError, np.linalg.LinAlgError) as error:
+    except (ConvergenceError, TypeError, ValueError, np.linalg.LinAlgError) as error:
         raise AnalysisError(
             f"the Cox model cannot be fitted: {str(error).splitlines()[0]}"
         ) from error

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cxlab.data.dataset import Dataset
+from cxlab.errors import AnalysisError
+from cxlab.frames.periods import risk_set
+
+Make = Callable[..., Dataset]
+FEED = "observed_from: 2025-01-01\nobserved_until: 2025-03-31\n"
+
+
+def _rows(make: Make, customers: str, settings: str = FEED, days: int = 1) -> dict[str, tuple]:
+    risk = risk_set(make(settings, customers=customers), days)
+    spells = risk.spells
+    return {
+        c: (first, last, event, competing)
+        for c, first, last, event, competing in zip(
+            spells["customer_id"],
+            risk.start_of(spells["first"].to_numpy()) - 20089,  # days since 2025-01-01
+            risk.start_of(spells["last"].to_numpy()) - 20089,
+            spells["event"],
+            spells["competing"],
+            strict=True,
+        )
+    }
+
+
+def test_spells_are_cut_by_entry_event_and_the_end_of_the_feed(make: Make) -> None:
+    found = _rows(
+        make,
+        """customer_id,started_at,ended_at,cancelled_at,end_reason
+        early,2023-05-01,,,
+        gone-before,2023-05-01,2024-12-31,,
+        leaves,2025-01-11T09:00:00Z,2025-02-10T15:00:00Z,,
+        notice,2025-01-11,2025-06-30,2025-02-10T23:59:59Z,voluntary
+        card,2025-01-11,2025-02-10,,involuntary
+        same-day,2025-01-05,2025-01-05,,voluntary""",
+    )
+    assert found == {
+        "early": (0, 89, False, False),
+        "leaves": (10, 40, True, False),
+        "notice": (10, 40, True, False),
+        "card": (10, 40, False, True),
+        "same-day": (4, 4, True, False),
+    }
+
+
+def test_weeks_end_with_the_last_day_seen(make: Make) -> None:
+    found = _rows(
+        make,
+        """customer_id,started_at,ended_at
+        stays,2025-01-01,
+        leaves,2025-01-01,2025-03-31""",
+        days=7,
+    )
+    # 90 days are 12 weeks and 6 days: the first week is the one begun the day before.
+    assert found == {"stays": (-1, 83, False, False), "leaves": (-1, 83, True, False)}
+
+
+def test_a_second_spell_is_at_risk_on_its_own(make: Make) -> None:
+    risk = risk_set(
+        make(
+            FEED,
+            customers="""customer_id,started_at,ended_at
+            1,2025-01-01,2025-01-31
+            1,2025-02-10,2025-03-01""",
+        )
+    )
+    assert risk.events == 2
+    assert risk.person_periods == 31 + 20
+
+
+def test_locate_numbers_every_person_period_once(make: Make) -> None:
+    import numpy as np
+
+    risk = risk_set(
+        make(
+            FEED,
+            customers="""customer_id,started_at,ended_at
+            a,2025-03-01,2025-03-03
+            b,2025-03-30,
+            c,2025-03-31,2025-03-31""",
+        )
+    )
+    spell, period = risk.locate(np.arange(risk.person_periods))
+    days = risk.start_of(period) - 20089
+    assert list(zip(spell, days, strict=True)) == [
+        (0, 59), (0, 60), (0, 61), (1, 88), (1, 89), (2, 89),
+    ]  # fmt: skip
+
+
+def test_the_feed_starts_where_contacts_do(make: Make) -> None:
+    risk = risk_set(
+        make(
+            customers="""customer_id,started_at,ended_at
+            a,2020-01-01,2025-02-01""",
+            interactions="""customer_id,occurred_at,touchpoint
+            a,2025-01-11T08:00:00Z,call
+            a,2025-01-20,call""",
+        )
+    )
+    assert risk.start_of(risk.spells["first"].to_numpy())[0] - 20089 == 10
+
+
+def test_where_contracts_renew_only_renewals_are_at_risk(make: Make) -> None:
+    risk = risk_set(
+        make(
+            FEED,
+            customers="""customer_id,started_at,ended_at,cancelled_at,renewal_days
+            stays,2025-01-01,,,30
+            leaves,2025-01-01,2025-03-02,2025-02-10,30
+            other,2025-03-15,,,30""",
+        )
+    )
+    assert risk.renewals is not None
+    days = risk.start_of(risk.renewals["period"].to_numpy()) - 20089
+    found = list(zip(risk.renewals["spell"], days, strict=True))
+    # 30 and 60 days on; the decision of February 10 belongs to the renewal of March 2.
+    assert found == [(0, 30), (0, 60), (2, 30), (2, 60)] or found == [
+        (0, 30), (0, 60), (1, 30), (1, 60),
+    ]  # fmt: skip
+    assert risk.person_periods == 4
+
+
+def test_nobody_left_of_their_own_will_is_refused(make: Make) -> None:
+    dataset = make(
+        FEED,
+        customers="""customer_id,started_at,ended_at,end_reason
+        a,2025-01-01,2025-02-01,involuntary""",
+    )
+    with pytest.raises(AnalysisError, match="no voluntary churn"):
+        risk_set(dataset)
+
+
+def test_a_snapshot_has_no_person_periods(make: Make) -> None:
+    dataset = make("", customers="customer_id,tenure,churned\na,3,1\nb,4,0")
+    with pytest.raises(AnalysisError, match="snapshot"):
+        risk_set(dataset)

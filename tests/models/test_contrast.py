@@ -1,0 +1,126 @@
+"""The driver model on made-up rows with known coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxlab.models.contrast import (
+    HALF_LIVES,
+    Rows,
+    choose_places,
+    fit_contrasts,
+    follows_decision,
+    profile_half_life,
+    split_by_age,
+)
+
+TRUE_HALF_LIFE = 20.0
+
+
+def _world(seed: int, rows: int = 30_000) -> tuple[Rows, list[np.ndarray], list[np.ndarray]]:
+    """Rows with contacts at three touchpoints, bad with chance 0.3; the second one matters."""
+    generator = np.random.default_rng(seed)
+    ages = [generator.uniform(3, 150, (rows, 3)) for _ in range(3)]
+    bad = [generator.random((rows, 3)) < 0.3 for _ in range(3)]
+    load = (bad[1] * 0.5 ** (ages[1] / TRUE_HALF_LIFE)).sum(1)
+    hazard = np.exp(-4.0 + 1.2 * load)
+    event = (generator.random(rows) < 1 - np.exp(-hazard)).astype(int)
+    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), 0.0, "cloglog")
+    return plain, ages, bad
+
+
+def _sums(
+    ages: list[np.ndarray],
+    bad: list[np.ndarray],
+    half_life: float,
+    low: float = 0,
+    high: float = 1e9,
+) -> dict[str, np.ndarray]:
+    inside = [(a >= low) & (a < high) for a in ages]
+    weight = [i * 0.5 ** (a / half_life) for a, i in zip(ages, inside, strict=True)]
+    return {
+        "all": np.column_stack([w.sum(1) for w in weight]),
+        "bad": np.column_stack([(w * b).sum(1) for w, b in zip(weight, bad, strict=True)]),
+    }
+
+
+def test_finds_half_life_and_contrast_between_grid_values() -> None:
+    rows, ages, bad = _world(11)
+    grid = {h: _sums(ages, bad, h) for h in HALF_LIVES}
+    places = choose_places(grid[28.0], rows.event, np.ones(3, bool))
+    assert set(places) == {(c, k) for c in ("all", "bad") for k in range(3)}
+    half_life = profile_half_life(rows, grid, places)
+    assert half_life.conf_low < TRUE_HALF_LIFE < half_life.conf_high
+    assert half_life.days not in HALF_LIVES
+    sums = _sums(ages, bad, half_life.days)
+    step = 1e-4
+    up = _sums(ages, bad, half_life.days * np.exp(step))
+    slopes = {c: (up[c] - sums[c]) / step for c in sums}
+    model = fit_contrasts(rows, sums, places, slopes)
+    fixed = fit_contrasts(rows, sums, places)
+    assert model.coef["bad", 1] == pytest.approx(1.2, abs=3 * model.se["bad", 1])
+    assert abs(model.z(("bad", 0))) < 3
+    # The half-life's own uncertainty is in the standard error, and only where it matters.
+    assert model.se["bad", 1] > 1.05 * fixed.se["bad", 1]
+    assert model.se["bad", 0] == pytest.approx(fixed.se["bad", 0], rel=0.05)
+    assert np.sqrt(model.slope_variance) == pytest.approx(
+        np.log(half_life.conf_high / half_life.conf_low) / (2 * 1.96), rel=0.3
+    )
+
+
+def test_a_lasting_effect_is_not_recent_only() -> None:
+    rows, ages, bad = _world(12)
+    sums = _sums(ages, bad, TRUE_HALF_LIFE)
+    places = choose_places(sums, rows.event, np.ones(3, bool))
+    model = fit_contrasts(rows, sums, places)
+    recent = _sums(ages, bad, TRUE_HALF_LIFE, high=14)
+    old = _sums(ages, bad, TRUE_HALF_LIFE, low=14)
+    split = split_by_age(rows, model, recent, old, [("bad", 1)])
+    assert not split.recent_only(("bad", 1))
+    assert not split.pooled_recent_only
+
+
+def test_an_effect_of_the_last_days_alone_is_recent_only() -> None:
+    generator = np.random.default_rng(13)
+    rows, ages, bad = _world(13)
+    fresh = (bad[2] & (ages[2] < 14)).sum(1)
+    hazard = np.exp(-4.5 + 1.5 * fresh)
+    event = (generator.random(len(fresh)) < 1 - np.exp(-hazard)).astype(int)
+    rows = Rows(event, rows.controls, rows.clusters, 0.0, "cloglog")
+    sums = _sums(ages, bad, 28.0)
+    model = fit_contrasts(rows, sums, choose_places(sums, event, np.ones(3, bool)))
+    recent, old = _sums(ages, bad, 28.0, high=14), _sums(ages, bad, 28.0, low=14)
+    split = split_by_age(rows, model, recent, old, [("bad", 2)])
+    assert split.recent_only(("bad", 2))
+    assert split.pooled_recent_only
+
+
+def test_a_touchpoint_visited_on_the_way_out_follows_the_decision() -> None:
+    generator = np.random.default_rng(14)
+    rows, ages, bad = _world(14)
+    leaving = rows.event == 1
+    visits = generator.random(len(leaving)) < np.where(leaving, 0.6, 0.02)
+    recent = np.column_stack([_sums(ages, bad, 28.0, high=14)["all"], visits])
+    older = np.column_stack(
+        [_sums(ages, bad, 28.0, low=14)["all"], generator.random(len(visits)) < 0.05]
+    )
+    assert follows_decision(rows, recent, older).tolist() == [False, False, False, True]
+
+
+def test_too_few_events_leave_columns_out() -> None:
+    rows, ages, bad = _world(15)
+    few = np.zeros(len(rows.event), int)
+    few[:12] = 1
+    sums = _sums(ages, bad, 28.0)
+    assert len(choose_places(sums, few, np.ones(3, bool))) <= 12 // 5
+    assert choose_places(sums, np.zeros_like(few), np.ones(3, bool)) == []
+
+
+def test_all_contacts_bad_cannot_be_told_apart() -> None:
+    rows, ages, bad = _world(16)
+    sums = _sums(ages, [np.ones_like(b) for b in bad], 28.0)
+    places = choose_places(sums, rows.event, np.ones(3, bool))
+    model = fit_contrasts(rows, sums, places)
+    assert np.isnan(model.coef["bad", 0])
+    assert np.isfinite(model.coef["all", 0])

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cxlab.models.verdicts import VERDICTS, Evidence, judge
+
+CLEAR = Evidence(kind="bad", customers=500, modelled=True, coef=1.0, se=0.2, q=0.001)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({}, "driver"),
+        ({"coef": -1.0}, "protective"),
+        ({"kind": "good", "coef": -1.0}, "protective"),
+        ({"q": 0.2}, "no evidence"),
+        ({"exit_stage": True}, "reverse causation suspected"),
+        ({"exit_stage": True, "q": 0.2}, "no evidence"),
+        ({"recent_only": True}, "reverse causation suspected"),
+        ({"pooled_recent_only": True}, "reverse causation suspected"),
+        ({"pooled_recent_only": True, "coef": -1.0}, "protective"),
+        ({"customers": 9}, "too little data"),
+        ({"modelled": False}, "too little data"),
+        ({"se": 0.9, "q": 0.2}, "too little data"),
+        ({"se": 0.9, "coef": 4.0}, "driver"),
+        ({"coef": float("nan"), "se": float("nan"), "q": float("nan")}, "not separable"),
+        ({"kind": "contact"}, "no evidence"),
+        ({"kind": "contact", "follows_decision": True}, "reverse causation suspected"),
+        ({"kind": "contact", "exit_stage": True}, "reverse causation suspected"),
+        ({"kind": "contact", "customers": 3}, "too little data"),
+    ],
+)
+def test_verdicts(change: dict[str, object], verdict: str) -> None:
+    found, why = judge(replace(CLEAR, **change))  # type: ignore[arg-type]
+    assert found == verdict
+    assert found in VERDICTS
+    assert why.endswith(".")
+
+
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("coef", [3.0, -3.0])
+def test_a_contact_is_never_a_driver(coef: float, follows: bool) -> None:
+    evidence = replace(CLEAR, kind="contact", coef=coef, follows_decision=follows)
+    assert judge(evidence)[0] not in ("driver", "protective")
