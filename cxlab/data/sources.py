@@ -94,7 +94,10 @@ class Folder:
         self.connection = duckdb.connect()
         self.connection.execute(f"SET TimeZone = {_literal(settings.time_zone)}")
         # What a query prints while it runs belongs to whoever runs it, never to stdout.
-        self.connection.execute("SET enable_progress_bar = false")
+        # (Touching the setting where there can be no bar is an error in a notebook.)
+        shown = self.connection.execute("SELECT current_setting('enable_progress_bar')")
+        if shown.fetchall() == [(True,)]:
+            self.connection.execute("SET enable_progress_bar = false")
         if memory_limit is not None:
             try:
                 self.connection.execute(f"SET memory_limit = {_literal(memory_limit)}")

@@ -44,6 +44,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     folder = path.parent
     result = harvest.results.get(DRIVERS_RESULT)
     meta = result["meta"] if result else {}
+    lead = result["sentence"] if result else ""
     rows = _rows(result)
     forest = harvest.pictures.get(FOREST)
     questions = {n: e.question for n, e in plan.registry.notebooks.items()}
@@ -56,8 +57,8 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
             manifest=manifest,
             css=shared("cxlab.css"),
             policy=policy(),
-            lead=result["sentence"] if result else "",
-            groups=_groups(harvest.findings.values()),
+            lead=lead,
+            groups=_groups(f for f in harvest.findings.values() if f["statement"] != lead),
             questions=questions,
             pages=pages,
             logs={n for n in manifest["notebooks"] if (folder / f"{n}.log").is_file()},
@@ -91,13 +92,15 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """List the touchpoints about which nothing is claimed, by verdict."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        if row["verdict"] not in _SHOWN and row["valence"] != "contact":
+        contact = row["valence"] == "contact"
+        suspected = contact and row["verdict"] == "reverse causation suspected"
+        if suspected or not (contact or row["verdict"] in _SHOWN):
             found.setdefault(row["verdict"], []).append(_term(row))
     return found
 
 
 def _term(row: Mapping[str, Any]) -> str:
-    words = {"bad": "gone badly", "good": "gone well"}
+    words = {"bad": "gone badly", "good": "gone well", "contact": "any contact"}
     valence = words.get(row["valence"])
     return f"{row['touchpoint']}, {valence}" if valence else str(row["touchpoint"])
 

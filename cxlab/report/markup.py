@@ -79,10 +79,8 @@ def show_result(data: Mapping[str, Any]) -> str:
         As :meth:`cxlab.results.Result.to_dict` gave it.
     """
     columns = list(zip(*data["table"]["rows"], strict=True))
-    numeric = [
-        any(is_number(v) for v in values) and all(v is None or is_number(v) for v in values)
-        for values in columns
-    ] or [False] * len(data["table"]["columns"])
+    numeric = [all(v is None or is_number(v) for v in values) for values in columns]
+    numeric = numeric or [False] * len(data["table"]["columns"])
     template = environment().get_template("result.html.j2")
     return template.render(result=data, numeric=numeric)
 

@@ -176,7 +176,8 @@ def _job(
     """Set up a notebook's job; it sees what those before it found, and no others."""
     from cxlab.report.collect import collect, write_found
 
-    work = build.work / name
+    # The kernel has a working folder of its own: nothing it is told may be relative.
+    work = build.work.resolve() / name
     seen = work / "run"
     seen.mkdir(parents=True)
     if before:
@@ -185,8 +186,8 @@ def _job(
         write_found(plan, harvest, seen)
     return Job(
         name=name,
-        source=plan.registry.path(name),
-        target=build.folder / f"{name}.ipynb",
+        source=plan.registry.path(name).resolve(),
+        target=build.folder.resolve() / f"{name}.ipynb",
         parameters=plan.injected(name, seen),
         timeout_seconds=plan.registry.notebooks[name].timeout_seconds,
         work=work,

@@ -147,6 +147,7 @@ def test_each_way_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     front = (run.path / "index.html").read_text()
     assert "This run failed." in front
+    assert "two\\nlines &lt;script&gt;" in front
     assert "<script>alert" not in front
     page = (run.path / "raises.html").read_text()
     assert "This notebook failed." in page

@@ -1,0 +1,207 @@
+"""The driver table on worlds whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxlab.analyses import churn_drivers
+from cxlab.data.dataset import Dataset, load
+from cxlab.data.simulate import simulate, write
+from cxlab.errors import AnalysisError, UsageError
+from cxlab.results import Result
+
+DEMO = Path(__file__).parents[2] / "data" / "demo"
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict:
+    return json.loads((DEMO / "truth.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def demo() -> Result:
+    return churn_drivers.run(load(DEMO))
+
+
+def _bad(result: Result) -> pd.DataFrame:
+    table = result.table[result.table["valence"] == "bad"]
+    return table.set_index("touchpoint")
+
+
+def test_the_table_is_the_contracts(demo: Result) -> None:
+    assert list(demo.table.columns[:20]) == list(churn_drivers.COLUMNS)
+    assert demo.table["rank"].tolist() == list(range(1, len(demo.table) + 1))
+    names = set(
+        load(DEMO).table("interactions").select("touchpoint").unique().collect()["touchpoint"]
+    )
+    assert set(demo.table["valence"]) == {"bad", "contact"}
+    for _, part in demo.table.groupby("valence"):
+        assert set(part["touchpoint"]) == names
+        assert part["touchpoint"].is_unique
+
+
+def test_the_strongest_true_drivers_are_found_and_nothing_else(demo: Result, truth: dict) -> None:
+    table = _bad(demo)
+    drivers = set(table.index[table["verdict"] == "driver"])
+    effects = truth["effects"]
+    strongest = sorted(effects, key=lambda t: -effects[t])[:4]
+    assert set(strongest) <= drivers
+    assert not [t for t in drivers if effects[t] == 0]
+    ranks = demo.table.loc[demo.table["verdict"] == "driver", "attributable_churn"]
+    assert ranks.is_monotonic_decreasing
+
+
+def test_the_exit_touchpoints_are_not_called_drivers(demo: Result, truth: dict) -> None:
+    exits = demo.table[demo.table["touchpoint"].isin(truth["exit_touchpoints"])]
+    assert len(exits) >= 2
+    assert not exits["verdict"].isin(["driver", "protective"]).any()
+    contact = exits[exits["valence"] == "contact"]
+    assert (contact["verdict"] == "reverse causation suspected").all()
+    # It is the trap it looks like: contacts there go with leaving many times over.
+    assert (contact["hazard_ratio"] > 5).all()
+    assert exits["attributable_churn"].isna().all() or (exits["verdict"] == "no evidence").any()
+
+
+def test_intervals_hold_the_truth(demo: Result, truth: dict) -> None:
+    table = _bad(demo).query("verdict != 'reverse causation suspected'")
+    table = table[table["hazard_ratio"].notna()]
+    true = table.index.map(truth["effects"]).to_numpy(float)
+    inside = (np.exp(true) >= table["conf_low"]) & (np.exp(true) <= table["conf_high"])
+    # 16 intervals of 95%: fewer than 13 inside would happen once in some 60 worlds.
+    assert inside.sum() >= len(inside) - 3
+    assert demo.meta["half_life_low"] < truth["half_life_days"] < demo.meta["half_life_high"]
+
+
+def test_meaningless_figures_are_empty(demo: Result) -> None:
+    table = demo.table
+    figures = [c for c in table.columns if c.startswith(("attributable", "value"))]
+    contact = table["valence"] == "contact"
+    assert table.loc[contact, figures].isna().all(axis=None)
+    assert not table.loc[contact, "verdict"].isin(["driver", "protective"]).any()
+    thin = table["verdict"].isin(["too little data", "not separable"])
+    assert table.loc[thin, ["hazard_ratio", "p_value", "q_value", *figures]].isna().all(axis=None)
+    suspected = table["verdict"] == "reverse causation suspected"
+    assert table.loc[suspected, figures].isna().all(axis=None)
+    drivers = table[table["verdict"] == "driver"]
+    assert (drivers["attributable_churn_low"] < drivers["attributable_churn"]).all()
+    assert (drivers["q_value"] < 0.05).all()
+    assert table["why"].str.endswith(".").all()
+    assert drivers["attributable_share"].to_numpy() == pytest.approx(
+        drivers["attributable_churn"].to_numpy() / 193, rel=0.1
+    )
+
+
+def test_findings_carry_the_tables_figures(demo: Result) -> None:
+    found = churn_drivers.findings(demo)
+    first = demo.table.iloc[0]
+    assert found[0].statement == demo.sentence
+    assert found[1].estimate == first["attributable_churn"]
+    assert f"{first['hazard_ratio']:.2f}" in found[1].statement
+    assert len({f.id for f in found}) == len(found)
+
+
+def test_same_seed_same_table_other_seed_close(demo: Result) -> None:
+    again = churn_drivers.run(load(DEMO))
+    pd.testing.assert_frame_equal(demo.table, again.table, rtol=1e-9)
+    other = _bad(churn_drivers.run(load(DEMO), seed=1, quick=True))
+    drivers = _bad(demo).query("verdict == 'driver'")
+    moved = (other.loc[drivers.index, "estimate"] - drivers["estimate"]).abs()
+    assert (moved < drivers["se"]).all()
+
+
+def test_nothing_after_as_of_is_seen(tmp_path: Path) -> None:
+    """Later events may change in any way: the table of an earlier day stays the same."""
+    simulation = simulate("plain", 900, 4)
+    write(simulation, tmp_path / "before")
+    day = pd.Timestamp("2025-12-31")
+    for table, column in (("interactions", "occurred_at"), ("customers", "ended_at")):
+        frame = simulation.tables[table]
+        frame[column] = frame[column].where(
+            ~(frame[column] > day), frame[column] + pd.Timedelta(days=9)
+        )
+    write(simulation, tmp_path / "after")
+    first, second = (
+        churn_drivers.run(load(tmp_path / w, "2025-12-25"), quick=True).table
+        for w in ("before", "after")
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def null_world(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("null")
+    write(simulate("null", 1500, 21), folder)
+    return load(folder)
+
+
+def test_nothing_is_claimed_where_nothing_matters(null_world: Dataset) -> None:
+    table = churn_drivers.run(null_world, quick=True).table
+    assert not table["verdict"].isin(["driver", "protective"]).any()
+
+
+def test_full_and_sample_agree(null_world: Dataset) -> None:
+    # Weekly rows keep "full" small; estimates differ by the sample's chance alone.
+    full = _bad(churn_drivers.run(null_world, sample="full", period_days=7, half_life_days=21))
+    part = _bad(churn_drivers.run(null_world, sample=40, period_days=7, half_life_days=21))
+    both = full["estimate"].notna() & part["estimate"].notna()
+    difference = (full["estimate"] - part["estimate"])[both] / full["se"][both]
+    assert difference.abs().median() < 0.35
+    assert (part["se"] / full["se"])[both].median() == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("window_days", 3),
+        ("washout_days", -1),
+        ("half_life_days", 0.2),
+        ("period_days", 9),
+        ("sample", "x"),
+    ],
+)
+def test_options_out_of_bounds_are_refused(null_world: Dataset, option: str, value: object) -> None:
+    with pytest.raises(UsageError, match=option):
+        churn_drivers.run(null_world, **{option: value})
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    simulation = simulate("null", 50, 1)
+    write(simulation, tmp_path)
+    (tmp_path / "interactions.parquet").unlink()
+    with pytest.raises(AnalysisError, match="needs the table interactions"):
+        churn_drivers.run(load(tmp_path))
+
+
+def test_a_snapshot_gets_a_cox_model_of_its_attributes(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    rows = 1500
+    slow = generator.integers(0, 2, rows)
+    minutes = generator.normal(30, 10, rows)
+    left = generator.exponential(30 / np.exp(0.9 * slow + 0.03 * (minutes - 30)))
+    stop = generator.uniform(1, 40, rows)
+    pd.DataFrame(
+        {
+            "tenure": np.ceil(np.minimum(left, stop)),
+            "churned": (left <= stop).astype(int),
+            "support": np.where(slow == 1, "slow", "fast"),
+            "minutes": minutes,
+            "noise": generator.normal(size=rows),
+            "same": 1,
+        }
+    ).to_csv(tmp_path / "customers.csv", index=False)
+    result = churn_drivers.run(load(tmp_path))
+    table = result.table.set_index("touchpoint")
+    assert list(result.table.columns[:20]) == list(churn_drivers.COLUMNS)
+    assert set(table["valence"]) == {"attribute"}
+    level = next(t for t in table.index if t.startswith("support="))
+    sign = 1 if level == "support=slow" else -1
+    assert table.loc[level, "estimate"] == pytest.approx(sign * 0.9, abs=3 * table.loc[level, "se"])
+    assert table.loc["minutes", "verdict"] == "driver"
+    assert table.loc["noise", "verdict"] == "no evidence"
+    assert "same" not in table.index
+    assert "same" in result.summary()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cxlab.analyses import summary
+from cxlab.data.dataset import Dataset, load
+from cxlab.errors import DataError, UsageError
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Dataset:
+    """Ten customers; two leave in the last 30 days, one before, one by a failed card."""
+    rows = [(f"c{i}", "2025-01-01", None, None, 10.0) for i in range(10)]
+    rows[0] = ("c0", "2025-01-01", "2025-06-20", None, 30.0)
+    rows[1] = ("c1", "2025-01-01", "2025-06-25", "voluntary", 12.0)
+    rows[2] = ("c2", "2025-01-01", "2025-05-10", None, 99.0)
+    rows[3] = ("c3", "2025-01-01", "2025-06-10", "involuntary", 50.0)
+    columns = ["customer_id", "started_at", "ended_at", "end_reason", "monthly_value"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "customers.csv", index=False)
+    (tmp_path / "dataset.yml").write_text("observed_until: 2025-06-30\n", encoding="utf-8")
+    return load(tmp_path)
+
+
+def test_counts_of_the_window_and_the_one_before(small: Dataset) -> None:
+    result = summary.run(small, window_days=30)
+    table = result.table.set_index("term")
+    assert table.loc["share who left of their own will, last 30 days", "estimate"] == 2 / 9
+    assert table.loc["share who left of their own will, last 30 days", "n"] == 9
+    assert table.loc["share who ended otherwise, last 30 days", "estimate"] == 1 / 9
+    assert table.loc["monthly value of those who left, last 30 days", "estimate"] == 42
+    assert table.loc["share who left of their own will, the 30 days before", "estimate"] == 0.1
+    assert "2 left of their own will: 22.2%" in result.sentence
+    assert summary.findings(result)[0].estimate == 2 / 9
+
+
+def test_the_drivers_of_a_run_are_gathered(small: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    assert summary.run(small, run=str(run))["drivers"].table.empty
+    columns = (
+        "rank,touchpoint,valence,hazard_ratio,conf_low,conf_high,attributable_churn,"
+        "attributable_churn_low,attributable_churn_high,value_at_risk,verdict"
+    )
+    text = f"{columns}\n1,call,bad,2,1.5,3,10,5,15,100,driver\n2,app,bad,1,0.9,1.1,0,-1,1,0,no evidence\n"
+    (run / "drivers.csv").write_text(text, encoding="utf-8")
+    assert summary.run(small, run=str(run))["drivers"].table["touchpoint"].tolist() == ["call"]
+    (run / "drivers.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"drivers\.csv"):
+        summary.run(small, run=str(run))
+
+
+def test_what_cannot_be_is_refused(small: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="window_days is 3"):
+        summary.run(small, window_days=3)
+    with pytest.raises(UsageError, match="no such folder of a run"):
+        summary.run(small, run=str(tmp_path / "nowhere"))
