@@ -120,14 +120,15 @@ class Result:
     def summary(self) -> str:
         """Give the answer and the checks as text."""
         lines = [self.sentence] if self.sentence else []
-        checks = self.checks_table().itertuples(index=False)
+        checks = self.checked().table.itertuples(index=False)
         return "\n".join(lines + [f"[{outcome}] {name}: {text}" for name, outcome, text in checks])
 
-    def checks_table(self) -> pd.DataFrame:
-        """Give the checks as a table: ``check, outcome, what was found``."""
+    def checked(self) -> Result:
+        """Give the checks as a result of their own: ``check, outcome, what was found``."""
         outcome = {True: "passed", False: "failed", None: "note"}
         rows = [(c.name, outcome[c.passed], c.text) for c in self.checks]
-        return pd.DataFrame(rows, columns=["check", "outcome", "what was found"])
+        table = pd.DataFrame(rows, columns=["check", "outcome", "what was found"])
+        return Result(f"{self.name}_checks", table)
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as plain values that JSON can hold; NaN becomes None."""

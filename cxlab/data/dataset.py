@@ -17,6 +17,7 @@ from cxlab.data.check import SetAside, sift
 from cxlab.data.contract import TABLES, Inactivity, Settings, read_settings
 from cxlab.data.sources import Folder, TypedTable
 from cxlab.errors import AnalysisError, DataError, UsageError
+from cxlab.results import Result
 
 __all__ = ["Dataset", "load"]
 
@@ -100,13 +101,14 @@ class Dataset:
         """Hash each table's files."""
         return dict(self._hashes)
 
-    def overview(self) -> pd.DataFrame:
+    def overview(self) -> Result:
         """Count each table's rows: read, used, and set aside."""
         rows = []
         for name, typed in self.read.items():
             aside = sum(s.rows for s in self.set_aside if s.table == name)
             rows.append((name, typed.rows, typed.rows - aside, aside))
-        return pd.DataFrame(rows, columns=["table", "rows", "used", "set aside"])
+        table = pd.DataFrame(rows, columns=["table", "rows", "used", "set aside"])
+        return Result("overview", table, sentence=f"Seen as of {self.as_of}.")
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Name the columns of a table that is there; of one that is not, none."""

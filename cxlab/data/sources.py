@@ -7,6 +7,11 @@ narwhals. Times become wall-clock times in the dataset's zone, identifiers becom
 from __future__ import annotations
 
 import hashlib
+import re
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +19,10 @@ from pathlib import Path
 import duckdb
 
 from cxlab.data.contract import SNAPSHOT, TABLES, Column, Settings, Table
-from cxlab.errors import DataError, UsageError
+from cxlab.data.delimited import literal, refuse_repeated, scan
+from cxlab.errors import AnalysisError, CxlabError, DataError, UsageError
 
-__all__ = ["Folder", "TypedTable"]
+__all__ = ["Folder", "TypedTable", "engine_error", "reading"]
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
@@ -27,14 +33,65 @@ _ALLOWED = {
     "flag": "0 or 1",
 }
 _EXAMPLES = 3
+_MOST_NAMES = 20
+_SIZE = re.compile(r"[1-9][0-9]*(\.[0-9]+)?\s*([KMGT]i?B)", re.IGNORECASE)
+# What DuckDB says of a broken CSV file, in our words.
+_CSV_FAULTS = {
+    "Expected Number of Columns": "it has not as many values as the header has columns",
+    "unterminated quote": "a quote is not closed, or not doubled within a quoted value",
+    "Invalid unicode": "it is not UTF-8 text",
+    "Maximum line size": "it is too long (2 MB are allowed)",
+    "invalid state": "its lines do not all end alike",
+}
 
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def engine_error(error: duckdb.Error, where: str) -> CxlabError:
+    """Word an error of the engine for a user.
+
+    Parameters
+    ----------
+    error : duckdb.Error
+        What the engine said, maybe at length.
+    where : str
+        What was being read.
+    """
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return AnalysisError(f"{where}: the memory allowed is not enough; allow more of it")
+    reason = text.splitlines()[0].removeprefix("Invalid Input Error: ") if text else "unreadable"
+    for sign, words in _CSV_FAULTS.items():
+        if sign in text:
+            line = re.search(r"Line: (\d+)", text)
+            reason = f"line {line[1]}: {words}" if line else words
+            break
+    return DataError(f"{where}: cannot be read ({reason})")
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn the engine's errors within the block into ours.
+
+    Parameters
+    ----------
+    where : str
+        What is being read.
+    """
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.Error as error:
+        raise engine_error(error, where) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
+    return ", ".join(every[:_MOST_NAMES]) + more
 
 
 @dataclass(frozen=True)
@@ -92,19 +149,26 @@ class Folder:
         self.path = path
         self.settings = settings
         self.connection = duckdb.connect()
-        self.connection.execute(f"SET TimeZone = {_literal(settings.time_zone)}")
+        self._set("TimeZone", settings.time_zone, "dataset.yml: time_zone", "Europe/Berlin")
+        # Work that spills goes where temporary files go, not to the folder cxlab runs in.
+        spill = Path(tempfile.gettempdir()) / f"cxlab-{uuid.uuid4().hex}"
+        self._set("temp_directory", str(spill), "the folder for temporary files", "/tmp")
         # What a query prints while it runs belongs to whoever runs it, never to stdout.
         # (Touching the setting where there can be no bar is an error in a notebook.)
         shown = self.connection.execute("SELECT current_setting('enable_progress_bar')")
         if shown.fetchall() == [(True,)]:
             self.connection.execute("SET enable_progress_bar = false")
         if memory_limit is not None:
-            try:
-                self.connection.execute(f"SET memory_limit = {_literal(memory_limit)}")
-            except duckdb.Error as error:
-                raise UsageError(
-                    f"memory limit is {memory_limit!r}; allowed: sizes such as 4GB or 800MB"
-                ) from error
+            if not _SIZE.fullmatch(memory_limit.strip()):
+                raise UsageError(f"memory limit is {memory_limit!r}; allowed: sizes such as 4GB")
+            self._set("memory_limit", memory_limit, "memory limit", "4GB")
+
+    def _set(self, option: str, value: str, what: str, such_as: str) -> None:
+        try:
+            self.connection.execute(f"SET {option} = {literal(value)}")
+        except duckdb.Error as error:
+            wrong = DataError if what.startswith("dataset.yml") else UsageError
+            raise wrong(f"{what} is {value!r}; allowed: values such as {such_as}") from error
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:
@@ -163,10 +227,10 @@ class Folder:
         mapping = self.settings.columns.get(name, {})
         table, chosen = _choose(name, shown, types, mapping)
         rest = {c: t for c, t in types.items() if c not in chosen.values()}
-        clash = [c for c in rest if c in table.names]
         attributes: dict[str, str] = {}
         if name == "customers":
-            attributes = self._attributes({c: t for c, t in rest.items() if c not in clash})
+            with reading(self._where(name, shown)):
+                attributes = self._attributes({c: t for c, t in rest.items() if not _taken(c)})
         ignored = tuple(c for c in rest if c not in attributes)
         parts = [
             f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {_quote(c.name)}"
@@ -180,45 +244,59 @@ class Folder:
         rows = self._check_values(name, shown, table, chosen, types)
         # A CSV is parsed once; a Parquet file is read again, column by column, as needed.
         kind = "VIEW" if files[0].suffix == ".parquet" else "TEMP TABLE"
-        self.connection.execute(
-            f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}"
-        )
+        with reading(self._where(name, shown)):
+            self.connection.execute(
+                f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}"
+            )
         columns = (*chosen, *attributes)
         return TypedTable(table, shown, name, columns, attributes, ignored, rows)
 
+    def _where(self, name: str, shown: str) -> str:
+        return f"{self.path / shown}: table {name}"
+
     def _open(self, name: str, files: list[Path], shown: str) -> dict[str, str]:
         """Make the view ``raw_<name>`` and give its columns and their types."""
-        listed = "[" + ", ".join(_literal(str(f)) for f in files) + "]"
-        if files[0].suffix == ".parquet":
-            reader = f"read_parquet({listed}, union_by_name = true)"
-        else:
-            reader = f"read_csv({listed}, header = true, all_varchar = true, union_by_name = true)"
-        try:
-            self.connection.execute(f"CREATE VIEW raw_{name} AS SELECT * FROM {reader}")
+        place = self.path / name
+        hive = any("=" in p for f in files if place in f.parents for p in f.relative_to(place).parts)
+        with reading(self._where(name, shown)):
+            if files[0].suffix == ".parquet":
+                listed = ", ".join(literal(str(f)) for f in files)
+                query = (
+                    f"SELECT * FROM read_parquet([{listed}], union_by_name = true, binary_as_string "
+                    f"= true, hive_partitioning = {hive}, hive_types_autocast = false)"
+                )
+            else:
+                query = scan(files, hive)
+            self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
             described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
-        except duckdb.Error as error:
-            what = "Parquet" if files[0].suffix == ".parquet" else "CSV"
-            if files[0].suffix != ".parquet" and files[0].stat().st_size == 0:
-                raise DataError(f"{self.path / shown}: table {name} is empty") from error
-            reason = str(error).splitlines()[0]
-            raise DataError(
-                f"{self.path / shown}: table {name} is no readable {what} file ({reason})"
-            ) from error
+            if files[0].suffix == ".parquet":
+                refuse_repeated(files[0], self._parquet_columns(files[0]))
         return {row[0]: row[1] for row in described}
+
+    def _parquet_columns(self, file: Path) -> list[str]:
+        """List the columns as the file has them; DuckDB renames one that is there twice."""
+        query = f"SELECT name, num_children FROM parquet_schema({literal(str(file))})"
+        names, inside = [], 0
+        for name, children in self.connection.execute(query).fetchall()[1:]:
+            if inside == 0:
+                names.append(name)
+            inside = max(inside - 1, 0) + (children or 0)
+        return names
 
     def _cast(self, column: Column, source: str, dtype: str) -> str:
         """SQL that reads a file's column as the contract's kind; null where it cannot."""
         raw = _quote(source)
         text = f"trim(CAST({raw} AS VARCHAR))"
+        given = f"CASE WHEN {text} IN {_MISSING} THEN NULL ELSE {text} END"
         if column.kind == "id":
-            if dtype in ("DOUBLE", "FLOAT"):  # pandas writes integers with gaps as floats
-                return f"CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR)"
+            whole = f"TRY_CAST({raw} AS HUGEINT)"
+            if _is_fractional(dtype):  # pandas writes integers with gaps as floats
+                return f"CASE WHEN {whole} = {raw} THEN CAST({whole} AS VARCHAR) ELSE {given} END"
             return f"nullif({text}, '')"
         if column.kind == "text":
-            return f"nullif({text}, '')"
+            return given if _is_fractional(dtype) else f"nullif({text}, '')"
         if column.kind == "time":
             return self._time(raw, text, dtype)
-        given = f"CASE WHEN {text} IN {_MISSING} THEN NULL ELSE {text} END"
         if column.kind == "flag":
             return (
                 f"CASE lower({given}) WHEN '1' THEN 1 WHEN '1.0' THEN 1 WHEN 'true' THEN 1 "
@@ -230,11 +308,11 @@ class Folder:
         return f"CASE WHEN isfinite({number}) THEN {number} END"
 
     def _time(self, raw: str, text: str, dtype: str) -> str:
-        zone = _literal(self.settings.time_zone)
+        zone = literal(self.settings.time_zone)
         if dtype == "VARCHAR":
             moment = f"timezone({zone}, TRY_CAST({text} AS TIMESTAMPTZ))"
-        elif dtype == "TIMESTAMP WITH TIME ZONE":
-            moment = f"timezone({zone}, {raw})"
+        elif dtype.startswith("TIMESTAMPTZ") or dtype.endswith("WITH TIME ZONE"):
+            moment = f"timezone({zone}, CAST({raw} AS TIMESTAMPTZ))"
         elif dtype == "DATE" or dtype.startswith("TIMESTAMP"):
             moment = f"CAST({raw} AS TIMESTAMP)"
         else:
@@ -261,13 +339,8 @@ class Folder:
                 )
         counts = ", ".join(f"count(*) FILTER ({w})" for w in wrong.values())
         query = f"SELECT count(*){', ' if counts else ''}{counts} FROM raw_{name}"
-        try:
+        with reading(self._where(name, shown)):
             rows, *bad = self.connection.execute(query).fetchone() or (0,)
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(
-                f"{self.path / shown}: table {name} cannot be read to its end ({reason})"
-            ) from error
         if rows == 0:
             raise DataError(f"{self.path / shown}: table {name} is empty")
         for (column, condition), count in zip(wrong.items(), bad, strict=True):
@@ -311,19 +384,37 @@ class Folder:
         return {c: kinds[c] for c in columns if c in kinds}
 
 
+def _taken(column: str) -> bool:
+    """Tell names that are no attribute's: the contract's in either form, and our own.
+
+    In the spell form, ``tenure`` and ``churned`` would tell at a customer's start how it
+    went; in the snapshot form, the times would.
+    """
+    return column in (*TABLES["customers"].names, *SNAPSHOT.names) or column.startswith("cx_")
+
+
 def _parts(place: Path) -> list[Path]:
     """List a table's files: itself, or the Parquet or CSV files below the folder."""
     if place.is_file():
         return [place]
-    for suffix in _SUFFIXES:
-        if files := sorted(p for p in place.rglob(f"*{suffix}") if p.is_file()):
-            return files
-    raise DataError(f"{place}: holds no file; allowed: {', '.join(_SUFFIXES)}")
+    inside = [p.relative_to(place) for p in sorted(place.rglob("*")) if p.is_file()]
+    # Spark and others keep notes in names that begin so.
+    seen = [p for p in inside if not any(part.startswith((".", "_")) for part in p.parts)]
+    if not seen:
+        raise DataError(f"{place}: holds no file; allowed: {', '.join(_SUFFIXES)}")
+    kinds = {next((s[:4] for s in _SUFFIXES if p.name.endswith(s)), p.name) for p in seen}
+    if len(kinds) > 1 or not kinds < {".par", ".csv"}:
+        raise DataError(f"{place}: allowed: files that all are Parquet, or all CSV")
+    return [place / p for p in seen]
+
+
+def _is_fractional(dtype: str) -> bool:
+    return dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT"))
 
 
 def _is_number(dtype: str) -> bool:
     return (
-        dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT"))
+        _is_fractional(dtype)
         or dtype.endswith("INT")
         or (dtype in ("INTEGER", "UINTEGER"))
     )
@@ -337,7 +428,7 @@ def _choose(
         if source not in types:
             raise DataError(
                 f"{shown}: table {name}: dataset.yml maps {column} to column {source!r}, which "
-                f"is not there; the file has: {', '.join(types)}"
+                f"is not there; the file has: {_listed(types)}"
             )
 
     def match(table: Table) -> dict[str, str]:
@@ -353,6 +444,6 @@ def _choose(
     if missing:
         raise DataError(
             f"{shown}: table {name}: missing column {', '.join(missing)}; the file has: "
-            f"{', '.join(types)}; map foreign names under columns in dataset.yml"
+            f"{_listed(types)}; map foreign names under columns in dataset.yml"
         )
     return table, chosen

@@ -111,19 +111,22 @@ def test_same_seed_same_table_other_seed_close(demo: Result) -> None:
     other = _bad(churn_drivers.run(load(DEMO), seed=1, quick=True))
     drivers = _bad(demo).query("verdict == 'driver'")
     moved = (other.loc[drivers.index, "estimate"] - drivers["estimate"]).abs()
-    assert (moved < drivers["se"]).all()
+    # A sample of 20 base rows a churn adds about a tenth to the variance of each run.
+    assert (moved / drivers["se"]).median() < 0.5
 
 
 def test_nothing_after_as_of_is_seen(tmp_path: Path) -> None:
     """Later events may change in any way: the table of an earlier day stays the same."""
     simulation = simulate("plain", 900, 4)
     write(simulation, tmp_path / "before")
-    day = pd.Timestamp("2025-12-31")
-    for table, column in (("interactions", "occurred_at"), ("customers", "ended_at")):
+    later = [pd.Timestamp("2025-12-31"), pd.Timestamp("2026-05-31")]
+    for table, columns in (
+        ("interactions", ["occurred_at", "resolved_at"]), ("customers", ["ended_at"]),
+    ):  # fmt: skip
         frame = simulation.tables[table]
-        frame[column] = frame[column].where(
-            ~(frame[column] > day), frame[column] + pd.Timedelta(days=9)
-        )
+        moved = frame[columns[0]].between(*later)
+        assert moved.sum() > 20
+        frame.loc[moved, columns] = frame.loc[moved, columns] + pd.Timedelta(days=9)
     write(simulation, tmp_path / "after")
     first, second = (
         churn_drivers.run(load(tmp_path / w, "2025-12-25"), quick=True).table

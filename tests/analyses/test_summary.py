@@ -44,7 +44,11 @@ def test_the_drivers_of_a_run_are_gathered(small: Dataset, tmp_path: Path) -> No
         "rank,touchpoint,valence,hazard_ratio,conf_low,conf_high,attributable_churn,"
         "attributable_churn_low,attributable_churn_high,value_at_risk,verdict"
     )
-    text = f"{columns}\n1,call,bad,2,1.5,3,10,5,15,100,driver\n2,app,bad,1,0.9,1.1,0,-1,1,0,no evidence\n"
+    driver, other = (
+        "1,call,bad,2,1.5,3,10,5,15,100,driver",
+        "2,app,bad,1,.9,1.1,0,-1,1,0,no evidence",
+    )
+    text = f"{columns}\n{driver}\n{other}\n"
     (run / "drivers.csv").write_text(text, encoding="utf-8")
     assert summary.run(small, run=str(run))["drivers"].table["touchpoint"].tolist() == ["call"]
     (run / "drivers.csv").write_text("a,b\n1,2\n", encoding="utf-8")

@@ -14,9 +14,9 @@ import pytest
 
 from cxlab.data import simulate as module
 from cxlab.data.simulate import DAYS, WORLDS, Simulation, simulate, write
-from cxlab.data.simulate_draws import keys, normal, uniform
-from cxlab.data.simulate_text import THEMES, sentence
-from cxlab.data.simulate_worlds import STAGES
+from cxlab.data.simulate.draws import keys, normal, uniform
+from cxlab.data.simulate.text import THEMES, sentence
+from cxlab.data.simulate.worlds import STAGES
 from cxlab.errors import UsageError
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"

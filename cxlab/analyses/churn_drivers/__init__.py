@@ -32,8 +32,8 @@ def run(dataset: Dataset, **options: Any) -> Result:
     -------
     Result
         One row a touchpoint and valence (snapshot: a term), with the columns of
-        ``drivers.csv`` and ``term, estimate, se, n``. Parts: ``by_age`` (hazard ratio by
-        time since the contact), ``half_life`` (profile), ``adjusted_for``,
+        ``drivers.csv`` and ``term, estimate, se, n``. Parts: ``worth`` (customers and money),
+        ``by_age`` (hazard ratio by time since the contact), ``half_life`` (profile), ``adjusted_for``,
         ``without_proneness``.
 
     Raises
@@ -66,6 +66,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
         meta=parts.meta(study, model),
         sentence=sentence(table, settings.window_days),
         parts={
+            "worth": parts.worth(table, dataset.settings.currency),
             "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),

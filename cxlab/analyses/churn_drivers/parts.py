@@ -14,7 +14,7 @@ from cxlab.frames.exposures import Kernel
 from cxlab.models import contrast, intervals
 from cxlab.results import Check, Result
 
-__all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness"]
+__all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "worth"]
 
 _AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
 _MOST_DRAWN = 5
@@ -212,3 +212,23 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "sample": study.sample.text,
         "seed": options.seed,
     }
+
+
+def worth(drivers: pd.DataFrame, currency: str | None) -> Result:
+    """Give customers and money of the contrasts that have them, drivers first.
+
+    Parameters
+    ----------
+    drivers : pandas.DataFrame
+        The driver table.
+    currency : str or None
+        Of the value at risk.
+    """
+    told = drivers[drivers["verdict"].isin(["driver", "protective"])]
+    columns = ["touchpoint", "verdict"]
+    columns += [c for c in drivers if c.startswith(("attributable_churn", "attributable_share"))]
+    if told["value_at_risk"].notna().any():
+        columns += [c for c in drivers if c.startswith("value_at_risk")]
+    money = f" Value at risk is in {currency} a month." if currency else ""
+    text = "Customers lost in the window, with 95% intervals." + money
+    return Result("worth", told[columns].reset_index(drop=True), sentence=text)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.data.simulate_draws import Floats, Ints, Keys, keys, normal, uniform
-from cxlab.data.simulate_text import THEMES, sentence
-from cxlab.data.simulate_worlds import World
+from cxlab.data.simulate.draws import Floats, Ints, Keys, keys, normal, uniform
+from cxlab.data.simulate.text import THEMES, sentence
+from cxlab.data.simulate.worlds import World
 
 __all__ = ["DAY", "FIRST_DAY", "History", "People", "make_tables"]
 

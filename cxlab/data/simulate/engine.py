@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from cxlab.data.simulate_draws import Floats, Ints, Keys, keys, uniform
-from cxlab.data.simulate_tables import DAY, FIRST_DAY, History, People, make_tables
-from cxlab.data.simulate_worlds import STAGES, WORLDS, World
+from cxlab.data.simulate.draws import Floats, Ints, Keys, keys, uniform
+from cxlab.data.simulate.tables import DAY, FIRST_DAY, History, People, make_tables
+from cxlab.data.simulate.worlds import STAGES, WORLDS, World
 from cxlab.errors import UsageError, one_of
 
-__all__ = ["DAYS", "WORLDS", "Simulation", "World", "simulate", "write"]
+__all__ = ["DAYS", "Simulation", "simulate", "write"]
 
 DAYS = 730
 _PROSPECT_DAYS = 45

@@ -1,0 +1,1 @@
+"""From tables to analysis frames: person-periods, samples, exposures, adjustment."""
