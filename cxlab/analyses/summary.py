@@ -17,6 +17,7 @@ from cxlab.results import Finding, Findings, Result
 
 __all__ = ["findings", "run"]
 
+_COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
 _LEADING = ("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high",
             "attributable_churn", "attributable_churn_low", "attributable_churn_high",
             "value_at_risk", "verdict")  # fmt: skip
@@ -28,7 +29,7 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     Parameters
     ----------
     dataset : Dataset
-        In the spell form.
+        In the spell form, or a snapshot (its churn so far, without a window).
     window_days : int
         Length of a window in days.
     run : str
@@ -50,39 +51,54 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     """
     if not 7 <= window_days <= 730:
         raise UsageError(f"window_days is {window_days}; allowed: 7 to 730")
+    parts = {}
+    if run:
+        parts = {"drivers": _drivers(Path(run)), "answers": _answers(Path(run))}
+    if dataset.form == "snapshot":
+        return _snapshot(dataset, parts)
     risk = risk_set(dataset)
     now = _window(risk, risk.end - window_days, risk.end)
     before = _window(risk, risk.end - 2 * window_days, risk.end - window_days)
-    columns = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
-    table = pd.DataFrame(
-        [
-            *_rows(f"last {window_days} days", now),
-            *_rows(f"the {window_days} days before", before),
-        ],
-        columns=columns,
-    )
+    rows = _rows(f"last {window_days} days", now)
+    rows += _rows(f"the {window_days} days before", before)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     share, low, high = wilson(now["left"], now["customers"])
     sentence = (
         f"Of {now['customers']:,} customers at the start of the last {window_days} days, "
         f"{now['left']:,} left of their own will: {share:.1%} (95% interval {low:.1%} to "
         f"{high:.1%}). In the {window_days} days before it was {before['share']:.1%}."
     )
-    parts = {}
-    if run:
-        parts = {"drivers": _drivers(Path(run)), "answers": _answers(Path(run))}
-    meta = {
+    meta = _meta(dataset, now["customers"], now["left"]) | {"window_days": window_days}
+    return Result("summary", table, (), meta, sentence, parts)
+
+
+def _meta(dataset: Dataset, customers: int, left: int) -> dict[str, Any]:
+    share, low, high = wilson(left, customers)
+    return {
         "dataset": dataset.name,
         "as_of": dataset.as_of.isoformat(),
-        "window_days": window_days,
         "currency": dataset.settings.currency,
         "level": LEVEL,
-        "customers": now["customers"],
-        "left": now["left"],
+        "customers": customers,
+        "left": left,
         "share": share,
         "share_low": low,
         "share_high": high,
     }
-    return Result("summary", table, (), meta, sentence, parts)
+
+
+def _snapshot(dataset: Dataset, parts: dict[str, Result]) -> Result:
+    """Count who had left when the snapshot was taken."""
+    churned = dataset.table("customers").select("churned").collect(backend="pandas").to_native()
+    customers, left = len(churned), int(churned["churned"].sum())
+    share, low, high = wilson(left, customers)
+    row = ("share who had left", share, low, high, np.nan, customers)
+    sentence = (
+        f"Of {customers:,} customers in the snapshot, {left:,} had left: {share:.1%} "
+        f"(95% interval {low:.1%} to {high:.1%})."
+    )
+    table = pd.DataFrame([row], columns=_COLUMNS)
+    return Result("summary", table, (), _meta(dataset, customers, left), sentence, parts)
 
 
 def _window(risk: RiskSet, start: float, end: float) -> dict[str, Any]:

@@ -61,3 +61,12 @@ def test_what_cannot_be_is_refused(small: Dataset, tmp_path: Path) -> None:
         summary.run(small, window_days=3)
     with pytest.raises(UsageError, match="no such folder of a run"):
         summary.run(small, run=str(tmp_path / "nowhere"))
+
+
+def test_a_snapshot_has_no_window(tmp_path: Path) -> None:
+    pd.DataFrame({"tenure": [3, 5, 9, 2], "churned": [1, 0, 0, 0]}).to_csv(
+        tmp_path / "customers.csv", index=False
+    )
+    result = summary.run(load(tmp_path))
+    assert result.table.loc[0, "estimate"] == 0.25
+    assert "1 had left: 25.0%" in summary.findings(result)[0].statement

@@ -33,8 +33,8 @@ def run(dataset: Dataset, **options: Any) -> Result:
     Result
         One row a touchpoint and valence (snapshot: a term), with the columns of
         ``drivers.csv`` and ``term, estimate, se, n``. Parts: ``worth`` (customers and money),
-        ``by_age`` (hazard ratio by time since the contact), ``half_life`` (profile), ``adjusted_for``,
-        ``without_proneness``.
+        ``by_age`` (hazard ratio by time since the contact), ``half_life`` (profile),
+        ``adjusted_for``, ``without_proneness``.
 
     Raises
     ------

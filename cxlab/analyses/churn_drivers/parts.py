@@ -81,7 +81,8 @@ def _fading(half_life: contrast.HalfLife, split: contrast.AgeSplit | None) -> st
     _, old, z = split.pooled
     return (
         f"{text}. Fitted apart and pooled over the would-be drivers, contacts older than "
-        f"{RECENT_DAYS:.0f} days show {old:.2f} times the effect the model gives them (z = {z:.1f})."
+        f"{RECENT_DAYS:.0f} days show {old:.2f} times the effect the model gives them "
+        f"(z = {z:.1f})."
     )
 
 
