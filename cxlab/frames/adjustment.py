@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxlab.frames.periods import EPOCH, RiskSet
+from cxlab.frames.periods import EPOCH, RiskSet, attribute
 
-__all__ = ["Adjustment", "adjustment", "proneness", "spline_basis", "volume"]
+__all__ = ["Adjustment", "activity", "adjustment", "proneness", "spline_basis"]
 
 # A month, a level or a missing-value marker needs this many churns to be told apart.
 _LEAST_EVENTS = 10
 _MOST_LEVELS = 30
+# The square of a larger number cannot be counted on.
+_LARGEST = 1e100
 _SHRINKAGE = 5.0
+_MONTH = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,11 @@ def adjustment(risk: RiskSet, rows: pd.DataFrame, attributes: Mapping[str, str])
         columns.append(months)
         included.append(f"calendar ({months.shape[1] + 1} months or groups of months)")
     spell = rows["spell"].to_numpy()
-    kinds = {"monthly_value": "number"} | dict(attributes)
-    for name, kind in kinds.items():
-        if name not in risk.spells:
-            continue
-        values = risk.spells[name].iloc[spell]
+    columns_of = {"monthly_value": "monthly_value"} if "monthly_value" in risk.spells else {}
+    columns_of |= {a: attribute(a) for a in attributes}
+    for name, column in columns_of.items():
+        kind = attributes.get(name, "number")
+        values = risk.spells[column].iloc[spell]
         built = _number(values, event) if kind == "number" else _levels(values, event)
         if isinstance(built, str):
             left_out.append(f"{name} ({built})")
@@ -98,8 +101,10 @@ def _months(start: np.ndarray, event: np.ndarray) -> np.ndarray:
 def _number(values: pd.Series, event: np.ndarray) -> np.ndarray | str:
     x = values.to_numpy(dtype=float)
     missing = np.isnan(x)
-    if missing.all() or np.nanstd(x) == 0:
+    if missing.all() or np.nanmin(x) == np.nanmax(x):
         return "it does not vary"
+    if np.nanmax(np.abs(x)) > _LARGEST:
+        return f"it has values beyond {_LARGEST:g}"
     if np.nanmin(x) >= 0 and np.nanmax(x) > 20 * max(float(np.nanmedian(x)), 1e-9):
         x = np.log1p(x)
     x = np.where(missing, np.nanmean(x), x)
@@ -125,15 +130,27 @@ def _levels(values: pd.Series, event: np.ndarray) -> np.ndarray | str:
     return np.eye(len(levels))[index][:, own]
 
 
-def volume(counts: np.ndarray) -> np.ndarray:
-    """Give the trailing contact volume, ``log(1 + contacts)``, shape (rows, 1).
+def activity(
+    recent: np.ndarray, trailing: np.ndarray, ever: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
+    """Give how active a customer is: of late, in the trailing window, and in the long run.
 
     Parameters
     ----------
-    counts : ndarray, shape (rows, touchpoints)
-        Contacts in the trailing window, of the touchpoints that are to count.
+    recent, trailing, ever : ndarray, shape (rows, touchpoints)
+        Contacts of the last two weeks (decayed), of the trailing window, and all so far, of
+        the touchpoints that are to count.
+    seen : ndarray, shape (rows,)
+        Days within the feed so far.
+
+    Returns
+    -------
+    ndarray, shape (rows, 3)
+        Logs; the long-run rate is shrunken by one contact in a month.
     """
-    return np.log1p(counts.sum(axis=1, keepdims=True))
+    rate = (ever.sum(axis=1) + 1.0) / (np.maximum(seen, 0.0) + _MONTH)
+    counts = [np.log1p(c.sum(axis=1)) for c in (recent, trailing)]
+    return np.column_stack([*counts, np.log(rate)])
 
 
 def proneness(bad: np.ndarray, contacts: np.ndarray, base: np.ndarray) -> np.ndarray:

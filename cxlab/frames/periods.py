@@ -18,7 +18,7 @@ import pandas as pd
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 
-__all__ = ["EPOCH", "RiskSet", "days_since_epoch", "risk_set"]
+__all__ = ["EPOCH", "RiskSet", "attribute", "days_since_epoch", "risk_set"]
 
 EPOCH = dt.datetime(1970, 1, 1)
 _DAY_MICROSECONDS = 86_400_000_000
@@ -28,6 +28,11 @@ _FEED_QUANTILE = 0.001
 def days_since_epoch(time: nw.Expr) -> nw.Expr:
     """Turn a time into days since 1970-01-01, as a float."""
     return (time - nw.lit(EPOCH)).dt.total_microseconds().cast(nw.Float64) / _DAY_MICROSECONDS
+
+
+def attribute(name: str) -> str:
+    """Name the column of the spells that holds an attribute, so that none clashes with ours."""
+    return f"attribute {name}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class RiskSet:
         ``first`` and ``last`` (the periods at risk, both included), ``event`` (whether it
         ended in voluntary churn in ``last``), ``competing`` (whether it ended otherwise),
         ``event_at`` (days; NaN without an event), maybe ``renewal_days``, ``monthly_value``
-        and the attributes.
+        and the attributes, each under the name :func:`attribute` gives it.
     end : float
         The first instant not seen, in days.
     period_days : int
@@ -95,8 +100,8 @@ def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
     (left truncation), to the period of its end. The event is voluntary churn, dated by
     ``cancelled_at`` where given, else by ``ended_at``; any other end is a competing event and
     censors (cause-specific hazard). Where ``renews_at`` or ``renewal_days`` is given, only
-    the periods of renewals are at risk; a decision taken between two renewals belongs to the
-    next one.
+    the periods of renewals are at risk, for a customer who has one; a decision taken between
+    two renewals belongs to the next one.
 
     Parameters
     ----------
@@ -147,8 +152,9 @@ def _read_spells(dataset: Dataset) -> pd.DataFrame:
         columns.append(days_since_epoch(nw.col("cancelled_at")).alias("cancelled"))
     if "renews_at" in there:
         columns.append(days_since_epoch(nw.col("renews_at")).alias("renews"))
-    plain = ("end_reason", "renewal_days", "monthly_value", *dataset.attributes)
+    plain = ("end_reason", "renewal_days", "monthly_value")
     columns += [nw.col(c) for c in plain if c in there]
+    columns += [nw.col(a).alias(attribute(a)) for a in dataset.attributes]
     spells = frame.select(*columns).sort("customer_id", "started").collect(backend="pandas")
     data: pd.DataFrame = spells.to_native().reset_index(drop=True)
     data["over"] = data["cancelled"].fillna(data["ended"]) if "cancelled" in data else data["ended"]
@@ -174,7 +180,7 @@ def _feed_start(dataset: Dataset) -> float:
 
 
 def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFrame | None:
-    """List the renewals at risk, and move each event to its renewal."""
+    """List the periods at risk, renewals where there are any; move events to their renewal."""
     if "renewal_days" not in spells and "renews" not in spells:
         return None
     rows: list[tuple[int, int]] = []
@@ -188,7 +194,8 @@ def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFram
             due = spell.started + step * np.arange(1, count + 1)
         elif fixed == fixed:
             due = np.array([fixed])
-        else:
+        else:  # bound by no renewal: free to leave in any period
+            rows += [(i, p) for p in range(spell.first, spell.last + 1)]
             continue
         periods = np.floor((due - end) / period_days).astype(int)
         if spell.event:

@@ -31,7 +31,8 @@ class Sample:
     rows : pandas.DataFrame
         One a row: ``spell``, ``customer_id``, ``event`` (0 or 1), ``cut`` (contacts from this
         instant on are not seen), ``mid`` (the instant exposures age to), ``tenure`` (days
-        since the start, at ``mid``), ``start`` (of the period); times in days.
+        since the start, at ``mid``), ``start`` (of the period), ``seen`` (days at risk within
+        the feed so far); times in days.
     offset : float
         What the rows' linear predictor exceeds the log hazard per period by:
         log(person-periods / base rows), 0 where all rows are there.
@@ -136,5 +137,6 @@ def _rows(risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarra
             "mid": cut + half,
             "tenure": np.maximum(start + half - spells["started"].to_numpy()[spell], 0.0),
             "start": start,
+            "seen": start + half - risk.start_of(spells["first"].to_numpy()[spell]),
         }
     )

@@ -38,6 +38,9 @@ _EVENTS_PER_COLUMN = 5
 # Thresholds of METHOD 2 for a contact effect that is recent only.
 _RECENT_Z, _OLD_SHARE, _DROP_Z = 4.0, 0.5, 3.0
 
+# The classes whose contrast is asked for; the others only say who comes into contact.
+_JUDGED = ("bad", "good")
+
 Sums = Mapping[str, np.ndarray]  # class -> array of shape (rows, touchpoints)
 
 
@@ -192,6 +195,10 @@ def profile_half_life(
 ) -> HalfLife:
     """Choose the half-life by profile likelihood, interpolated between the grid's values.
 
+    The contrasts alone choose it. How often a customer comes into contact tells of who they
+    are for much longer than one contact acts; let decay with the rest, those sums would draw
+    the half-life to themselves. They are held at a short and a long half-life throughout.
+
     Parameters
     ----------
     rows : Rows
@@ -202,10 +209,14 @@ def profile_half_life(
         The columns in the model.
     """
     values = np.array(sorted(grid))
+    judged = [p for p in places if p[0] in _JUDGED]
+    held = [p for p in places if p not in judged] if judged else []
+    fixed = [_stack(grid[h], held) for h in (values[1], values[-1])] if held else []
     likelihoods = []
     start = None
     for half_life in values:
-        fitted = rows.fit(_stack(grid[half_life], places), start)
+        moving = _stack(grid[half_life], judged or places)
+        fitted = rows.fit(np.hstack([*fixed, moving]), start)
         start = fitted.coef
         likelihoods.append(fitted.fit.log_likelihood)
     profile = pd.DataFrame({"half_life": values, "log_likelihood": likelihoods})
@@ -250,7 +261,7 @@ def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[tu
         The touchpoints that may be in the model.
     """
     enough = {kind: _exposed_enough(x, event) & allowed for kind, x in sums.items()}
-    judged = [kind for kind in sums if kind not in ("all", "unknown")]
+    judged = [kind for kind in sums if kind in _JUDGED]
     cases = sum((sums[k][event == 1] > 0).sum(axis=0) for k in judged or ["all"])
     order = np.argsort(-np.asarray(cases), kind="stable")
     budget = int(event.sum()) // _EVENTS_PER_COLUMN
@@ -319,8 +330,8 @@ def fit_contrasts(
 ) -> Contrasts:
     """Fit the model at one half-life.
 
-    The variance holds that of the half-life: the column of what the linear predictor would
-    gain by a longer one is appended, and the variances are read there.
+    The variance holds that of the half-life: the column of what the contrasts would add to
+    the linear predictor by a longer one is appended, and the variances are read there.
 
     Parameters
     ----------
@@ -343,7 +354,8 @@ def fit_contrasts(
     covariance, count = fitted.exposure_covariance, len(places)
     slope_variance, joint = 0.0, np.zeros(count)
     if slopes is not None:
-        gain = _stack(slopes, places) @ used
+        judged = np.array([kind in _JUDGED for kind, _ in places])
+        gain = _stack(slopes, places) @ np.where(judged, used, 0.0)
         wider = rows.fit(np.column_stack([x, gain]), fitted.coef)
         if np.isfinite(wider.coef[-1]):
             covariance = wider.exposure_covariance[:count, :count]

@@ -101,7 +101,8 @@ def adjusted_for(study: Study) -> Result:
         What was measured.
     """
     rows = [(text, "adjusted for") for text in study.adjusted.included]
-    rows.append((f"contacts in the {VOLUME_DAYS:g} days before, all touchpoints", "adjusted for"))
+    text = f"contacts of the last {RECENT_DAYS:g} and {VOLUME_DAYS:g} days, and in the long run"
+    rows.append((text, "adjusted for"))
     if "bad" in study.classes:
         rows.append(("the customer's past share of bad contacts, beyond expected", "adjusted for"))
     rows += [(text, "left out") for text in study.adjusted.left_out]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError
-from cxlab.frames.adjustment import Adjustment, adjustment, proneness, volume
+from cxlab.frames.adjustment import Adjustment, activity, adjustment, proneness
 from cxlab.frames.exposures import Contacts, Kernel, Measured, contacts, measure
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import Sample, draw
@@ -215,10 +215,14 @@ def fit(study: Study) -> Model:
     separated = contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
     separated |= study.exits
     others = ~separated
-    active = study.plain.with_controls(volume(grid["trailing", "all"][:, others]))
+    recent, trailing, ever = (
+        grid[kernel, "all"][:, others] for kernel in ("recent", "trailing", "ever")
+    )
+    seen = study.sample.rows["seen"].to_numpy()
+    active = study.plain.with_controls(activity(recent, trailing, ever, seen))
     rows = active
     if "bad" in study.classes:
-        luck = proneness(grid["ever", "bad"][:, others], grid["ever", "all"][:, others], event == 0)
+        luck = proneness(grid["ever", "bad"][:, others], ever, event == 0)
         rows = active.with_controls(luck)
     sums = {h: study.sums(grid, f"decay_{h:g}") for h in study.half_lives}
     middle = sums[min(study.half_lives, key=lambda h: abs(h - _REFERENCE_HALF_LIFE))]
