@@ -92,8 +92,17 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.set_xlabel(
             "Hazard of leaving after one fresh bad contact, against an ordinary one (log scale)"
         )
-        _columns(ax, shown, place)
+        if shown.empty:
+            _say_nothing(ax, "No contrast could be estimated.")
+        else:
+            _columns(ax, shown, place)
     return ax
+
+
+def _say_nothing(ax: Axes, text: str) -> None:
+    """Say in an empty picture why it is empty."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL)
 
 
 def _columns(ax: Axes, shown: pd.DataFrame, place: np.ndarray) -> None:
@@ -188,6 +197,9 @@ def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:
         for panel, ((touchpoint, _), part) in zip(panels, groups, strict=False):
             _panel(panel, part)
             panel.set_title(touchpoint, fontsize=LABEL)
+        if not groups:
+            _say_nothing(panels[0], result["by_age"].sentence)
+            return panels[0]
         for panel in panels:
             panel.set_yscale("log")
             panel.yaxis.set_major_locator(FixedLocator(_TICKS))
@@ -215,12 +227,18 @@ def effect_by_age_words(result: Result) -> dict[str, str]:
         Of ``churn_drivers``.
     """
     meta: Any = result.meta
-    count = result["by_age"].table["touchpoint"].nunique()
+    table = result["by_age"].table
+    if table.empty:
+        return {"caption": result["by_age"].sentence, "alt": "An empty figure."}
     caption = (
         "Dots: hazard ratio of a bad contact against an ordinary one by the days since it "
         f"happened, estimated apart for each span of days; 95% intervals. Dashed: the model, with "
         f"a half-life of {meta['half_life_days']:.0f} days. {meta['churns']:,} churns of "
         f"{meta['customers']:,} customers up to {meta['as_of']}."
     )
-    alt = f"Hazard ratios by days since the contact, for {count} touchpoints, falling towards 1."
+    each = [
+        f"{name} from {part['hazard_ratio'].iloc[0]:.2f} to {part['hazard_ratio'].iloc[-1]:.2f}"
+        for name, part in table.groupby("touchpoint", sort=False)
+    ]
+    alt = f"Hazard ratios by days since the contact, first and last span: {'; '.join(each)}."
     return {"caption": caption, "alt": alt}

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 
 from cxlab.plots.picture import PICTURE_MIME, Picture, picture
 from cxlab.plots.style import HARM, HELP, UNSURE, WITHHELD, style
-from cxlab.report.outputs import PICTURE_MIME as HARVESTED
+from cxlab.report.findings import PICTURE_MIME as HARVESTED
 
 
 def draw() -> Picture:

@@ -1,0 +1,86 @@
+"""The shape of the notebooks, and a report of them on small data of several kinds."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from cxlab.data.simulate import simulate, write
+from cxlab.report.render import render
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
+def test_shape(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    cells = notebook.cells
+    assert len(cells) <= 30
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert cells[0].source.splitlines()[0].endswith("?")
+    for part in ("**Decision.**", "**Data.**", "**Unit of analysis.**"):
+        assert part in cells[0].source
+    assert cells[1].metadata["tags"] == ["parameters"]
+    assert cells[-1].metadata["tags"] == ["findings"]
+    assert any(c.source.startswith("## Limits") for c in cells)
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert len(cell.source.splitlines()) <= 12
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        assert not [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        assert "read_csv" not in cell.source
+
+
+def _spec(folder: Path) -> Path:
+    spec = folder.parent / f"{folder.name}.yml"
+    spec.write_text(f"title: Test\ndataset: {folder.name}\n", encoding="utf-8")
+    return spec
+
+
+def test_the_report_of_a_small_world(tmp_path: Path) -> None:
+    write(simulate("demo", 900, 2), tmp_path / "data")
+    run = render(_spec(tmp_path / "data"), quick=False)
+    assert run.status == "ok", run.reason
+    held = {p.name for p in run.path.iterdir()}
+    assert {"index.html", "findings.json", "drivers.csv", "manifest.json", "tables.xlsx"} <= held
+    assert {f"{p.stem}.html" for p in ALL} | {f"{p.stem}.ipynb" for p in ALL} <= held
+    drivers = pd.read_csv(run.path / "drivers.csv")
+    assert set(drivers["valence"]) == {"bad", "contact"}
+    found = json.loads((run.path / "findings.json").read_text(encoding="utf-8"))["findings"]
+    assert {f["notebook"] for f in found} == {p.stem for p in ALL}
+    for name in ("churn_drivers_forest", "churn_drivers_by_age"):
+        assert (run.path / "figures" / f"{name}.svg").exists()
+
+
+def test_without_outcomes_there_is_an_answer_and_no_driver(tmp_path: Path) -> None:
+    simulation = simulate("null", 300, 3)
+    interactions = simulation.tables["interactions"]
+    simulation.tables["interactions"] = interactions.drop(columns=["outcome", "interaction_id"])
+    write(simulation, tmp_path / "data")
+    run = render(_spec(tmp_path / "data"))
+    assert run.status == "ok", run.reason
+    drivers = pd.read_csv(run.path / "drivers.csv")
+    assert set(drivers["valence"]) == {"contact"}
+    assert "driver" not in set(drivers["verdict"])
+
+
+def test_a_snapshot_is_summed_up_and_the_driver_model_skipped(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = {"tenure": range(1, 41), "churned": [0, 1] * 20, "plan": ["a", "a", "b", "b"] * 10}
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "customers.csv", index=False)
+    run = render(_spec(tmp_path / "data"))
+    assert run.status == "ok", run.reason
+    skipped = run.manifest["notebooks"]["05_churn_drivers"]
+    assert skipped["status"] == "skipped"
+    assert "interactions" in skipped["reason"]

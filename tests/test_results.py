@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+import pandas as pd
+
+from cxlab.results import FINDINGS_MIME, RESULT_MIME, Check, Finding, Findings, Result
+
+
+def _result() -> Result:
+    table = pd.DataFrame(
+        {
+            "term": ["a", "b<c>"],
+            "estimate": [0.5, np.nan],
+            "n": [3, 4],
+            "day": [pd.Timestamp(0), pd.NaT],
+        }
+    )
+    checks = (Check("rows", None, "7 rows"), Check("fit", False, "no"), Check("ok", True, "yes"))
+    meta = {
+        "as_of": dt.date(2026, 6, 30),
+        "x": np.float64(1.5),
+        "inf": np.inf,
+        "l": (1, np.int64(2)),
+    }
+    return Result("toy", table, checks, meta, "One & all.", {"part": Result("part", table[:1])})
+
+
+def test_goes_through_json_and_back() -> None:
+    first = _result().to_dict()
+    text = json.dumps(first, allow_nan=False)
+    again = Result.from_dict(json.loads(text))
+    assert again.to_dict() == first
+    assert again["part"].table["term"].tolist() == ["a"]
+    assert first["meta"] == {"as_of": "2026-06-30", "x": 1.5, "inf": None, "l": [1, 2]}
+    assert first["table"]["rows"][1] == ["b<c>", None, 4, None]
+
+
+def test_summary_tells_sentence_and_checks() -> None:
+    lines = _result().summary().splitlines()
+    assert lines == ["One & all.", "[note] rows: 7 rows", "[failed] fit: no", "[passed] ok: yes"]
+
+
+def test_html_escapes_what_comes_from_data() -> None:
+    shown = _result()._repr_html_()
+    assert "b&lt;c&gt;" in shown
+    assert "One &amp; all." in shown
+    assert RESULT_MIME in _result()._repr_mimebundle_()
+
+
+def test_findings_show_and_carry_themselves() -> None:
+    found = Findings([Finding("a.b", "05", "x < y", np.nan, 1.0, 2.0, "customers", 3, "driver")])
+    assert "x &lt; y" in found._repr_html_()
+    plain = found._repr_mimebundle_()[FINDINGS_MIME]["findings"][0]
+    assert plain["estimate"] is None
+    assert list(plain) == [
+        "id", "notebook", "statement", "estimate", "conf_low", "conf_high", "unit", "n", "verdict",
+    ]  # fmt: skip
