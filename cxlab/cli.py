@@ -6,6 +6,9 @@ import datetime as dt
 import json
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +18,9 @@ from typer.exceptions import TyperException
 from cxlab.errors import CxlabError, UsageError
 
 __all__ = ["app", "main"]
+
+_INTERRUPTED = 130
+_ENGINE_INTERRUPTED = ("Query interrupted", "INTERRUPT Error")
 
 app = typer.Typer(
     name="cxlab",
@@ -110,20 +116,23 @@ def drivers(
 
     if engine != "duckdb":
         raise UsageError(f"--engine is {engine!r}; allowed: duckdb")
-    _writable(out)
-    loaded = load(dataset, _day(as_of), memory_limit=memory_limit)
-    result = churn_drivers.run(
-        loaded,
+    options = churn_drivers.Options(
         washout_days=washout_days,
         half_life_days=_half_life(half_life_days),
         sample=sample,
         seed=seed,
         quick=quick,
     )
-    out.mkdir(parents=True, exist_ok=True)
-    write_drivers(result.table, out / "drivers.csv")
+    file = out / "drivers.csv"
+    with _writing(out):
+        _probe(file)
+    loaded = load(dataset, _day(as_of), memory_limit=memory_limit)
+    result = churn_drivers.run(loaded, **vars(options))
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_drivers(result.table, file)
     _say(result.summary())
-    _say(f"Wrote {out / 'drivers.csv'}")
+    _say(f"Wrote {file}")
 
 
 def _half_life(text: str) -> float | None:
@@ -135,11 +144,24 @@ def _half_life(text: str) -> float | None:
         raise UsageError(f"--half-life-days is {text!r}; allowed: auto, or 1 to 365") from error
 
 
-def _writable(out: Path) -> None:
-    """Refuse a folder that cannot be written before anything is computed."""
-    place = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UsageError(f"--out is {str(out)!r}: {place} is no folder that can be written")
+def _probe(file: Path) -> None:
+    """Fail where a file cannot be written, before anything is computed; leave nothing behind."""
+    above = (p for p in (file.parent, *file.absolute().parents) if os.path.lexists(p))
+    with tempfile.TemporaryFile(dir=next(above)):
+        pass
+    if file.is_dir():
+        raise IsADirectoryError(0, f"{file.name} is a folder")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Take a folder that cannot be written for a wrong call."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--out is {str(out)!r}; allowed: a folder that can be written ({error.strerror})"
+        ) from error
 
 
 @app.command(name="list")
@@ -197,20 +219,33 @@ def main(arguments: list[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=given or ["--help"], prog_name="cxlab", standalone_mode=False)
+        code = app(args=given or ["--help"], prog_name="cxlab", standalone_mode=False)
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except TyperException as error:
         _fail(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", 130)
+        code = _INTERRUPTED
     except Exception as error:
+        if any(sign in str(error) for sign in _ENGINE_INTERRUPTED):
+            _fail("interrupted", _INTERRUPTED)
         if "--debug" in given:
             raise
-        if isinstance(error, CxlabError):
-            _fail(str(error), error.exit_code)
-        _fail(f"{type(error).__name__}: {error} (cxlab --debug … shows where)", 1)
-    sys.exit(0)
+        _fail(*_told(error))
+    if code == _INTERRUPTED:  # typer takes Ctrl-C for itself and gives this back
+        _fail("interrupted", _INTERRUPTED)
+    sys.exit(code or 0)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Word an error, and give the code to exit with."""
+    if "duckdb" in sys.modules:
+        from cxlab.data.engine import engine_error
+
+        error = engine_error(error, "the dataset's tables")
+    if isinstance(error, CxlabError):
+        return str(error), error.exit_code
+    return f"{type(error).__name__}: {error} (cxlab --debug … shows where)", 1
 
 
 def _fail(text: str, code: int) -> None:

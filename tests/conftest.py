@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -29,3 +31,154 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+# -- datasets and the command line ------------------------------------------------------------
+
+Tables = dict[str, pd.DataFrame]
+START = pd.Timestamp("2025-01-01")
+
+
+def small_tables(customers: int = 60, seed: int = 1) -> Tables:
+    """Make all five tables: every third customer leaves, after the last of the contacts."""
+    draw = np.random.default_rng(seed)
+    ids = np.array([f"C{i:03d}" for i in range(customers)])
+    seconds = draw.integers(0, 100 * 86_400, customers)
+    started = pd.Series(START + pd.to_timedelta(seconds, unit="s"))
+    stay = pd.to_timedelta(draw.integers(70, 250, customers), unit="D")
+    leaves = np.arange(customers) % 3 == 0
+    who = np.repeat(np.arange(customers), 12)
+    later = pd.to_timedelta(draw.integers(0, 55 * 86_400, len(who)), unit="s")
+    at = started.to_numpy()[who] + later
+    asked = np.arange(0, len(who), 4)
+    answered = draw.uniform(size=len(asked)) < 0.7
+    known = pd.Series(at[asked] + pd.Timedelta("2h")).where(answered)
+    return {
+        "customers": pd.DataFrame(
+            {
+                "customer_id": ids,
+                "started_at": started,
+                "ended_at": (started + stay).where(leaves),
+                "end_reason": np.where(leaves, "voluntary", None),
+                "monthly_value": draw.integers(10, 50, customers).astype(float),
+                "plan": draw.choice(["basic", "plus"], customers),
+            }
+        ),
+        "interactions": pd.DataFrame(
+            {
+                "interaction_id": [f"i{j:04d}" for j in range(len(who))],
+                "customer_id": ids[who],
+                "occurred_at": at,
+                "touchpoint": draw.choice(["call", "chat", "invoice"], len(who)),
+                "channel": draw.choice(["phone", "web"], len(who)),
+                "outcome": draw.choice(["ok", "failed"], len(who), p=[0.7, 0.3]),
+                "resolved_at": at + pd.Timedelta("1h"),
+                "response_seconds": draw.integers(1, 600, len(who)),
+            }
+        ),
+        "feedback": pd.DataFrame(
+            {
+                "customer_id": ids[who[asked]],
+                "asked_at": at[asked] + pd.Timedelta("1h"),
+                "responded_at": known,
+                "metric": "csat",
+                "score": pd.Series(draw.integers(1, 6, len(asked)), dtype=float).where(answered),
+                "interaction_id": [f"i{j:04d}" for j in asked],
+            }
+        ),
+        "touchpoints": pd.DataFrame(
+            {"touchpoint": ["call", "chat", "invoice"], "stage": ["support", "support", "use"]}
+        ),
+        "interventions": pd.DataFrame(
+            {"intervention": ["script"], "touchpoint": ["call"], "started_at": ["2025-03-01"]}
+        ),
+    }
+
+
+@pytest.fixture
+def tables() -> Tables:
+    """A small valid dataset, one's own to spoil."""
+    return small_tables()
+
+
+@pytest.fixture
+def make_tables() -> Callable[..., Tables]:
+    """Make datasets of other sizes: ``make_tables(customers=150, seed=2)``."""
+    return small_tables
+
+
+def save_tables(folder: Path, tables: Tables, settings: str | None, form: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        if form == "csv":
+            table.to_csv(folder / f"{name}.csv", index=False)
+        else:
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+    if settings is not None:
+        (folder / "dataset.yml").write_text(settings, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def write_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Write tables and maybe ``dataset.yml`` to a folder."""
+
+    def write(
+        tables: Tables, settings: str | None = None, form: str = "csv", name: str = "shop"
+    ) -> Path:
+        return save_tables(tmp_path / name, tables, settings, form)
+
+    return write
+
+
+@pytest.fixture
+def write_files(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dataset's files as they are given: ``write({"customers.csv": text or bytes})``."""
+
+    def write(files: dict[str, str | bytes], name: str = "shop") -> Path:
+        for file, content in files.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return tmp_path / name
+
+    return write
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cx(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run the command line in this process."""
+    from cxlab.cli import main
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Ran(exit_.value.code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(cx: Callable[..., Ran]) -> Callable[..., str]:
+    """Run what must be refused with one line on stderr, and give that line."""
+
+    def run(code: int, *arguments: object) -> str:
+        ran = cx(*arguments)
+        assert (ran.code, ran.out) == (code, ""), ran
+        assert ran.err.startswith("cxlab: ") and ran.err.endswith("\n"), ran.err
+        assert ran.err.count("\n") == 1 and len(ran.err) < 1000, ran.err
+        # No traceback, and nobody else's exception.
+        for foreign in ("Traceback", "Error:", "Exception", "--debug"):
+            assert foreign not in ran.err, ran.err
+        return ran.err.removeprefix("cxlab: ").rstrip()
+
+    return run

@@ -8,6 +8,7 @@ counted too, and do not make a table refused.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ __all__ = ["AFTER_END", "SetAside", "contract_report", "contract_text", "sift"]
 AFTER_END = "after the customer's end"
 _REASON = "cx_reason"
 _EXAMPLES = 3
+_LONGEST = 60
 _SHARE_REFUSED = 0.5
+_ALWAYS, _NEVER = dt.datetime(9999, 1, 1), dt.datetime(1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[S
             .collect(backend="pyarrow")
             .rows(named=True)
         )
-        shown = tuple({k: str(v) for k, v in r.items() if v is not None} for r in examples)
+        shown = tuple({k: _shown(v) for k, v in r.items() if v is not None} for r in examples)
         found.append(SetAside(name, text, int(rows_by_rule[text]), shown))
     wrong = [s for s in found if s.rule != AFTER_END]
     total = sum(s.rows for s in wrong)
@@ -129,21 +132,33 @@ def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[S
         most = max(wrong, key=lambda s: s.rows)
         raise DataError(
             f"{typed.file}: table {name}: {total} of {typed.rows} rows cannot be, more than half; "
-            f"most often: {most.rule} ({most.rows} rows, such as {most.examples[0]})"
+            f"most often: {most.rule} ({most.rows} rows, such as {_worded(most.examples[0])})"
         )
     return found
+
+
+def _shown(value: object) -> str:
+    """Give a value as it can stand in a line of a log or a terminal."""
+    text = "".join(c if c.isprintable() else " " for c in str(value)[: _LONGEST + 1])
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _worded(row: Mapping[str, str]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in row.items())
 
 
 def _refuse_duplicates(typed: TypedTable, frame: nw.LazyFrame[Any]) -> None:
     key = [c for c in typed.table.key if c in typed.columns]
     if not key or (typed.table.name == "customers" and key != list(typed.table.key)):
         return
-    known = frame.filter(~nw.col(key[0]).is_null())
+    # A row that lacks what it must have is set aside, and is no second one of anything.
+    needed = [c for c in key if c == key[0] or c in typed.table.required]
+    known = frame.filter(*[~nw.col(c).is_null() for c in needed])
     repeated = known.group_by(key).agg(cx_n=nw.len()).filter(nw.col("cx_n") > 1)
     rows = repeated.sort(*key).head(_EXAMPLES).collect(backend="pyarrow").rows(named=True)
     if rows:
         total = repeated.select(nw.len()).collect(backend="pyarrow").item()
-        met = "; ".join(", ".join(f"{k} {r[k]}" for k in key) for r in rows)
+        met = "; ".join(_worded({k: _shown(r[k]) for k in key}) for r in rows)
         raise DataError(
             f"{typed.file}: table {typed.table.name}: the key ({', '.join(key)}) repeats for "
             f"{total} of its values, such as {met}; allowed: one row each"
@@ -185,12 +200,15 @@ def _negative(typed: TypedTable, *columns: str) -> Rules:
 
 
 def _before(typed: TypedTable, later: str, earlier: str, text: str) -> Rules:
-    """Mark ``later`` before ``earlier``; a plain date counts as any time of its day."""
     if later not in typed.columns or earlier not in typed.columns:
         return []
-    day = nw.col(earlier).dt.truncate("1d")
-    dated = nw.col(later) == nw.col(later).dt.truncate("1d")
-    return [(text, (nw.col(later) < nw.col(earlier)) & ~(dated & (nw.col(later) == day)))]
+    return [(text, _precedes(later, earlier))]
+
+
+def _precedes(one: str, other: str) -> nw.Expr:
+    """Whether one time is before the other; a plain date may be any time of its day."""
+    day = nw.col(other).dt.truncate("1d")
+    return (nw.col(one) < nw.col(other)) & (nw.col(one) != day)
 
 
 def _past(settings: Settings, typed: TypedTable, *columns: str) -> Rules:
@@ -225,19 +243,27 @@ def _customer_rules(
             known = ~nw.col("cancelled_at").is_null()
         rules += [(t, e & ~known) for t, e in _past(settings, typed, "ended_at")]
     if "renewal_days" in typed.columns:
-        rules.append(("renewal_days not above 0", nw.col("renewal_days") <= 0))
+        rules.append(("renewal_days below 1", nw.col("renewal_days") < 1))
+    return _with_earlier_ends(typed, frame, rules)
 
-    def before(column: str) -> nw.Expr:
-        return nw.col(column).shift(1).over("customer_id", order_by="started_at")
 
-    frame = frame.with_columns(cx_prev_start=before("started_at"))
-    overlaps = ~nw.col("cx_prev_start").is_null()
+def _with_earlier_ends(
+    typed: TypedTable, frame: nw.LazyFrame[Any], rules: Rules
+) -> tuple[nw.LazyFrame[Any], Rules]:
+    """Add when the customer's earlier spells had all ended, and the rule that needs it."""
+    until = nw.lit(_ALWAYS)
     if "ended_at" in typed.columns:
-        frame = frame.with_columns(cx_prev_end=before("ended_at"))
-        still_open = nw.col("cx_prev_end").is_null()
-        overlaps = overlaps & (still_open | (nw.col("cx_prev_end") > nw.col("started_at")))
-    rules.append(("started before the customer's previous spell ended", overlaps))
-    return frame, rules
+        until = nw.col("ended_at").fill_null(_ALWAYS)
+    broken = nw.any_horizontal(*[b.fill_null(False) for _, b in rules], ignore_nulls=True)
+    frame = frame.with_columns(cx_until=nw.when(broken).then(nw.lit(_NEVER)).otherwise(until))
+    frame = frame.with_columns(
+        cx_all_ended=nw.col("cx_until").cum_max().over("customer_id", order_by="started_at")
+    )
+    frame = frame.with_columns(
+        cx_all_ended=nw.col("cx_all_ended").shift(1).over("customer_id", order_by="started_at")
+    )
+    text = "started before the customer's previous spell ended"
+    return frame, [*rules, (text, _precedes("started_at", "cx_all_ended"))]
 
 
 def _with_ends(frame: nw.LazyFrame[Any], customers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -269,7 +295,7 @@ def _interaction_rules(typed: TypedTable, settings: Settings) -> Rules:
     rules += _before(typed, "resolved_at", "occurred_at", "resolved before it was opened")
     rules += _negative(typed, "response_seconds", "handle_seconds")
     rules += _past(settings, typed, "occurred_at", "resolved_at")
-    rules.append((AFTER_END, nw.col("occurred_at") > nw.col("cx_end")))
+    rules.append((AFTER_END, _precedes("cx_end", "occurred_at")))
     return rules
 
 
@@ -283,6 +309,9 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
             off = (nw.col("score") < low) | (nw.col("score") > high)
             text = f"{name} score off its scale {low:g} to {high:g}"
             rules.append((text, (nw.col("metric") == name) & off))
+        if "responded_at" in typed.columns:
+            unanswered = nw.col("responded_at").is_null() & ~nw.col("score").is_null()
+            rules.append(("a score but no responded_at", unanswered))
     times = [c for c in ("asked_at", "responded_at") if c in typed.columns]
     if times:
         untimed = nw.col(times[0]).is_null()
@@ -295,7 +324,7 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
         anonymous = nw.col("customer_id").is_null()
         rules.append(("unknown customer", ~anonymous & nw.col("cx_known").is_null()))
         if times:
-            late = [(nw.col(column) > nw.col("cx_end")).fill_null(False) for column in times]
+            late = [_precedes("cx_end", column).fill_null(False) for column in times]
             rules.append((AFTER_END, nw.any_horizontal(*late, ignore_nulls=True)))
     return rules
 
@@ -357,5 +386,5 @@ def contract_text(report: Mapping[str, Any]) -> str:
         for aside in table["set_aside"]:
             lines += ["", f"{name}: set aside {aside['rows']:,}: {aside['rule']}"]
             for example in aside["examples"]:
-                lines.append("    " + ", ".join(f"{k} {v}" for k, v in example.items()))
+                lines.append("    " + _worded(example))
     return "\n".join(lines)

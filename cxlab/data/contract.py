@@ -11,13 +11,22 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 from cxlab.errors import DataError, one_of
 
@@ -25,6 +34,7 @@ __all__ = [
     "OUTCOMES",
     "SNAPSHOT",
     "TABLES",
+    "YEARS",
     "BadRules",
     "Column",
     "Inactivity",
@@ -38,6 +48,10 @@ __all__ = [
 
 Kind = Literal["id", "time", "number", "flag", "text"]
 OUTCOMES = ("ok", "failed")
+_UNION_MEMBERS = ("literal['contract']", "Inactivity")
+_LONGEST = 60
+YEARS = (1900, 2200)
+"""The first and the last year that a time may fall in."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,7 @@ class BadRules(_Strict):
 
 
 class _InactivityRule(_Strict):
-    days: int = Field(gt=0)
+    days: int = Field(gt=0, le=3650)
 
 
 class Inactivity(_Strict):
@@ -228,13 +242,13 @@ class Settings(_Strict):
     def _known(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
         for table, mapping in value.items():
             if table not in TABLES:
-                raise ValueError(one_of("table", table, TABLES))
+                raise ValueError(one_of("table", table[:_LONGEST], TABLES))
             allowed = dict.fromkeys(TABLES[table].names)
             if table == "customers":
                 allowed |= dict.fromkeys(SNAPSHOT.names)
             for column in mapping:
                 if column not in allowed:
-                    raise ValueError(one_of(f"{table} column", column, allowed))
+                    raise ValueError(one_of(f"{table} column", column[:_LONGEST], allowed))
         return value
 
     @field_validator("time_zone")
@@ -244,9 +258,41 @@ class Settings(_Strict):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(
-                f"{value!r} is no time zone; allowed: names such as UTC or Europe/Berlin"
+                f"{value[:_LONGEST]!r} is no time zone; allowed: names such as UTC or Europe/Berlin"
             ) from error
         return value
+
+    @field_validator("observed_from", "observed_until", mode="before")
+    @classmethod
+    def _day(cls, value: object) -> object:
+        """Take what YAML reads as a date or time, or its text; never a bare number."""
+        if isinstance(value, str):
+            value = _parse_time(value)
+        if value is None or (isinstance(value, dt.date) and _in_years(value)):
+            return value
+        raise ValueError(
+            f"{str(value)[:_LONGEST]!r} is no date; allowed: a date such as 2026-06-30, "
+            f"from {YEARS[0]} to {YEARS[1]}"
+        )
+
+    @field_validator("churn", mode="before")
+    @classmethod
+    def _rule(cls, value: object) -> object:
+        if not isinstance(value, dict) and value != "contract":
+            raise ValueError(
+                one_of("it", str(value)[:_LONGEST], ("contract", "inactivity: {days: 90}"))
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _from_until(self) -> Settings:
+        end = self.observed_end
+        if self.observed_from and end and end.date() <= self.observed_from:
+            raise ValueError(
+                f"observed_from is {self.observed_from}, not before the end of observed_until, "
+                f"{self.observed_until}"
+            )
+        return self
 
     @property
     def all_metrics(self) -> dict[str, Metric]:
@@ -273,6 +319,35 @@ class Settings(_Strict):
         return dt.datetime.combine(until, dt.time(0)) + dt.timedelta(days=1)
 
 
+def _parse_time(text: str) -> object:
+    """Read a date or a time; give the text back where it is neither."""
+    for kind in (dt.date, dt.datetime):
+        try:
+            return kind.fromisoformat(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _in_years(day: dt.date) -> bool:
+    return YEARS[0] <= day.year <= YEARS[1]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, but a key given twice is an error and not the last one's win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Build a mapping."""
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep=deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
@@ -288,7 +363,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text") from error
     except OSError as error:
@@ -298,6 +373,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise DataError(f"{path}{where}: broken YAML ({problem})") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: broken YAML (nested too deep)") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -305,7 +382,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def validation_line(path: Path, error: ValidationError, allowed: tuple[str, ...]) -> DataError:
+def validation_line(path: Path, error: ValidationError, model: type[BaseModel]) -> DataError:
     """Word the first complaint of a pydantic model as one line about a file.
 
     Parameters
@@ -314,17 +391,39 @@ def validation_line(path: Path, error: ValidationError, allowed: tuple[str, ...]
         The file the values came from.
     error : pydantic.ValidationError
         What was wrong with them.
-    allowed : tuple of str
-        The keys the file may have, named where one is unknown.
+    model : type of pydantic.BaseModel
+        What they were held to.
     """
-    first = error.errors()[0]
-    where = ".".join(str(p) for p in first["loc"])
+    every = error.errors()
+    # Of a union's members, the one that is a mapping says more than the literal.
+    first = next((e for e in every if e["type"] != "literal_error"), every[0])
+    loc = [str(p) for p in first["loc"] if p not in _UNION_MEMBERS]
+    where = ".".join(p[:_LONGEST] for p in loc)
     if first["type"] == "extra_forbidden":
-        keys = f"; allowed: {', '.join(allowed)}" if len(first["loc"]) == 1 else ""
-        return DataError(f"{path}: unknown key {where}{keys}")
-    message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
-    return DataError(f"{path}: {where}: {message}{given}")
+        allowed = ", ".join(_fields_at(model, loc[:-1]))
+        return DataError(f"{path}: unknown key {where}; allowed: {allowed}")
+    message = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
+    given = first["input"]
+    ours = first["type"] == "value_error" and str(given)[:_LONGEST] in message
+    told = "" if ours or isinstance(given, dict) else f", not {repr(given)[:_LONGEST]}"
+    return DataError(f"{path}: {where or 'the file'}: {message}{told}")
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[str]) -> Mapping[str, FieldInfo]:
+    """Give the keys allowed at a place in a file."""
+    for part in loc:
+        field = model.model_fields.get(part)
+        if field is not None:
+            model = next(_models(field.annotation), model)
+    return model.model_fields
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """Find the models within an annotation such as ``dict[str, Metric]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def read_settings(folder: Path) -> Settings:
@@ -342,6 +441,8 @@ def read_settings(folder: Path) -> Settings:
     """
     path = folder / "dataset.yml"
     if not path.exists():
+        if (folder / "dataset.yaml").exists():
+            raise DataError(f"{folder / 'dataset.yaml'}: allowed: the name dataset.yml")
         return Settings()
     data = read_yaml(path)
     source = data.get("source")
@@ -355,7 +456,7 @@ def read_settings(folder: Path) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise validation_line(path, error, tuple(Settings.model_fields)) from error
+        raise validation_line(path, error, Settings) from error
 
 
 def _environment(path: Path, text: str) -> str:

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
 import narwhals as nw
 import pandas as pd
 
 from cxlab.data.check import SetAside, sift
-from cxlab.data.contract import TABLES, Inactivity, Settings, read_settings
+from cxlab.data.contract import TABLES, YEARS, Inactivity, Settings, read_settings
+from cxlab.data.engine import reading
 from cxlab.data.sources import Folder, TypedTable
 from cxlab.errors import AnalysisError, DataError, UsageError
 from cxlab.results import Result
@@ -244,54 +244,73 @@ def load(
     >>> dataset.table("interactions").head(5).collect()  # doctest: +SKIP
     """
     path = Path(path)
-    if not path.is_dir():
+    if not _is_folder(path):
         raise UsageError(f"{path}: no such dataset folder")
-    day = _parse_day(as_of)
+    asked = _parse_day(as_of)
     settings = read_settings(path)
     place = path / settings.source.path if settings.source else path
-    if not place.is_dir():
-        raise DataError(f"{path / 'dataset.yml'}: source.path: no folder {settings.source!r}")
+    if not _is_folder(place):
+        raise DataError(f"{path / 'dataset.yml'}: source.path: there is no folder {place}")
+    day = _within(asked, settings)
     folder = Folder(place, settings, memory_limit)
-    read = {name: folder.read(name) for name in TABLES if name in folder.files}
-    frames = {
-        name: nw.from_native(folder.connection.table(typed.relation))
-        for name, typed in read.items()
-    }
-    try:
+    with reading(str(place)):
+        read = {name: folder.read(name) for name in TABLES if name in folder.files}
+        frames = {
+            name: nw.from_native(folder.connection.table(typed.relation))
+            for name, typed in read.items()
+        }
         kept, set_aside = sift(read, frames, settings)
-        day = day or _newest(settings, read, kept)
-    except duckdb.Error as error:
-        raise DataError(f"{place}: {str(error).splitlines()[0]}") from error
-    dataset = Dataset(
-        name=settings.name or path.resolve().name,
-        path=path,
-        settings=settings,
-        as_of=day,
-        form="snapshot" if "tenure" in read["customers"].columns else "spells",
-        read=read,
-        set_aside=tuple(set_aside),
-        _folder=folder,
-        _kept=kept,
-    )
-    _refuse_without_churn(dataset)
+        dataset = Dataset(
+            name=settings.name or path.resolve().name,
+            path=path,
+            settings=settings,
+            as_of=day or _newest(settings, read, kept),
+            form="snapshot" if "tenure" in read["customers"].columns else "spells",
+            read=read,
+            set_aside=tuple(set_aside),
+            _folder=folder,
+            _kept=kept,
+        )
+        _refuse_without_churn(dataset)
     return dataset
 
 
-def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
-    if isinstance(as_of, dt.datetime):
-        return as_of.date()
-    if as_of is None or isinstance(as_of, dt.date):
-        return as_of
+def _is_folder(path: Path) -> bool:
     try:
-        return dt.date.fromisoformat(as_of)
+        return path.is_dir()
+    except OSError:  # a name too long, or a folder that may not be entered
+        return False
+
+
+def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
+    if as_of is None:
+        return None
+    try:
+        day = dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     except ValueError as error:
         raise UsageError(f"as_of is {as_of!r}; allowed: a date such as 2026-06-30") from error
+    if not YEARS[0] <= day.year <= YEARS[1]:
+        raise UsageError(f"as_of is {day}; allowed: dates from {YEARS[0]} to {YEARS[1]}")
+    return day.date() if isinstance(day, dt.datetime) else day
+
+
+def _within(day: dt.date | None, settings: Settings) -> dt.date | None:
+    """Refuse a day past the feed's end: nobody would seem to leave after it."""
+    end = _last_day(settings)
+    if day is not None and end is not None and day > end:
+        raise UsageError(f"as_of is {day}; allowed: up to {end}, the day of observed_until")
+    return day
+
+
+def _last_day(settings: Settings) -> dt.date | None:
+    end = settings.observed_end
+    return (end - dt.timedelta(microseconds=1)).date() if end is not None else None
 
 
 def _newest(settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]) -> dt.date:
     """Find the last day the feed covers."""
-    if (end := settings.observed_end) is not None:
-        return (end - dt.timedelta(microseconds=1)).date()
+    if (end := _last_day(settings)) is not None:
+        return end
     newest: list[dt.datetime] = []
     for name, times in _FEED_TIMES.items():
         if name not in read or not (there := [t for t in times if t in read[name].columns]):

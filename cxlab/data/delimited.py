@@ -15,18 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxlab.data.engine import literal
 from cxlab.errors import DataError
 
-__all__ = ["Layout", "layout", "literal", "refuse_repeated", "scan"]
+__all__ = ["Layout", "layout", "refuse_repeated", "scan"]
 
 _DELIMITERS = ",;\t|"
 _HEADER_CHARACTERS = 1 << 16
 _QUOTED = re.compile('"[^"]*"')
-
-
-def literal(text: str) -> str:
-    """Write a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ def refuse_repeated(file: Path, columns: Sequence[str]) -> None:
     seen: dict[str, str] = {}
     for column in columns:
         if (other := seen.setdefault(column.lower(), column)) is not column:
-            names = repr(column) if column == other else f"{other!r} and {column!r}"
+            names = repr(column) if column == other else f"{column!r} (and {other!r})"
             raise DataError(f"{file}: column {names} is there twice; allowed: names that differ")
 
 
@@ -123,7 +119,7 @@ def scan(files: Sequence[Path], hive: bool) -> str:
         if (found := layout(file)) is not None:
             groups.setdefault(found, []).append(file)
     if not groups:
-        raise DataError(f"{files[0]}: table is empty")
+        raise DataError(f"{files[0]}: the table is empty")
     return " UNION ALL BY NAME ".join(_select(g, parts, hive) for g, parts in groups.items())
 
 

@@ -7,22 +7,17 @@ narwhals. Times become wall-clock times in the dataset's zone, identifiers becom
 from __future__ import annotations
 
 import hashlib
-import re
-import tempfile
-import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import duckdb
-
 from cxlab.data.contract import SNAPSHOT, TABLES, Column, Settings, Table
-from cxlab.data.delimited import literal, refuse_repeated, scan
-from cxlab.errors import AnalysisError, CxlabError, DataError, UsageError
+from cxlab.data.delimited import refuse_repeated, scan
+from cxlab.data.engine import connect, literal, reading
+from cxlab.errors import DataError, UsageError
 
-__all__ = ["Folder", "TypedTable", "engine_error", "reading"]
+__all__ = ["Folder", "TypedTable"]
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
@@ -34,64 +29,17 @@ _ALLOWED = {
 }
 _EXAMPLES = 3
 _MOST_NAMES = 20
-_SIZE = re.compile(r"[1-9][0-9]*(\.[0-9]+)?\s*([KMGT]i?B)", re.IGNORECASE)
-# What DuckDB says of a broken CSV file, in our words.
-_CSV_FAULTS = {
-    "Expected Number of Columns": "it has not as many values as the header has columns",
-    "unterminated quote": "a quote is not closed, or not doubled within a quoted value",
-    "Invalid unicode": "it is not UTF-8 text",
-    "Maximum line size": "it is too long (2 MB are allowed)",
-    "invalid state": "its lines do not all end alike",
-}
+_LONGEST = 60
 
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def engine_error(error: duckdb.Error, where: str) -> CxlabError:
-    """Word an error of the engine for a user.
-
-    Parameters
-    ----------
-    error : duckdb.Error
-        What the engine said, maybe at length.
-    where : str
-        What was being read.
-    """
-    text = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return AnalysisError(f"{where}: the memory allowed is not enough; allow more of it")
-    reason = text.splitlines()[0].removeprefix("Invalid Input Error: ") if text else "unreadable"
-    for sign, words in _CSV_FAULTS.items():
-        if sign in text:
-            line = re.search(r"Line: (\d+)", text)
-            reason = f"line {line[1]}: {words}" if line else words
-            break
-    return DataError(f"{where}: cannot be read ({reason})")
-
-
-@contextmanager
-def reading(where: str) -> Iterator[None]:
-    """Turn the engine's errors within the block into ours.
-
-    Parameters
-    ----------
-    where : str
-        What is being read.
-    """
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        raise engine_error(error, where) from error
-
-
 def _listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
-    return ", ".join(every[:_MOST_NAMES]) + more
+    return ", ".join(n[:_LONGEST] for n in every[:_MOST_NAMES]) + more
 
 
 @dataclass(frozen=True)
@@ -141,6 +89,8 @@ class Folder:
     ------
     UsageError
         The folder does not exist, or the memory limit is none.
+    DataError
+        The engine does not know the time zone.
     """
 
     def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
@@ -148,27 +98,7 @@ class Folder:
             raise UsageError(f"{path}: no such folder of tables")
         self.path = path
         self.settings = settings
-        self.connection = duckdb.connect()
-        self._set("TimeZone", settings.time_zone, "dataset.yml: time_zone", "Europe/Berlin")
-        # Work that spills goes where temporary files go, not to the folder cxlab runs in.
-        spill = Path(tempfile.gettempdir()) / f"cxlab-{uuid.uuid4().hex}"
-        self._set("temp_directory", str(spill), "the folder for temporary files", "/tmp")
-        # What a query prints while it runs belongs to whoever runs it, never to stdout.
-        # (Touching the setting where there can be no bar is an error in a notebook.)
-        shown = self.connection.execute("SELECT current_setting('enable_progress_bar')")
-        if shown.fetchall() == [(True,)]:
-            self.connection.execute("SET enable_progress_bar = false")
-        if memory_limit is not None:
-            if not _SIZE.fullmatch(memory_limit.strip()):
-                raise UsageError(f"memory limit is {memory_limit!r}; allowed: sizes such as 4GB")
-            self._set("memory_limit", memory_limit, "memory limit", "4GB")
-
-    def _set(self, option: str, value: str, what: str, such_as: str) -> None:
-        try:
-            self.connection.execute(f"SET {option} = {literal(value)}")
-        except duckdb.Error as error:
-            wrong = DataError if what.startswith("dataset.yml") else UsageError
-            raise wrong(f"{what} is {value!r}; allowed: values such as {such_as}") from error
+        self.connection = connect(settings.time_zone, memory_limit)
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:
@@ -222,10 +152,10 @@ class Folder:
             column's kind.
         """
         files = self.files[name]
-        shown = files[0].name if len(files) == 1 else f"{name}/"
+        shown = str(files[0].relative_to(self.path)) if len(files) == 1 else f"{name}/"
         types = self._open(name, files, shown)
         mapping = self.settings.columns.get(name, {})
-        table, chosen = _choose(name, shown, types, mapping)
+        table, chosen = _choose(name, self._where(name, shown), types, mapping)
         rest = {c: t for c, t in types.items() if c not in chosen.values()}
         attributes: dict[str, str] = {}
         if name == "customers":
@@ -256,20 +186,16 @@ class Folder:
 
     def _open(self, name: str, files: list[Path], shown: str) -> dict[str, str]:
         """Make the view ``raw_<name>`` and give its columns and their types."""
-        place = self.path / name
-        hive = any("=" in p for f in files if place in f.parents for p in f.relative_to(place).parts)
+        parquet = files[0].suffix == ".parquet"
+        below = [_folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
+        hive = any(below)
+        query = _scan_parquet(files, hive) if parquet else scan(files, hive)
+        if hive and (above := _folder_columns(self.path.parts).difference(*below)):
+            query = f"SELECT * EXCLUDE ({', '.join(map(_quote, sorted(above)))}) FROM ({query})"
         with reading(self._where(name, shown)):
-            if files[0].suffix == ".parquet":
-                listed = ", ".join(literal(str(f)) for f in files)
-                query = (
-                    f"SELECT * FROM read_parquet([{listed}], union_by_name = true, binary_as_string "
-                    f"= true, hive_partitioning = {hive}, hive_types_autocast = false)"
-                )
-            else:
-                query = scan(files, hive)
             self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
             described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
-            if files[0].suffix == ".parquet":
+            if parquet:
                 refuse_repeated(files[0], self._parquet_columns(files[0]))
         return {row[0]: row[1] for row in described}
 
@@ -408,26 +334,35 @@ def _parts(place: Path) -> list[Path]:
     return [place / p for p in seen]
 
 
+def _scan_parquet(files: list[Path], hive: bool) -> str:
+    listed = ", ".join(literal(str(f)) for f in files)
+    return (
+        f"SELECT * FROM read_parquet([{listed}], union_by_name = true, binary_as_string = true, "
+        f"hive_partitioning = {hive}, hive_types_autocast = false)"
+    )
+
+
+def _folder_columns(parts: Iterable[str]) -> set[str]:
+    """Name the columns that folders such as ``country=DE`` stand for."""
+    return {name for name, equals, _ in (p.partition("=") for p in parts) if equals}
+
+
 def _is_fractional(dtype: str) -> bool:
     return dtype.startswith(("DECIMAL", "DOUBLE", "FLOAT"))
 
 
 def _is_number(dtype: str) -> bool:
-    return (
-        _is_fractional(dtype)
-        or dtype.endswith("INT")
-        or (dtype in ("INTEGER", "UINTEGER"))
-    )
+    return _is_fractional(dtype) or dtype.endswith("INT") or (dtype in ("INTEGER", "UINTEGER"))
 
 
 def _choose(
-    name: str, shown: str, types: dict[str, str], mapping: dict[str, str]
+    name: str, where: str, types: dict[str, str], mapping: dict[str, str]
 ) -> tuple[Table, dict[str, str]]:
     """Match the contract's columns to the file's; pick the form of ``customers``."""
     for column, source in mapping.items():
         if source not in types:
             raise DataError(
-                f"{shown}: table {name}: dataset.yml maps {column} to column {source!r}, which "
+                f"{where}: dataset.yml maps {column} to column {source!r}, which "
                 f"is not there; the file has: {_listed(types)}"
             )
 
@@ -443,7 +378,7 @@ def _choose(
     missing = [c for c in table.required if c not in chosen]
     if missing:
         raise DataError(
-            f"{shown}: table {name}: missing column {', '.join(missing)}; the file has: "
+            f"{where}: missing column {', '.join(missing)}; the file has: "
             f"{_listed(types)}; map foreign names under columns in dataset.yml"
         )
     return table, chosen

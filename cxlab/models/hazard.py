@@ -19,8 +19,8 @@ __all__ = ["HazardFit", "fit_hazard", "independent_columns"]
 
 _MAX_STEPS = 60
 _TOLERANCE = 1e-11
-# exp() of more would leave the range of a float.
-_ETA_LIMIT = 500.0
+# exp() of more, and hazards below, would leave the range of a float.
+_ETA_LIMIT, _LEAST_HAZARD = 500.0, 1e-290
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,21 @@ class _Rows:
     event: np.ndarray
     link: str
     clusters: np.ndarray | None
+    offset: float | np.ndarray
+    penalty: np.ndarray
+
+    def evaluate(self, coef: np.ndarray) -> tuple[np.ndarray, float]:
+        """Give the linear predictor and the penalised log likelihood."""
+        eta = np.minimum(self.scaled @ coef + self.offset, _ETA_LIMIT)
+        value = _log_likelihood(eta, self.event, self.link)
+        return eta, value - float(self.penalty @ np.square(coef)) / 2
+
+    def information(self, weight: np.ndarray) -> np.ndarray:
+        """Give the expected information, the penalty's included."""
+        rooted = self.scaled * np.sqrt(weight)[:, None]
+        information = np.asarray(rooted.T @ rooted)
+        information[np.diag_indices_from(information)] += self.penalty
+        return information
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ def fit_hazard(
     link: str = "logit",
     clusters: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    ridge: float = 0.0,
 ) -> HazardFit:
     """Fit by maximum likelihood.
 
@@ -90,6 +106,10 @@ def fit_hazard(
         Rows of one number are of one customer (default: each row its own).
     start : ndarray, shape (p,), optional
         Where to start from.
+    ridge : float
+        Half of it times the square of each coefficient but the first, of columns scaled to a
+        mean square of one, is taken from the log likelihood. A little of it keeps estimates
+        finite where a column separates the events from the rest.
 
     Raises
     ------
@@ -107,49 +127,39 @@ def fit_hazard(
         coef[0] = (rate - np.mean(offset)) * scale[0]
     else:
         coef = start * scale
-    eta = scaled @ coef + offset
-    value = _log_likelihood(eta, y, link)
+    penalty = np.full(len(coef), float(ridge))
+    penalty[0] = 0.0
+    rows = _Rows(scaled, scale, y, link, clusters, offset, penalty)
+    eta, value = rows.evaluate(coef)
     converged = False
     for _ in range(_MAX_STEPS):
         residual, weight = _score_weight(eta, y, link)
-        score = scaled.T @ residual
-        step = linalg.cho_solve(linalg.cho_factor(_information(scaled, weight)), score)
+        score = scaled.T @ residual - penalty * coef
+        step = linalg.cho_solve(linalg.cho_factor(rows.information(weight)), score)
         # Twice the gain in likelihood still to be had, were it quadratic.
         converged = float(step @ score) < _TOLERANCE * (abs(value) + 1.0)
-        coef, eta, value = _climb(scaled, y, offset, link, coef, step, value)
+        coef, eta, value = _climb(rows, coef, step, value)
         if converged:
             break
-    return HazardFit(coef / scale, value, eta, converged, _Rows(scaled, scale, y, link, clusters))
+    return HazardFit(coef / scale, _log_likelihood(eta, y, link), eta, converged, rows)
 
 
 def _climb(
-    x: np.ndarray,
-    y: np.ndarray,
-    offset: float | np.ndarray,
-    link: str,
-    coef: np.ndarray,
-    step: np.ndarray,
-    value: float,
+    rows: _Rows, coef: np.ndarray, step: np.ndarray, value: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Take the step, or the largest halving of it that does not lose likelihood."""
     size = 1.0
     while True:
-        eta = np.minimum(x @ (coef + size * step) + offset, _ETA_LIMIT)
-        new = _log_likelihood(eta, y, link)
+        eta, new = rows.evaluate(coef + size * step)
         if new >= value - 1e-12 * abs(value) or size < 1e-6:
             return coef + size * step, eta, new
         size /= 2
 
 
-def _information(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    rooted = x * np.sqrt(weight)[:, None]
-    return np.asarray(rooted.T @ rooted)
-
-
 def _log_likelihood(eta: np.ndarray, y: np.ndarray, link: str) -> float:
     if link == "logit":
         return float(np.sum(y * eta - np.logaddexp(0.0, eta)))
-    hazard = np.exp(eta)
+    hazard = np.maximum(np.exp(eta), _LEAST_HAZARD)
     return float(np.sum(np.where(y > 0, np.log(-np.expm1(-hazard)), -hazard)))
 
 
@@ -158,7 +168,7 @@ def _score_weight(eta: np.ndarray, y: np.ndarray, link: str) -> tuple[np.ndarray
     if link == "logit":
         p = expit(eta)
         return y - p, p * (1.0 - p)
-    hazard = np.exp(eta)
+    hazard = np.maximum(np.exp(eta), _LEAST_HAZARD)
     odds = hazard / np.expm1(np.minimum(hazard, 700.0))  # hazard * (1 - p) / p
     return np.where(y > 0, odds, -hazard), hazard * odds
 
@@ -166,7 +176,7 @@ def _score_weight(eta: np.ndarray, y: np.ndarray, link: str) -> tuple[np.ndarray
 def _sandwich(rows: _Rows, eta: np.ndarray) -> np.ndarray:
     residual, weight = _score_weight(eta, rows.event, rows.link)
     x, clusters = rows.scaled, rows.clusters
-    bread = linalg.cho_solve(linalg.cho_factor(_information(x, weight)), np.eye(x.shape[1]))
+    bread = linalg.cho_solve(linalg.cho_factor(rows.information(weight)), np.eye(x.shape[1]))
     scores = x * residual[:, None]
     if clusters is not None:
         order = np.argsort(clusters, kind="stable")

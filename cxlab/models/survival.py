@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -30,14 +32,18 @@ def cox(terms: pd.DataFrame, duration: np.ndarray, event: np.ndarray) -> pd.Data
     Raises
     ------
     AnalysisError
-        The fit does not converge, as where a term separates those who left.
+        The fit fails, as where a value is missing.
     """
     from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
     data = terms.assign(cx_duration=np.asarray(duration, float), cx_event=np.asarray(event))
     try:
-        fitted = CoxPHFitter().fit(data, "cx_duration", "cx_event")
+        # A term that tells who left overflows and warns; it shows in the figures, which the
+        # caller judges.
+        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = CoxPHFitter().fit(data, "cx_duration", "cx_event")
     except (ConvergenceError, TypeError, ValueError, np.linalg.LinAlgError) as error:
         raise AnalysisError(
             f"the Cox model cannot be fitted: {str(error).splitlines()[0]}"

@@ -17,6 +17,9 @@ __all__ = ["run"]
 _ALPHA = 0.05
 _MOST_LEVELS = 30
 _LEAST_EVENTS = 5
+# Log hazard ratio of one standard deviation beyond which a term tells who left by itself,
+# and the standard error beyond which it tells nothing.
+_LARGEST, _WIDEST_SE = 4.0, 0.75
 
 
 def run(dataset: Dataset) -> Result:
@@ -131,18 +134,30 @@ def _table(fitted: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
     )
     counts = {t: int((terms[t] != 0).sum()) for t in terms}
     table["exposed_customers"] = table["term"].map(counts)
+    spread = terms.std().to_numpy()
+    leaky = table["estimate"].abs() * spread > _LARGEST
+    thin = ~leaky & (table["se"] * spread > _WIDEST_SE)
+    figures = ["estimate", "se", "hazard_ratio", "conf_low", "conf_high", "p_value", "q_value"]
+    table.loc[leaky | thin, figures] = np.nan
     told = table["q_value"] < _ALPHA
     up = table["estimate"] > 0
-    table["verdict"] = np.select([told & up, told], ["driver", "protective"], "no evidence")
+    table["verdict"] = np.select(
+        [leaky, thin, told & up, told],
+        ["not separable", "too little data", "driver", "protective"],
+        "no evidence",
+    )
     table["why"] = np.select(
-        [told & up, told],
+        [leaky, thin, told & up, told],
         [
+            "It tells who left almost without fail, as something recorded after leaving does.",
+            "The interval is too wide to say anything.",
             "Customers with more of it leave sooner, all other attributes held equal.",
             "Customers with more of it leave later, all other attributes held equal.",
         ],
         "The hazard of leaving cannot be told from that of other customers.",
     )
-    table = table.assign(n=table["exposed_customers"], order=~told, size=-table["estimate"].abs())
+    size = -table["estimate"].abs().fillna(0.0)
+    table = table.assign(n=table["exposed_customers"], order=~told, size=size)
     table = table.sort_values(["order", "size", "term"]).reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1)
     return table.reindex(columns=[*COLUMNS, "term", "estimate", "se", "n"])

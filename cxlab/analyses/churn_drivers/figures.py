@@ -192,7 +192,7 @@ def _exposure_part(fitted: contrast.Contrasts, sums: dict[str, np.ndarray]) -> n
 
 
 def _periods_left(risk: RiskSet, chosen: np.ndarray) -> np.ndarray:
-    left = -1 - risk.spells["last"].to_numpy()[chosen]
+    left = np.maximum(-1 - risk.spells["last"].to_numpy()[chosen], 0)
     if risk.renewals is None:
         return np.asarray(left)
     if "renewal_days" not in risk.spells:

@@ -6,11 +6,13 @@ import datetime as dt
 from itertools import pairwise
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from cxlab.analyses.churn_drivers.study import RECENT_DAYS, VOLUME_DAYS, Model, Study
 from cxlab.frames.exposures import Kernel
+from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
 from cxlab.results import Check, Result
 
@@ -18,6 +20,7 @@ __all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "wor
 
 _AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
 _MOST_DRAWN = 5
+_STALE_DAYS = 7
 
 
 def by_age(
@@ -153,6 +156,7 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
             None,
             f"kept out of the others' model: {', '.join(followers)}" if followers else "none found",
         ),
+        _fresh(study),
         Check("bad contact", None, f"a contact is bad where {study.known.text}"),
     ]
     h = model.half_life
@@ -179,6 +183,15 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         )
     )
     return tuple(made)
+
+
+def _fresh(study: Study) -> Check:
+    """Check that the feed reaches the day it is said to."""
+    newest = study.known.frame.select(nw.col("at").max()).collect(backend="pandas").item()
+    day = (EPOCH + dt.timedelta(days=newest)).date()
+    behind = (study.dataset.as_of - day).days
+    text = f"the newest contact is of {day}, {behind} days before {study.dataset.as_of}"
+    return Check("feed", behind <= _STALE_DAYS, text)
 
 
 def meta(study: Study, model: Model) -> dict[str, Any]:
