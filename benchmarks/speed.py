@@ -55,7 +55,7 @@ def against_lifelines() -> tuple[float, float, float, float]:
     rows = draw(risk, "full").rows
     known = contacts(dataset)
     half_life = float(result.meta["half_life_days"])
-    measured = measure(dataset, known, rows, {"decay": Kernel(half_life)}, 3.0, ("all", "bad"))
+    measured = measure(dataset, known, rows, {"decay": Kernel(half_life)}, 3.0)
     frame = pd.DataFrame({"id": rows["spell"], "event": rows["event"]})
     frame["start"] = np.floor(rows["tenure"] / 7)
     frame["stop"] = frame["start"] + 1

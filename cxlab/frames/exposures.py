@@ -40,12 +40,15 @@ class Kernel:
         Only contacts whose age is in ``[low, high)``.
     slope : bool
         The derivative of the decayed weight by the log of the half-life.
+    classes : tuple of str, optional
+        The classes to measure (default: all that there are).
     """
 
     half_life: float | None = None
     low: float = 0.0
     high: float = math.inf
     slope: bool = False
+    classes: tuple[str, ...] | None = None
 
     def weight(self, age: nw.Expr) -> nw.Expr:
         """Give the weight as an expression of the age.
@@ -117,7 +120,8 @@ def contacts(dataset: Dataset) -> Contacts:
             bad_from=nw.when(failed).then(nw.col("at")),
             unknown_until=nw.when(nw.col("outcome").is_null()).then(nw.lit(math.inf)),
         )
-        classes = ("bad", "unknown")
+        unjudged = frame.select(nw.col("outcome").is_null().any()).collect(backend="pyarrow").item()
+        classes = ("bad", "unknown") if unjudged else ("bad",)
         texts.append("its outcome is failed")
     elif "interaction_id" in there and _linked(dataset):
         frame = frame.join(_judged(dataset), on="interaction_id", how="left").with_columns(
@@ -220,7 +224,6 @@ def measure(
     rows: pd.DataFrame,
     kernels: Mapping[str, Kernel],
     washout_days: float,
-    classes: Sequence[str] | None = None,
 ) -> Measured:
     """Sum each kernel over the contacts a row has behind it.
 
@@ -236,18 +239,16 @@ def measure(
         Name -> kernel.
     washout_days : float
         Contacts in the last days before ``cut`` that are left out.
-    classes : sequence of str, optional
-        Which classes to measure (default: ``"all"`` and all that there are).
-
     Returns
     -------
     Measured
         For each kernel and class an array of shape (rows, touchpoints).
     """
-    classes = tuple(classes) if classes is not None else ("all", *known.classes)
+    there = ("all", *known.classes)
+    wanted = [(name, c) for name, k in kernels.items() for c in there if c in (k.classes or there)]
     shape = (len(rows), len(known.touchpoints))
-    values = {(k, c): np.zeros(shape) for k in kernels for c in classes}
-    sums = _class_sums(kernels, classes)
+    values = {key: np.zeros(shape) for key in wanted}
+    sums = _class_sums(wanted)
     for first in range(0, len(rows), _BLOCK):
         block = rows.iloc[first : first + _BLOCK]
         sent = pd.DataFrame(
@@ -274,7 +275,7 @@ def measure(
     return Measured(values)
 
 
-def _class_sums(kernels: Mapping[str, Kernel], classes: Sequence[str]) -> dict[str, nw.Expr]:
+def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
     seen = nw.col("seen_until")
     member = {
         "bad": lambda: nw.col("bad_from") < seen,
@@ -282,12 +283,11 @@ def _class_sums(kernels: Mapping[str, Kernel], classes: Sequence[str]) -> dict[s
         "unknown": lambda: nw.col("unknown_until") >= seen,
     }
     sums = {}
-    for kernel in kernels:
-        for kind in classes:
-            weight = nw.col(kernel)
-            if kind != "all":
-                weight = nw.when(member[kind]()).then(weight).otherwise(0.0)
-            sums[f"{kernel}|{kind}"] = weight.sum()
+    for kernel, kind in wanted:
+        weight = nw.col(kernel)
+        if kind != "all":
+            weight = nw.when(member[kind]()).then(weight).otherwise(0.0)
+        sums[f"{kernel}|{kind}"] = weight.sum()
     return sums
 
 

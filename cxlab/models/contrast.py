@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns
+from cxlab.models.intervals import Z
 
 __all__ = [
     "HALF_LIVES",
@@ -228,7 +228,7 @@ def profile_half_life(
     fine = np.linspace(x[0], x[-1], 401)
     curve = _smooth(x, y, fine)
     best = fine[np.argmax(curve)]
-    inside = fine[curve >= curve.max() - stats.chi2.ppf(0.95, 1) / 2]
+    inside = fine[curve >= curve.max() - Z**2 / 2]
     return HalfLife(
         days=float(np.exp(best)),
         conf_low=float(np.exp(inside[0])),

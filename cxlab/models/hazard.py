@@ -18,7 +18,9 @@ from scipy.special import expit
 __all__ = ["HazardFit", "fit_hazard", "independent_columns"]
 
 _MAX_STEPS = 60
-_TOLERANCE = 1e-11
+# The gain still to be had, as a share of the log likelihood, below which a step is the last:
+# Newton's (logit) squares what is left of the error, Fisher's (cloglog) only shrinks it.
+_TOLERANCE = {"logit": 1e-8, "cloglog": 1e-11}
 # exp() of more, and hazards below, would leave the range of a float.
 _ETA_LIMIT, _LEAST_HAZARD = 500.0, 1e-290
 
@@ -137,7 +139,7 @@ def fit_hazard(
         score = scaled.T @ residual - penalty * coef
         step = linalg.cho_solve(linalg.cho_factor(rows.information(weight)), score)
         # Twice the gain in likelihood still to be had, were it quadratic.
-        converged = float(step @ score) < _TOLERANCE * (abs(value) + 1.0)
+        converged = float(step @ score) < _TOLERANCE[link] * (abs(value) + 1.0)
         coef, eta, value = _climb(rows, coef, step, value)
         if converged:
             break

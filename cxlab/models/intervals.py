@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 __all__ = ["LEVEL", "Z", "benjamini_hochberg", "wald_p", "wilson"]
 
 LEVEL = 0.95
-Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+Z = float(special.ndtri(0.5 + LEVEL / 2))
 
 
 def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:
     estimate, se : ndarray
         Estimates on a scale on which they are normal, and their standard errors.
     """
-    return np.asarray(2 * stats.norm.sf(np.abs(np.asarray(estimate) / np.asarray(se))))
+    return np.asarray(2 * special.ndtr(-np.abs(np.asarray(estimate) / np.asarray(se))))
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -33,8 +33,12 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     p = np.asarray(p, dtype=float)
     q = np.full(p.shape, np.nan)
     known = np.isfinite(p)
-    if known.any():
-        q[known] = stats.false_discovery_control(p[known], method="bh")
+    order = np.argsort(p[known])[::-1]
+    count = len(order)
+    raised = p[known][order] * count / np.arange(count, 0, -1)
+    ranked = np.empty(count)
+    ranked[order] = np.minimum.accumulate(np.minimum(raised, 1.0))
+    q[known] = ranked
     return q
 
 
@@ -48,5 +52,7 @@ def wilson(count: int, total: int) -> tuple[float, float, float]:
     """
     if total == 0:
         return np.nan, np.nan, np.nan
+    from scipy import stats  # slow to import, and needed by few
+
     interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
     return count / total, float(interval.low), float(interval.high)

@@ -158,7 +158,7 @@ def test_outcome_and_score_are_never_mixed(make: Make) -> None:
         feedback="""interaction_id,metric,score,responded_at
         1,csat,1,2025-01-12""",
     )
-    assert contacts(dataset).classes == ("bad", "unknown")
+    assert contacts(dataset).classes == ("bad",)
     found = measure(dataset, contacts(dataset), _rows(("a", "2025-02-01")), {"n": Kernel()}, 0)
     assert found["n", "bad"].tolist() == [[0]]
 

@@ -124,21 +124,17 @@ def _independent(terms: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
 
 
 def _table(fitted: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
-    table = fitted.assign(
-        touchpoint=fitted["term"],
-        valence="attribute",
-        hazard_ratio=np.exp(fitted["estimate"]),
-        conf_low=np.exp(fitted["estimate"] - Z * fitted["se"]),
-        conf_high=np.exp(fitted["estimate"] + Z * fitted["se"]),
-        q_value=benjamini_hochberg(fitted["p_value"].to_numpy()),
-    )
+    spread = terms.std().to_numpy()
+    leaky = fitted["estimate"].abs() * spread > _LARGEST
+    thin = ~leaky & (fitted["se"] * spread > _WIDEST_SE)
+    q_value = benjamini_hochberg(fitted["p_value"].to_numpy())
+    table = fitted.assign(touchpoint=fitted["term"], valence="attribute", q_value=q_value)
+    table.loc[leaky | thin, ["estimate", "se", "p_value", "q_value"]] = np.nan
+    table["hazard_ratio"] = np.exp(table["estimate"])
+    table["conf_low"] = np.exp(table["estimate"] - Z * table["se"])
+    table["conf_high"] = np.exp(table["estimate"] + Z * table["se"])
     counts = {t: int((terms[t] != 0).sum()) for t in terms}
     table["exposed_customers"] = table["term"].map(counts)
-    spread = terms.std().to_numpy()
-    leaky = table["estimate"].abs() * spread > _LARGEST
-    thin = ~leaky & (table["se"] * spread > _WIDEST_SE)
-    figures = ["estimate", "se", "hazard_ratio", "conf_low", "conf_high", "p_value", "q_value"]
-    table.loc[leaky | thin, figures] = np.nan
     told = table["q_value"] < _ALPHA
     up = table["estimate"] > 0
     table["verdict"] = np.select(

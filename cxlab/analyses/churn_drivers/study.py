@@ -172,10 +172,10 @@ def prepare(dataset: Dataset, options: Options) -> Study:
         half_lives = (float(options.half_life_days),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
     kernels |= {
-        "recent": Kernel(_REFERENCE_HALF_LIFE, high=RECENT_DAYS),
-        "older": Kernel(_REFERENCE_HALF_LIFE, low=RECENT_DAYS),
-        "trailing": Kernel(high=VOLUME_DAYS),
-        "ever": Kernel(),
+        "recent": Kernel(_REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),
+        "older": Kernel(_REFERENCE_HALF_LIFE, low=RECENT_DAYS, classes=("all",)),
+        "trailing": Kernel(high=VOLUME_DAYS, classes=("all",)),
+        "ever": Kernel(classes=("all", "bad")),
     }
     grid = measure(dataset, known, sample.rows, kernels, options.washout_days)
     customers = sample.rows["customer_id"].to_numpy()
@@ -239,14 +239,18 @@ def fit(study: Study) -> Model:
     decayed = study.sums(measured, "decay")
     slopes = study.sums(measured, "slope") if half_life.chosen else None
     main = contrast.fit_contrasts(rows, decayed, places, slopes) if places else None
-    bare = contrast.fit_contrasts(active, decayed, places, slopes) if places else None
+    bare = None
+    if main is not None:
+        fewer = active.controls.shape[1]
+        start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
+        bare = contrast.fit_contrasts(active, decayed, places, slopes, start)
     own = {}
     for k in np.flatnonzero(separated):
         alone = np.arange(len(separated)) == k
         mine = contrast.choose_places(decayed, event, alone)
         if mine:
-            start = main.whole if main is not None else None
-            own[int(k)] = contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, start)
+            begin = main.whole if main is not None else None
+            own[int(k)] = contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, begin)
     return Model(half_life, separated, rows, main, own, bare, measured)
 
 
