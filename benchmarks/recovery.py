@@ -107,6 +107,14 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _markdown(page: pd.DataFrame) -> str:
+    """Write a table as Markdown, shares and figures to three digits."""
+    rows = [list(page.columns), ["---"] * len(page.columns)]
+    for row in page.itertuples(index=False):
+        rows.append(["" if v != v else f"{v:.3g}" if isinstance(v, float) else str(v) for v in row])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
 def main() -> None:
     """Run the worlds and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,13 +138,12 @@ def main() -> None:
         "# Recovery\n\n"
         f"`make recovery`: {options.seeds} worlds of {options.customers:,} customers each, seeds "
         f"{seeds[0]} to {seeds[-1]}. Strong: a true log hazard ratio of {STRONG} or more.\n\n"
-        + page.to_markdown(index=False, floatfmt=".3g")
+        + _markdown(page)
         + "\n"
     )
     temporary = options.out.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(options.out)
-    found.to_parquet(options.out.with_suffix(".parquet")) if os.environ.get("CXLAB_KEEP") else None
     print(page.to_string())  # noqa: T201
 
 

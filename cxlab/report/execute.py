@@ -1,27 +1,80 @@
-"""Run many notebooks: in order, some at a time, each with its time limit, none left behind."""
+"""Run notebooks, each in a process of its own: so many at a time, in time, none left behind.
+
+The processes come from a fork server, which imports papermill once for all of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import multiprocessing
+import os
 import sys
 import threading
 import time
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cxlab.report.signals import signals_held
-from cxlab.report.worker import Job, run_job
+if TYPE_CHECKING:
+    import psutil
 
-__all__ = ["Outcome", "run_all"]
+__all__ = ["Job", "Outcome", "run_all", "warm_up"]
 
 _STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
+_MARK = "CXLAB_JOB"
+_KERNEL = {
+    "argv": [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+        "--log-level=ERROR",
+        "--HistoryManager.enabled=False",
+        "--InteractiveShell.automagic=False",  # `run: str = ""` is no %run
+        # a page has room for what pandas would cut off
+        "--IPKernelApp.exec_lines=__import__('pandas').set_option('display.max_colwidth', None)",
+    ],
+    "display_name": "cxlab",
+    "language": "python",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run.
+
+    Parameters
+    ----------
+    name : str
+        The notebook.
+    source, target : pathlib.Path
+        The notebook, and where the executed one is written.
+    parameters : dict
+        What is injected.
+    timeout_seconds : float
+        Wall-clock time for the whole notebook.
+    work : pathlib.Path
+        A folder of its own for the kernel's files and what it prints; it also marks every
+        process of this job, in its environment.
+    environment : dict of str to str
+        The environment to run in.
+    """
+
+    name: str
+    source: Path
+    target: Path
+    parameters: dict[str, Any]
+    timeout_seconds: float
+    work: Path
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,6 +108,14 @@ class _Running:
         return self.started + self.job.timeout_seconds - time.monotonic()
 
 
+def warm_up() -> None:
+    """Start the fork server, which takes its time importing, before it is needed."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        ["cxlab.report.preload", "papermill", "psutil", __name__]
+    )
+    forkserver.ensure_running()
+
+
 def run_all(
     before: Mapping[str, Collection[str]],
     prepare: Callable[[str, Mapping[str, Outcome]], Job | Outcome],
@@ -83,61 +144,67 @@ def run_all(
     """
     outcomes: dict[str, Outcome] = {}
     waiting = list(before)
+    running: dict[str, _Running] = {}
 
     def note(name: str, outcome: Outcome) -> None:
         outcomes[name] = outcome
         done(name, outcome)
 
-    with contextlib.closing(_Pool()) as pool:
-        while waiting or pool.running:
+    try:
+        while waiting or running:
             ready = [n for n in waiting if set(before[n]) <= set(outcomes)]
-            for name in ready[: jobs - len(pool.running)]:
+            for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
                 job = prepare(name, outcomes)
                 if isinstance(job, Outcome):
                     note(name, job)
                 else:
-                    pool.start(job)
-            for name, outcome in pool.ended():
+                    running[name] = _start(job)
+            for name, outcome in _ended(running):
                 note(name, outcome)
+    finally:
+        for each in running.values():
+            _stop(each, grace=0)
     return {name: outcomes[name] for name in before}
 
 
-class _Pool:
-    """The notebooks that run now."""
+def _start(job: Job) -> _Running:
+    """Start a job in a process of its own."""
+    context = multiprocessing.get_context("forkserver")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_run_job, args=(job, send), daemon=True)
+    with _no_main_module():
+        process.start()
+    send.close()  # so that the process's end is seen as the end of the pipe
+    return _Running(job, process, receive, time.monotonic())
 
-    def __init__(self) -> None:
-        self.running: dict[str, _Running] = {}
-        self._context = multiprocessing.get_context("forkserver")
-        # imported once, and not again for every notebook
-        self._context.set_forkserver_preload(["papermill", "psutil"])
 
-    def start(self, job: Job) -> None:
-        """Start a job in a process of its own."""
-        receive, send = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=run_job, args=(job, send), daemon=True)
-        with _no_main_module():
-            process.start()
-        send.close()  # so that the process's end is seen as the end of the pipe
-        self.running[job.name] = _Running(job, process, receive, time.monotonic())
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Hide the program's main module while a process starts.
 
-    def ended(self) -> list[tuple[str, Outcome]]:
-        """Wait until some have ended or run out of time."""
-        if not self.running:
-            return []
-        left = min(r.left for r in self.running.values())
-        wait([r.channel for r in self.running.values()], timeout=max(left, 0))
-        found = [(n, o) for n, r in self.running.items() if (o := _outcome(r)) is not None]
-        for name, outcome in found:
-            _stop(self.running.pop(name), grace=0 if outcome.status == "timed out" else 2)
-        return found
+    multiprocessing would import it again in every notebook's process, which runs a script
+    without a main guard twice and fails for one read from standard input.
+    """
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
-    def close(self) -> None:
-        """End whatever still runs."""
-        with signals_held():
-            for running in self.running.values():
-                _stop(running, grace=0)
-            self.running.clear()
+
+def _ended(running: dict[str, _Running]) -> list[tuple[str, Outcome]]:
+    """Wait until some have ended or run out of time, and take them out."""
+    if not running:
+        return []
+    left = min(r.left for r in running.values())
+    wait([r.channel for r in running.values()], timeout=max(left, 0))
+    found = [(n, o) for n, r in running.items() if (o := _outcome(r)) is not None]
+    for name, outcome in found:
+        _stop(running.pop(name), grace=0 if outcome.status == "timed out" else 2)
+    return found
 
 
 def _outcome(running: _Running) -> Outcome | None:
@@ -183,49 +250,123 @@ def _last_cell(path: Path) -> str:
 
 
 def _stop(running: _Running, grace: float) -> None:
-    """End a job's process and every process it left, wherever those have moved to."""
+    """End a job's process and every process it left."""
     import psutil
 
     running.process.join(grace)  # one that has reported goes by itself
     running.channel.close()
-    pid = running.process.pid
-    found: list[psutil.Process] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        found = [*process.children(recursive=True), process]
-    for _ in range(3):  # a process may start another while it is being ended
-        found += [p for p in psutil.process_iter() if _has_token(p, running.job.token)]
-        if not found:
-            break
-        for process in found:
+    deadline = time.monotonic() + 10
+    while (found := _family(running)) and time.monotonic() < deadline:
+        for process in found:  # which may start another while it is being ended
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(found, timeout=5)
-        found = []
-    running.process.join(5)
+        time.sleep(0.02)
 
 
-def _has_token(process: object, token: str) -> bool:
-    """Tell whether a process carries a job's mark in its environment."""
+def _family(running: _Running) -> list[psutil.Process]:
+    """Find a job's process and every process it left, wherever those have moved to."""
     import psutil
 
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(_MARK) == str(running.job.work):
+                found.append(process)
+    if running.process.is_alive():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(running.process.pid)
+            found += [process, *process.children(recursive=True)]
+    return found
+
+
+def _run_job(job: Job, channel: Connection) -> None:
+    """Run a job, in its own process, and send None when all went well, else why not."""
+    os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        return process.environ().get("CXLAB_JOB") == token  # type: ignore[attr-defined]
-    except (psutil.Error, OSError):
-        return False
+        _set_up(job)
+        _execute(job)
+    except BaseException as error:  # whatever it is belongs in the manifest
+        channel.send(_reason(error))
+    else:
+        channel.send(None)
+    channel.close()
 
 
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Hide the program's main module while a process starts.
+def _end_with_parent() -> None:
+    """End this process and its kernel when cxlab is gone, however it went."""
+    import psutil
 
-    multiprocessing would import it again in every notebook's process, which runs a script
-    without a main guard twice and fails for one read from standard input.
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(1)
+
+
+def _set_up(job: Job) -> None:
+    """Point everything a kernel reads or writes at the job's own folder.
+
+    One thread for each linear-algebra library and a fixed hash seed: the same figures
+    whatever else runs beside, and no more threads than ``jobs``.
     """
-    with _STARTING:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = types.ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
+    kernel = job.work / "jupyter" / "kernels" / "cxlab"
+    for folder in (kernel, *(job.work / part for part in ("cwd", "ipython", "runtime"))):
+        folder.mkdir(parents=True, exist_ok=True)
+    (kernel / "kernel.json").write_text(json.dumps(_KERNEL), encoding="utf-8")
+    given = job.environment
+    package = Path(__file__).resolve().parents[2]
+    beside = "" if "site-packages" in package.parts else str(package)
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    os.environ.clear()
+    os.environ.update(
+        {
+            **given,
+            **{name: given.get(name, "1") for name in threads},
+            _MARK: str(job.work),
+            "IPYTHONDIR": str(job.work / "ipython"),
+            "JUPYTER_PATH": _joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
+            "JUPYTER_RUNTIME_DIR": str(job.work / "runtime"),
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": _joined(beside, given.get("PYTHONPATH", "")),
+        }
+    )
+    log = os.open(job.work / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _joined(*paths: str) -> str:
+    return os.pathsep.join(p for p in paths if p)
+
+
+def _execute(job: Job) -> None:
+    """Run the notebook with papermill."""
+    import papermill
+
+    papermill.execute_notebook(
+        job.source,
+        job.target,
+        parameters=job.parameters,
+        kernel_name="cxlab",
+        language="python",
+        progress_bar=False,
+        cwd=job.work / "cwd",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Say in a line why a notebook did not run to its end."""
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        return f"{error.ename}: {error.evalue}"
+    if isinstance(error, DeadKernelError):
+        return "the kernel died (often for lack of memory)"
+    return f"{type(error).__name__}: {error}"

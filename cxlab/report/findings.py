@@ -1,80 +1,229 @@
-"""Write ``findings.json`` and ``drivers.csv``: the same bytes for the same answers."""
+"""Gather what the executed notebooks show: ``findings.json``, ``drivers.csv``, tables, pictures.
+
+The same answers give the same bytes.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import AnalysisError
-from cxlab.report.files import write_text
+from cxlab.plots.picture import PICTURE_MIME
+from cxlab.report.tables import csv_text, write_tables, write_text
+from cxlab.results import FINDINGS_MIME, RESULT_MIME, Finding, Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DRIVERS", "csv_text", "drivers_text", "write_drivers", "write_findings"]
+    from cxlab.data.dataset import Dataset
 
-DRIVERS = (
-    "rank",
-    "touchpoint",
-    "valence",
-    "hazard_ratio",
-    "conf_low",
-    "conf_high",
-    "p_value",
-    "q_value",
-    "exposed_customers",
-    "exposures",
-    "attributable_churn",
-    "attributable_churn_low",
-    "attributable_churn_high",
-    "attributable_share",
-    "value_at_risk",
-    "value_at_risk_low",
-    "value_at_risk_high",
-    "top3_probability",
-    "verdict",
-    "why",
-)
-"""The columns of ``drivers.csv``, in order."""
+__all__ = [
+    "DRIVERS_RESULT",
+    "PICTURE_MIME",
+    "Harvest",
+    "collect",
+    "drivers_text",
+    "gather",
+    "read_outputs",
+    "write_drivers",
+    "write_found",
+]
 
-_WHOLE = frozenset({"rank", "exposed_customers", "exposures"})
+DRIVERS_RESULT = "churn_drivers"
+"""The result that becomes ``drivers.csv``."""
+
+_WHOLE = ("rank", "exposed_customers", "exposures")
 
 
-def write_findings(
-    path: Path,
-    *,
-    as_of: str,
-    name: str,
-    sha256: Mapping[str, str],
-    findings: Iterable[Mapping[str, Any]],
-) -> None:
-    """Write ``findings.json``: no run times and no paths, so that it can be compared.
+@dataclass
+class Harvest:
+    """What notebooks show.
+
+    Parameters
+    ----------
+    findings : dict of str to dict
+        By id.
+    tables : dict of str to dict
+        By the name of the file: ``columns`` and ``rows``.
+    pictures : dict of str to dict
+        By the name of the file: ``caption``, ``alt``, ``svg`` and ``png``.
+    results : dict of str to dict
+        By name, as :meth:`cxlab.results.Result.to_dict` gave them.
+    """
+
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, other: Harvest) -> None:
+        """Add what another notebook shows; the first to show something is its source.
+
+        Parameters
+        ----------
+        other : Harvest
+            A name that is there already has to stand for the same content.
+
+        Raises
+        ------
+        AnalysisError
+            If a finding, table or picture of that name has another content.
+        """
+        for kind in ("findings", "tables", "pictures"):
+            mine, theirs = getattr(self, kind), getattr(other, kind)
+            for name in mine.keys() & theirs.keys():
+                if {**mine[name], "notebook": ""} != {**theirs[name], "notebook": ""}:
+                    what = f"the {kind.removesuffix('s')} {name}"
+                    raise AnalysisError(f"{what} was shown before with other content")
+        for kind in ("findings", "tables", "pictures", "results"):
+            mine = getattr(self, kind)
+            mine.update({k: v for k, v in getattr(other, kind).items() if k not in mine})
+
+
+def collect(folder: Path, names: Iterable[str]) -> tuple[Harvest, dict[str, str]]:
+    """Read what notebooks found.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the executed notebooks are.
+    names : iterable of str
+        The notebooks, each run to its end, in the order they were to run.
+
+    Returns
+    -------
+    Harvest
+        What was found.
+    dict of str to str
+        The notebooks left out, with the reason.
+    """
+    found: dict[str, Harvest] = {}
+    refused: dict[str, str] = {}
+    for name in names:
+        try:
+            found[name] = read_outputs(folder / f"{name}.ipynb")
+        except AnalysisError as error:
+            refused[name] = str(error)
+    harvest, conflicts = gather(found)
+    return harvest, refused | conflicts
+
+
+def gather(found: Mapping[str, Harvest]) -> tuple[Harvest, dict[str, str]]:
+    """Bring together what several notebooks show; returns as :func:`collect` does.
+
+    Parameters
+    ----------
+    found : mapping of str to Harvest
+        By notebook.
+    """
+    harvest, refused = Harvest(), {}
+    for name, one in found.items():
+        try:
+            harvest.add(one)
+        except AnalysisError as error:
+            refused[name] = str(error)
+    return harvest, refused
+
+
+def read_outputs(path: Path) -> Harvest:
+    """Read what an executed notebook shows.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file.
-    as_of : str
-        The date up to which data were seen.
-    name : str
-        The dataset's name.
-    sha256 : mapping of str to str
-        The data's hash, by table.
-    findings : iterable of mapping
-        The findings, rounded.
+        The executed notebook.
+
+    Raises
+    ------
+    AnalysisError
+        If its findings are no findings, or its driver table cannot be written.
+    """
+    found = Harvest()
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        tagged = "findings" in cell["metadata"].get("tags", [])
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if RESULT_MIME in data:
+                result = data[RESULT_MIME]
+                found.results[result["name"]] = result
+            if PICTURE_MIME in data:
+                picture = data[PICTURE_MIME]
+                found.pictures[_file_name(picture["name"])] = picture
+            if FINDINGS_MIME in data and tagged:
+                rows = data[FINDINGS_MIME]["findings"]
+                found.findings |= {row["id"]: _finding(row, path.stem) for row in rows}
+    for result in found.results.values():
+        found.tables |= _tables(result)
+    parts = [(n, t) for n, t in found.tables.items() if "." in n]
+    for name, table in list(found.tables.items()):
+        if any(n.endswith(f".{name}") and t == table for n, t in parts):
+            del found.tables[name]  # a part that was shown once more by itself
+    if DRIVERS_RESULT in found.results:
+        drivers_text(Result.from_dict(found.results[DRIVERS_RESULT]).table)
+    return found
+
+
+def _finding(row: Mapping[str, Any], notebook: str) -> dict[str, Any]:
+    """Check a finding; the notebook it is from is the one that showed it."""
+    try:
+        finding = Finding(**{**row, "notebook": notebook})
+    except TypeError as error:
+        raise AnalysisError(f"a finding is not as it should be: {error}") from None
+    return {name: _rounded(getattr(finding, name)) for name in Finding.__dataclass_fields__}
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _tables(result: Mapping[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """Give a result's table and those of its parts, by the name of the file."""
+    name = f"{prefix}{_file_name(result['name'])}"
+    found = {name: result["table"]}
+    for part, inner in result["parts"].items():
+        found |= _tables({**inner, "name": part}, f"{name}.")
+    return found
+
+
+def _file_name(name: str) -> str:
+    """Keep what any file system takes."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-") or "unnamed"
+
+
+def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
+    """Write ``findings.json``, ``drivers.csv`` and ``tables/``.
+
+    ``findings.json`` holds no run times and no paths, so that runs can be compared.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to.
+    dataset : Dataset
+        The data.
+    harvest : Harvest
+        What was found.
     """
     content = {
         "schema_version": 1,
-        "as_of": as_of,
-        "dataset": {"name": name, "sha256": dict(sorted(sha256.items()))},
-        "findings": [dict(f) for f in findings],
+        "as_of": dataset.as_of.isoformat(),
+        "dataset": {"name": dataset.name, "sha256": dict(sorted(dataset.sha256().items()))},
+        "findings": list(harvest.findings.values()),
     }
-    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    write_text(folder / "findings.json", text + "\n")
+    if DRIVERS_RESULT in harvest.results:
+        table = Result.from_dict(harvest.results[DRIVERS_RESULT]).table
+        write_drivers(table, folder / "drivers.csv")
+    write_tables(harvest.tables, folder / "tables")
 
 
 def write_drivers(table: pd.DataFrame, path: Path) -> None:
@@ -83,7 +232,7 @@ def write_drivers(table: pd.DataFrame, path: Path) -> None:
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a touchpoint and valence; it has every column of :data:`DRIVERS`.
+        One row a touchpoint and valence; it has at least the columns of the file.
     path : pathlib.Path
         The file, replaced by rename.
 
@@ -97,59 +246,20 @@ def write_drivers(table: pd.DataFrame, path: Path) -> None:
 
 def drivers_text(table: pd.DataFrame) -> str:
     """Give the driver table as ``drivers.csv`` holds it; see :func:`write_drivers`."""
-    missing = [c for c in DRIVERS if c not in table.columns]
+    from cxlab.analyses.churn_drivers import COLUMNS
+
+    missing = [c for c in COLUMNS if c not in table.columns]
     if missing:
         raise AnalysisError(f"the driver table lacks the columns {', '.join(missing)}")
-    columns = [table[c].astype(object).tolist() for c in DRIVERS]
-    texts = [
-        [_whole(v, c) if c in _WHOLE else _text(v) for v in values]
-        for c, values in zip(DRIVERS, columns, strict=True)
-    ]
-    return csv_text(DRIVERS, zip(*texts, strict=True))
+    known = table[list(COLUMNS)].astype(object)
+    known = known.where(known.notna(), None)
+    columns = [_counts(known[c], c) if c in _WHOLE else known[c].tolist() for c in COLUMNS]
+    return csv_text(COLUMNS, zip(*columns, strict=True))
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Give rows as CSV, with ``\\n`` line ends and figures as ``%.6g``.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        The header.
-    rows : iterable of iterable
-        The values; None and not-a-number are left empty.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([v if isinstance(v, str) else _text(v) for v in row] for row in rows)
-    return buffer.getvalue()
-
-
-def _missing(value: Any) -> bool:
-    if value is None or isinstance(value, (str, bool)):
-        return value is None
-    return bool(value != value) if type(value).__name__ != "NAType" else True
-
-
-def _text(value: Any) -> str:
-    """Give a value as it stands in a file."""
-    if _missing(value):
-        return ""
-    if hasattr(value, "item"):  # numpy's scalars
-        value = value.item()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return ""
-        return f"{value + 0.0:.6g}"  # no minus before a zero
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _whole(value: Any, column: str) -> str:
-    """Give a count, which a column with gaps holds as a float."""
-    if _missing(value):
-        return ""
-    if isinstance(value, str) or float(value) != round(float(value)):
-        raise AnalysisError(f"the driver table's {column} is {value!r}, no whole number")
-    return str(round(float(value)))
+def _counts(values: Iterable[Any], column: str) -> Iterator[int | None]:
+    """Give counts, which a column with gaps holds as floats."""
+    for value in values:
+        if value is not None and (isinstance(value, str) or float(value) != round(float(value))):
+            raise AnalysisError(f"the driver table's {column} is {value!r}, no whole number")
+        yield None if value is None else round(float(value))

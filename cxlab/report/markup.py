@@ -1,23 +1,50 @@
-"""What the pages share: templates, safe HTML out of notebooks, results and pictures as HTML."""
+"""What the pages share: templates, figures in words, results, pictures and safe HTML."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxlab.report.words import KIND, VERDICT, figure, heading, interval, is_number
-
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["TEMPLATES", "clean", "environment", "policy", "shared", "show_picture", "show_result"]
+__all__ = [
+    "TEMPLATES",
+    "clean",
+    "figure",
+    "interval",
+    "p_value",
+    "policy",
+    "shared",
+    "show_picture",
+    "show_result",
+    "template",
+]
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+_VERDICT = {
+    "driver": "drives churn",
+    "protective": "keeps customers",
+    "no evidence": "no evidence",
+    "too little data": "too little data",
+    "reverse causation suspected": "reverse causation suspected",
+    "not separable": "cannot be told apart",
+}
+_KIND = {"driver": "harm", "protective": "help", "too little data": "withheld"}  # else unsure
+_HEADING = {
+    "conf_low": "95%\u00a0low",
+    "conf_high": "95%\u00a0high",
+    "p_value": "p",
+    "q_value": "q",
+}
+_LONG = 40  # characters from which on a text gets a column that is wide enough to read
 
 _TAGS = frozenset(
     """
@@ -27,13 +54,13 @@ _TAGS = frozenset(
     """.split()  # noqa: SIM905
 )
 _ATTRIBUTES = frozenset({"class", "colspan", "id", "rowspan", "scope", "title"})
-_DROPPED = re.compile(r"<style\b.*?</style\s*>", re.IGNORECASE | re.DOTALL)
+_STYLE = re.compile(r"<style\b.*?</style\s*>", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"[-−+]?[\d,. ]*\d(e[-+]?\d+)?\s?%?|–|NaN|<0\.0+1", re.IGNORECASE)
 
 
 @cache
-def environment() -> Environment:
-    """Give the environment of cxlab's own templates; it escapes whatever comes from data."""
+def _environment() -> Environment:
+    """Make the environment of cxlab's own templates; it escapes whatever comes from data."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -43,10 +70,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(figure=figure, heading=heading)
-    made.tests.update(figure=is_number)
-    made.globals.update(interval=interval, kind=KIND, verdict=VERDICT)
+    made.filters.update(figure=figure)
+    made.globals.update(interval=interval, kind=_KIND, verdict=_VERDICT, zip=zip)
     return made
+
+
+def template(file: str, **values: Any) -> str:
+    """Fill in one of cxlab's templates."""
+    return _environment().get_template(file).render(values)
 
 
 def shared(name: str) -> str:
@@ -55,34 +86,69 @@ def shared(name: str) -> str:
 
 
 def policy(script: str = "") -> str:
-    """Give a content security policy: nothing is loaded, and no script runs but this one.
-
-    Parameters
-    ----------
-    script : str
-        The page's own script.
-    """
+    """Give a content security policy: nothing is loaded, and no script runs but this one."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    allowed = f"'sha256-{digest}'" if script else "'none'"
     return (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
 
 
-def show_result(data: Mapping[str, Any]) -> str:
-    """Give a result as HTML: its sentence, its table, its checks folded away.
+def figure(value: Any) -> str:
+    """Give a value for a table: three significant figures, a dash where there is none.
 
     Parameters
     ----------
-    data : mapping
-        As :meth:`cxlab.results.Result.to_dict` gave it.
+    value : object
+        A number, text, true or false, or None.
     """
-    columns = list(zip(*data["table"]["rows"], strict=True))
-    numeric = [all(v is None or is_number(v) for v in values) for values in columns]
-    numeric = numeric or [False] * len(data["table"]["columns"])
-    template = environment().get_template("result.html.j2")
-    return template.render(result=data, numeric=numeric)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if not _is_number(value):
+        return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if float(value).is_integer() and abs(value) < 10_000:  # a count or a year
+        return _minus(f"{value:.0f}")
+    if abs(value) >= 100:
+        return _minus(f"{value:,.0f}")
+    return _minus(f"{value:.3g}") if abs(value) >= 1e-4 else "<0.0001"
+
+
+def p_value(value: Any) -> str:
+    """Give a p-value: two significant figures, and none of what lies below a thousandth."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.2g}" if value >= 0.001 else "<0.001"
+
+
+def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> str:
+    """Give an estimate with its interval, such as ``1.84 (1.42 to 2.38)``.
+
+    Parameters
+    ----------
+    estimate, low, high : float or None
+        The figures.
+    digits : int, optional
+        How many decimals; by default three significant figures.
+    """
+    if estimate is None:
+        return ""
+
+    def shown(value: Any) -> str:
+        if value is None or digits is None:
+            return figure(value)
+        return _minus(f"{value:,.{digits}f}")
+
+    if low is None and high is None:
+        return shown(estimate)
+    return f"{shown(estimate)} ({shown(low)} to {shown(high)})"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−") if text.startswith("-") else text
 
 
 def show_picture(data: Mapping[str, Any]) -> str:
@@ -94,7 +160,37 @@ def show_picture(data: Mapping[str, Any]) -> str:
         A picture: name, caption, alt, svg.
     """
     encoded = base64.b64encode(data["svg"].encode()).decode()
-    return environment().get_template("picture.html.j2").render(picture=data, encoded=encoded)
+    return template("picture.html.j2", picture=data, encoded=encoded)
+
+
+def show_result(data: Mapping[str, Any]) -> str:
+    """Give a result as HTML: its sentence, its table, its checks folded away.
+
+    Parameters
+    ----------
+    data : mapping
+        As :meth:`cxlab.results.Result.to_dict` gave it.
+    """
+    names, rows = data["table"]["columns"], data["table"]["rows"]
+    columns = [_column(name, [row[k] for row in rows]) for k, name in enumerate(names)]
+    if names[:1] == ["rank"]:
+        columns[0]["css"] += " rank key"
+    first = next((c for c in columns if "rank" not in c["css"]), None)
+    if first and not first["css"]:
+        first["css"] = "key"  # stays in sight when the others are scrolled
+    return template("result.html.j2", result=data, columns=columns, rows=rows)
+
+
+def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Say how a column of a result is shown."""
+    numeric = bool(values) and all(v is None or _is_number(v) for v in values)
+    long = any(isinstance(v, str) and len(v) > _LONG for v in values)
+    return {
+        "heading": _HEADING.get(name, name.replace("_", " ")),
+        "css": "num" if numeric else "long" if long else "",
+        "verdict": name == "verdict",
+        "shown": p_value if numeric and name in ("p_value", "q_value") else figure,
+    }
 
 
 def clean(html: str) -> str:
@@ -109,7 +205,7 @@ def clean(html: str) -> str:
     from bs4 import BeautifulSoup
 
     safe = bleach.clean(
-        _DROPPED.sub("", html),
+        _STYLE.sub("", html),
         tags=_TAGS,
         attributes=_allowed,
         protocols={"http", "https", "mailto", "data"},
@@ -117,7 +213,8 @@ def clean(html: str) -> str:
     soup = BeautifulSoup(safe, "html.parser")
     for table in soup.find_all("table"):
         table["class"] = "cx-table"
-        _align(table)
+        if not table.find(lambda t: t.get("colspan", "1") != "1" or t.get("rowspan", "1") != "1"):
+            _tidy([row.find_all(["td", "th"]) for row in table.find_all("tr")])
         if not table.find_parent(class_="cx-scroll"):
             table.wrap(soup.new_tag("div", attrs={"class": "cx-scroll", "tabindex": "0"}))
     return str(soup)
@@ -132,19 +229,21 @@ def _allowed(tag: str, name: str, value: str) -> bool:
     return name in _ATTRIBUTES
 
 
-def _align(table: Any) -> None:
-    """Mark the columns of figures in a table whose cells span nothing."""
-    if table.find(lambda t: t.get("colspan", "1") != "1" or t.get("rowspan", "1") != "1"):
-        return
-    rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
-    body = [row for row in rows if any(c.name == "td" for c in row)]
-    for index in range(max((len(row) for row in rows), default=0)):
-        cells = [row[index] for row in body if len(row) > index]
+def _tidy(rows: list[list[Any]]) -> None:
+    """Take pandas' own row numbers out of a table, and mark its columns of figures."""
+    for cells in list(zip(*rows, strict=False)):
         texts = [c.get_text(strip=True) for c in cells]
-        if any(texts) and all(not t or _NUMBER.fullmatch(t) for t in texts):
-            for row in rows:
-                if len(row) > index:
-                    row[index]["class"] = "num"
+        head = sum(c.find_parent("thead") is not None for c in cells) or 1
+        body = [t for t in texts[head:] if t]
+        numbered = [str(n) for n in range(len(texts) - head)]
+        if cells[-1].name == "th" and not any(texts[:head]) and texts[head:] == numbered:
+            for cell in cells:
+                cell.decompose()
+        elif body and all(_NUMBER.fullmatch(t) for t in body):
             for cell, text in zip(cells, texts, strict=True):
+                cell["class"] = "num"
                 if text == "NaN":
                     cell.string = "–"
+        elif any(len(t) > _LONG for t in body):
+            for cell in cells:
+                cell["class"] = "long"

@@ -5,28 +5,41 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import json
-import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from cxlab.errors import DataError, UsageError, one_of
 
-__all__ = ["ANNOTATIONS", "STANDARD", "Default", "Parameter", "read_defaults"]
+__all__ = ["STANDARD", "STRICT", "Default", "Parameter", "read_defaults"]
 
-STANDARD = ("dataset", "as_of", "quick", "run", "include_customers", "include_quotes")
+STANDARD = ("dataset", "as_of", "quick", "run")
 """Parameters the renderer sets itself where a notebook's parameters cell has them."""
 
-ANNOTATIONS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
-_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+STRICT = ConfigDict(extra="forbid", frozen=True)
+"""Of a model that refuses keys it does not know."""
+
+_ANNOTATIONS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+_READ: dict[str, TypeAdapter[Any]] = {
+    **{name: TypeAdapter(kind) for name, kind in _ANNOTATIONS.items()},
+    "float": TypeAdapter(FiniteFloat),
+    "date": TypeAdapter(dt.date),
+}
+_WORDS = {"bool": "true or false", "date": "a date such as 2026-06-30"}
 
 
 class Parameter(BaseModel):
     """What a notebook's parameter may be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     type: Literal["int", "float", "str", "bool", "date"]
     meaning: str
@@ -54,26 +67,30 @@ class Parameter(BaseModel):
         Returns
         -------
         int, float, str or bool
-            A date is given as ISO text, which is what a notebook receives.
+            A date is given as ISO text, which is what a notebook receives; empty text stays
+            empty, which means the notebook's own choice.
 
         Raises
         ------
         UsageError
             If it is of another type or out of bounds; the bounds are named.
         """
-        made: Any
+        if self.type == "date" and value == "":
+            return value
+        expected = _WORDS.get(self.type, f"{self.type}{self.allowed}")
+        error = UsageError(f"{what} is {value!r}; it has to be {expected}")
+        if isinstance(value, bool) and self.type != "bool":
+            raise error  # pydantic would take true for 1
         try:
-            made = _COERCE[self.type](value)
-        except (TypeError, ValueError):
-            expected = {"date": "a date such as 2026-06-30", "bool": "true or false"}
-            kind = expected.get(self.type, f"{self.type}{self.allowed}")
-            raise UsageError(f"{what} is {value!r}; it has to be {kind}") from None
+            made = _READ[self.type].validate_python(value)
+        except ValidationError:
+            raise error from None
         if self.choices is not None and made not in self.choices:
             raise UsageError(one_of(what, made, self.choices))
         low = self.min is not None and made < self.min
         if low or (self.max is not None and made > self.max):
-            raise UsageError(f"{what} is {made!r}; it has to be {self.type}{self.allowed}")
-        return made
+            raise error
+        return made.isoformat() if self.type == "date" else made
 
     @property
     def allowed(self) -> str:
@@ -88,21 +105,9 @@ class Parameter(BaseModel):
         return f" of at most {self.max}{unit}" if self.max is not None else ""
 
 
-@dataclass(frozen=True)
-class Default:
-    """A parameter as a notebook's ``parameters`` cell gives it.
+class Default(NamedTuple):
+    """A parameter as a notebook's ``parameters`` cell gives it: its annotation and default."""
 
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    type : str
-        Its annotation: int, float, str or bool.
-    value : int, float, str or bool
-        Its default.
-    """
-
-    name: str
     type: str
     value: Any
 
@@ -130,66 +135,23 @@ def read_defaults(path: Path) -> dict[str, Default]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a notebook that can be read ({error})") from None
     tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
-    source = "\n".join("".join(c["source"]) for c in tagged)
     try:
-        body = ast.parse(source).body
+        body = ast.parse("\n".join("".join(c["source"]) for c in tagged)).body
     except SyntaxError as error:
         raise DataError(f"{path}: parameters cell, line {error.lineno}: {error.msg}") from None
-    found = [_default(node, path) for node in body if not _is_text(node)]
-    return {d.name: d for d in found}
+    return dict(_default(node, path) for node in body)
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _default(node: ast.stmt, path: Path) -> Default:
+def _default(node: ast.stmt, path: Path) -> tuple[str, Default]:
     """Read one line of a parameters cell."""
     line = f"{path}: parameters cell, line {node.lineno}"
     if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value):
         raise DataError(f"{line}: write each parameter as `name: type = value`")
     annotation = ast.unparse(node.annotation)
-    if annotation not in ANNOTATIONS:
-        raise DataError(one_of(f"{line}: the type of {node.target.id}", annotation, ANNOTATIONS))
+    if annotation not in _ANNOTATIONS:
+        raise DataError(one_of(f"{line}: the type of {node.target.id}", annotation, _ANNOTATIONS))
     try:
         value = ast.literal_eval(node.value)
     except ValueError:
         raise DataError(f"{line}: the default of {node.target.id} is no plain value") from None
-    return Default(node.target.id, annotation, value)
-
-
-def _int(value: Any) -> int:
-    if isinstance(value, (bool, float)):
-        raise TypeError
-    return int(value)
-
-
-def _float(value: Any) -> float:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
-        raise TypeError
-    return float(value)
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = value.strip().lower() if isinstance(value, str) else ""
-    if text not in _TRUE | _FALSE:
-        raise ValueError
-    return text in _TRUE
-
-
-def _date(value: Any) -> str:
-    """Give an ISO date; empty text stays empty, which means the notebook's own choice."""
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value.isoformat()
-    return dt.date.fromisoformat(value).isoformat() if value else _str(value)
-
-
-_COERCE = {"int": _int, "float": _float, "str": _str, "bool": _bool, "date": _date}
+    return node.target.id, Default(annotation, value)

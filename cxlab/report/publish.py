@@ -1,26 +1,33 @@
-"""Build a run aside and publish it by one rename; point ``latest`` at the newest good one."""
+"""Build a run aside, publish it by one rename, point ``latest`` at it; and say what it was."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
+import platform
 import re
 import shutil
+import subprocess
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from cxlab.errors import UsageError
-from cxlab.report.signals import signals_held
+from cxlab.report.execute import Outcome
+from cxlab.report.spec import Plan
 
-__all__ = ["Build"]
+__all__ = ["Build", "describe_run"]
 
 _RUN = re.compile(r"\d{4}-\d\d-\d\d-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
 _BUILDING = ".building-"
-_DELETING = ".deleting-"
+_PACKAGES = (
+    *("cxlab", "duckdb", "lifelines", "matplotlib", "nbconvert", "numpy", "pandas", "papermill"),
+    *("pyarrow", "scikit-learn", "scipy", "seaborn", "statsmodels"),
+)
 
 
 class Build:
@@ -40,28 +47,26 @@ class Build:
 
     def __init__(self, out: Path, as_of: dt.date, started: dt.datetime) -> None:
         self.out = out
-        self._stem = f"{as_of.isoformat()}-{started:%Y%m%dT%H%M%SZ}"
-        self.run_id = self._stem
-        self.folder = out / f"{_BUILDING}{self.run_id}-{os.getpid()}"
+        self.run_id = f"{as_of.isoformat()}-{started:%Y%m%dT%H%M%SZ}"
         self._lock = -1
         self._made: list[Path] = []
 
     def __enter__(self) -> Build:
         """Make the folder, under a name no other run has."""
         try:
-            self._made = _make_folders(self.out)
+            self._made = [p for p in (self.out, *self.out.parents) if not p.exists()]
+            self.out.mkdir(parents=True, exist_ok=True)
             with _locked(self.out):
                 _clear(self.out)
-                self.run_id = self._free_id()
-                self.folder = self.out / f"{_BUILDING}{self.run_id}-{os.getpid()}"
+                self._take_free_id()
                 self.folder.mkdir()
-                self._lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
+                self._lock = os.open(self.folder, os.O_RDONLY)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BaseException as error:
             self._abandon()
-            raise UsageError(f"{self.out}: cannot write here ({error.strerror})") from None
-        except BaseException:
-            self._abandon()
+            if isinstance(error, OSError):
+                told = f"{self.out}: cannot write here ({error.strerror})"
+                raise UsageError(told) from None
             raise
         return self
 
@@ -73,6 +78,11 @@ class Build:
     ) -> None:
         """Remove what was not published."""
         self._abandon()
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is built."""
+        return self.out / f"{_BUILDING}{self.run_id}"
 
     @property
     def work(self) -> Path:
@@ -103,7 +113,6 @@ class Build:
         try:
             with _locked(self.out):
                 shutil.rmtree(self.work, ignore_errors=True)
-                (self.folder / ".lock").unlink()
                 self.folder.rename(target)
                 if good:
                     _point_latest(self.out, self.run_id)
@@ -113,35 +122,21 @@ class Build:
             raise UsageError(f"{self.out}: cannot publish here ({error.strerror})") from None
         return target
 
-    def _free_id(self) -> str:
-        """Give a run id that neither a run nor a build has."""
-        taken = {p.name for p in self.out.iterdir()}
-        number = 1
-        while True:
-            run_id = self._stem if number == 1 else f"{self._stem}-{number}"
-            building = f"{_BUILDING}{run_id}-"
-            rest = (n.removeprefix(building) for n in taken if n.startswith(building))
-            if run_id not in taken and not any(r.isdigit() for r in rest):
-                return run_id
+    def _take_free_id(self) -> None:
+        """Number the run id where a run or a build has it."""
+        stem, number = self.run_id, 1
+        while (self.out / self.run_id).exists() or self.folder.exists():
             number += 1
+            self.run_id = f"{stem}-{number}"
 
     def _abandon(self) -> None:
-        with signals_held():
-            if self._lock >= 0:
-                os.close(self._lock)
-                self._lock = -1
+        if self._lock >= 0:  # the folder is ours
+            os.close(self._lock)
+            self._lock = -1
             shutil.rmtree(self.folder, ignore_errors=True)
-            for folder in reversed(self._made):
-                with contextlib.suppress(OSError):  # no longer empty: published, or another's
-                    folder.rmdir()
-            self._made = []
-
-
-def _make_folders(path: Path) -> list[Path]:
-    """Make a folder and those above it; give the ones that were made."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    return missing[::-1]
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # not empty: published, or another's
+                folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -157,20 +152,14 @@ def _locked(out: Path) -> Iterator[None]:
 
 def _clear(out: Path) -> None:
     """Remove the builds of processes that are gone: nobody holds their lock."""
-    for folder in out.glob(f"{_DELETING}*"):
-        shutil.rmtree(folder, ignore_errors=True)
     for folder in out.glob(f"{_BUILDING}*"):
-        try:
-            descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
-        except OSError:  # not a folder, or not ours to touch
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):  # one that lives, or is not ours to touch
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
 
 
 def _order(run_id: str) -> tuple[str, int]:
@@ -194,18 +183,81 @@ def _keep(out: Path, count: int) -> None:
     """Delete the oldest runs beyond a count, never the one ``latest`` points at."""
     latest = out / "latest"
     kept = latest.resolve().name if latest.is_symlink() else ""
-    runs = [p for p in out.iterdir() if _RUN.fullmatch(p.name) and _is_run(p)]
+    named = [p for p in out.iterdir() if _RUN.fullmatch(p.name)]
+    runs = [p for p in named if (p / "manifest.json").is_file()]
     runs.sort(key=lambda p: _order(p.name), reverse=True)
     for folder in runs[count:]:
         if folder.name != kept:
-            gone = folder.rename(out / f"{_DELETING}{folder.name}")
-            shutil.rmtree(gone, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_run(folder: Path) -> bool:
-    """Tell a published run from a folder that only has such a name."""
+def describe_run(
+    plan: Plan, run_id: str, outcomes: Mapping[str, Outcome], started: dt.datetime
+) -> dict[str, Any]:
+    """Give a run's manifest: what was run on what, where, and how it ended.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    run_id : str
+        Its id.
+    outcomes : mapping of str to Outcome
+        How each notebook ended.
+    started : datetime.datetime
+        When it started, in UTC.
+    """
+    good = all(o.status in ("ok", "skipped") for o in outcomes.values())
+    seconds = (dt.datetime.now(dt.UTC) - started).total_seconds()
+    dataset = plan.dataset
+    return {
+        "run_id": run_id,
+        "status": "ok" if good else "failed",
+        "title": plan.spec.title,
+        "as_of": dataset.as_of.isoformat(),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),
+        "dataset": {
+            "name": dataset.name,
+            "path": plan.spec.dataset,
+            "form": dataset.form,
+            "tables": list(dataset.tables),
+            "sha256": dict(sorted(dataset.sha256().items())),
+        },
+        "notebooks": {
+            name: {
+                "question": entry.question,
+                "status": outcomes[name].status,
+                "seconds": round(outcomes[name].seconds, 1),
+                "reason": outcomes[name].reason,
+                "parameters": plan.settings(name),
+            }
+            for name, entry in plan.registry.notebooks.items()
+            if name in outcomes
+        },
+        "asked": {"as_of": plan.as_of, "quick": plan.quick},
+        "parameters": {n: v for n, v in plan.given.items() if v},
+        "publish": plan.spec.publish.model_dump(),
+        "versions": {"python": platform.python_version()} | {n: _version(n) for n in _PACKAGES},
+        "git_commit": _commit(plan.registry.folder),
+        "compared_with": None,
+    }
+
+
+def _version(package: str) -> str | None:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("run_id") == folder.name
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit(folder: Path) -> str | None:
+    """Give the commit a folder is at, ``-dirty`` after it where files were changed."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    command.append("--exclude=*")
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return told.stdout.strip() or None if told.returncode == 0 else None

@@ -1,4 +1,7 @@
-"""The notebooks of a report: their questions, needs and parameters, from ``registry.yml``."""
+"""The notebooks of a report: their questions, needs and parameters, from ``registry.yml``.
+
+``cxlab list`` needs no more than this: imports stay light.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,33 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, ValidationError
 
+from cxlab.data.contract import read_yaml, validation_line
 from cxlab.errors import DataError, UsageError, one_of
-from cxlab.report.files import build_model, read_yaml
-from cxlab.report.parameters import ANNOTATIONS, STANDARD, Parameter, read_defaults
+from cxlab.report.parameters import STANDARD, STRICT, Parameter, read_defaults
 
-__all__ = ["Entry", "Registry", "describe", "find_notebooks", "mismatches", "read_registry"]
+__all__ = [
+    "Entry",
+    "Registry",
+    "describe",
+    "find_notebooks",
+    "mismatches",
+    "read_model",
+    "read_registry",
+]
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Entry(BaseModel):
-    """One notebook of the registry."""
+    """One notebook of the registry; ``after: ["*"]`` runs it after all others."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     question: str
     needs: list[str] = ["customers"]
@@ -29,9 +43,14 @@ class Entry(BaseModel):
     after: list[str] = []
     parameters: dict[str, Parameter] = {}
 
+    @property
+    def sums_up(self) -> bool:
+        """Whether it runs after all the others."""
+        return "*" in self.after
+
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     notebooks: dict[str, Entry]
 
@@ -65,12 +84,11 @@ class Registry:
         selected : collection of str
             The notebooks of this report.
         """
-        after = self.notebooks[name].after
-        if "*" in after:
-            return {n for n in selected if "*" not in self.notebooks[n].after}
-        found: set[str] = set()
-        for other in after:
-            found |= {other} | self.before(other, selected)
+        if self.notebooks[name].sums_up:
+            return {n for n in selected if not self.notebooks[n].sums_up}
+        found = set(self.notebooks[name].after)
+        for other in self.notebooks[name].after:
+            found |= self.before(other, self.notebooks)
         return found & set(selected)
 
     def with_needed(self, names: Collection[str]) -> list[str]:
@@ -83,23 +101,11 @@ class Registry:
         """
         wanted = set(names)
         for name in names:
-            if "*" not in self.notebooks[name].after:
+            if not self.notebooks[name].sums_up:
                 wanted |= self.before(name, self.notebooks)
-        ordered: list[str] = []
-        while len(ordered) < len(wanted):  # cycles were refused when the registry was read
-            ready = (
-                n
-                for n in self.notebooks
-                if n in wanted and n not in ordered and self.before(n, wanted) <= set(ordered)
-            )
-            ordered.append(next(ready))
-        return ordered
-
-    def known(self, name: str, what: str) -> str:
-        """Give the name back if there is such a notebook, else refuse it."""
-        if name not in self.notebooks:
-            raise UsageError(one_of(what, name, self.notebooks))
-        return name
+        ordered = [n for n in self.notebooks if n in wanted]
+        graph = {n: [o for o in ordered if o in self.before(n, wanted)] for n in ordered}
+        return list(TopologicalSorter(graph).static_order())
 
     def validate(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Check and coerce a notebook's parameters, before anything runs.
@@ -148,6 +154,28 @@ def find_notebooks() -> Path:
     )
 
 
+def read_model(model: type[M], path: Path) -> M:
+    """Read a YAML file that holds what a model says.
+
+    Parameters
+    ----------
+    model : type of pydantic.BaseModel
+        What the file has to hold.
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        Naming the file, the key and what was allowed.
+    """
+    data = read_yaml(path)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise validation_line(path, error, model) from None
+
+
 def read_registry(folder: Path | None = None) -> Registry:
     """Read and check ``registry.yml``.
 
@@ -163,32 +191,24 @@ def read_registry(folder: Path | None = None) -> Registry:
     """
     folder = find_notebooks() if folder is None else Path(folder)
     file = folder / "registry.yml"
-    registry = Registry(folder, build_model(_File, read_yaml(file), str(file)).notebooks)
-    for name, entry in registry.notebooks.items():
+    registry = Registry(folder, read_model(_File, file).notebooks)
+    every = registry.notebooks
+    for name, entry in every.items():
         if not registry.path(name).is_file():
             raise DataError(f"{file}: {name}: there is no {name}.ipynb beside the registry")
         for other in entry.after:
-            if other != "*" and other not in registry.notebooks:
-                raise DataError(one_of(f"{file}: {name}: after", other, registry.notebooks))
+            if other not in {"*", *every}:
+                raise DataError(one_of(f"{file}: {name}: after", other, every))
         for parameter in entry.parameters:
             if parameter in STANDARD:
                 raise DataError(f"{file}: {name}: {parameter} is set by cxlab; leave it out")
-    _refuse_cycles(registry, file)
+    others = [n for n, e in every.items() if not e.sums_up]
+    try:
+        TopologicalSorter({n: others if e.sums_up else e.after for n, e in every.items()}).prepare()
+    except CycleError as error:
+        waiting = ", ".join(dict.fromkeys(error.args[1]))
+        raise DataError(f"{file}: these notebooks wait for each other: {waiting}") from None
     return registry
-
-
-def _refuse_cycles(registry: Registry, file: Path) -> None:
-    """Refuse notebooks that wait for each other."""
-    left = {n: [o for o in e.after if o != "*"] for n, e in registry.notebooks.items()}
-    last = {n for n, e in registry.notebooks.items() if "*" in e.after}
-    for name, others in left.items():
-        if name not in last and set(others) & last:
-            raise DataError(f"{file}: {name}: after names a notebook that itself runs last")
-    while ready := [n for n, others in left.items() if not set(others) & set(left)]:
-        for name in ready:
-            del left[name]
-    if left:
-        raise DataError(f"{file}: these notebooks wait for each other: {', '.join(left)}")
 
 
 def describe(registry: Registry | None = None) -> str:
@@ -234,15 +254,20 @@ def mismatches(registry: Registry) -> list[str]:
         own = {k: d for k, d in defaults.items() if k not in STANDARD}
         lines += [f"{name}: {k} is not in the registry" for k in own if k not in entry.parameters]
         for key, parameter in entry.parameters.items():
-            if key not in own:
-                lines.append(f"{name}: {key} is not in the parameters cell")
-                continue
+            default = own.get(key)
             annotation = {"date": "str"}.get(parameter.type, parameter.type)
-            if own[key].type != annotation or type(own[key].value) is not ANNOTATIONS[annotation]:
+            if default is None:
+                lines.append(f"{name}: {key} is not in the parameters cell")
+            elif {default.type, type(default.value).__name__} != {annotation}:
                 lines.append(f"{name}: {key} is a {parameter.type} in the registry only")
-                continue
-            try:
-                parameter.coerce(own[key].value, f"{name}: the default of {key}")
-            except UsageError as error:
-                lines.append(str(error))
+            else:
+                lines += _refusal(parameter, default.value, f"{name}: the default of {key}")
     return lines
+
+
+def _refusal(parameter: Parameter, value: Any, what: str) -> list[str]:
+    try:
+        parameter.coerce(value, what)
+    except UsageError as error:
+        return [str(error)]
+    return []

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
+import signal
 import sys
 import threading
-import uuid
-from collections.abc import Iterable, Mapping
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from cxlab.errors import UsageError
-from cxlab.report.execute import Outcome, run_all
-from cxlab.report.files import write_text
-from cxlab.report.manifest import git_commit, versions
-from cxlab.report.plan import Load, Plan, make_plan
-from cxlab.report.publish import Build
-from cxlab.report.signals import ended_by_signal
-from cxlab.report.worker import Job
+from cxlab.report.execute import Job, Outcome, run_all, warm_up
+from cxlab.report.publish import Build, describe_run
+from cxlab.report.spec import Load, Plan, make_plan
+from cxlab.report.tables import write_text
 
 __all__ = ["Run", "render"]
+
+_LATER = (
+    *("cxlab.report.preload", "nbconvert.exporters.html", "openpyxl"),
+    *("cxlab.analyses.churn_drivers", "cxlab.report.pages"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def render(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
-    with ended_by_signal():
+    with _ended_by_signal():
         plan = make_plan(
             Path(spec),
             as_of=as_of,
@@ -106,34 +112,51 @@ def render(
             parameters=parameters,
             quick=quick,
             out=out,
-            load=load or _load(),
+            load=_loading(load),
         )
         started = dt.datetime.now(dt.UTC)
-        with Build(plan.out, plan.dataset.as_of, started) as build:
-            outcomes = _run(plan, build, jobs)
+        with (
+            Build(plan.out, plan.dataset.as_of, started) as build,
+            ThreadPoolExecutor(1) as converter,
+        ):
+            converter.submit(_import_later)
+            outcomes = _run(plan, build, jobs, converter)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
             path = build.publish(good=manifest["status"] == "ok", keep_runs=keep)
     return Run(path, manifest["status"], manifest)
 
 
-def _load() -> Load:
-    """Give the function that reads datasets."""
-    from cxlab.data.dataset import load
+def _loading(load: Load | None) -> Load:
+    """Warm up while the data are read and checked."""
 
-    return load
+    def loading(*given: Any, **named: Any) -> Any:
+        warm_up()
+        if load is None:
+            from cxlab.data.dataset import load as load_dataset
+
+            return load_dataset(*given, **named)
+        return load(*given, **named)
+
+    return loading
 
 
-def _run(plan: Plan, build: Build, jobs: int) -> dict[str, Outcome]:
-    """Run the notebooks."""
+def _import_later() -> None:
+    """Import what is needed after the notebooks while they run: it takes seconds."""
+    for module in _LATER:
+        import_module(module)
+
+
+def _run(plan: Plan, build: Build, jobs: int, converter: Executor) -> dict[str, Outcome]:
+    """Run the notebooks, and turn each into its page while the next ones run."""
     from tqdm import tqdm
 
-    threading.Thread(target=_import_converter, daemon=True).start()
-    token = uuid.uuid4().hex
+    pages: list[Future[None]] = []
     before = {name: plan.registry.before(name, plan.order) for name in plan.order}
     with tqdm(total=len(plan.order), unit="notebook", disable=None, file=sys.stderr) as bar:
 
         def done(name: str, outcome: Outcome) -> None:
+            pages.append(converter.submit(_write_page, plan, build, name, outcome))
             bar.set_postfix_str(f"{name} {outcome.status}", refresh=False)
             bar.update()
 
@@ -141,49 +164,44 @@ def _run(plan: Plan, build: Build, jobs: int) -> dict[str, Outcome]:
             reason = plan.skipped.get(name) or _blocked(plan, name, outcomes)
             if reason:
                 return Outcome("skipped", reason)
-            return _job(plan, build, name, before[name], outcomes, token)
+            return _job(plan, build, name, before[name], outcomes)
 
-        return run_all(before, prepare, jobs=jobs, done=done)
+        outcomes = run_all(before, prepare, jobs=jobs, done=done)
+    for page in pages:
+        page.result()
+    return outcomes
 
 
-def _import_converter() -> None:
-    """Import what converts the notebooks while they run: it takes seconds."""
-    import nbconvert.exporters.html  # noqa: F401
+def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
+    from cxlab.report.pages import write_page
 
-    import cxlab.report.page  # noqa: F401
+    write_page(plan, build.folder, name, outcome)
 
 
 def _blocked(plan: Plan, name: str, outcomes: Mapping[str, Outcome]) -> str:
     """Say which notebook this one builds on has nothing to show."""
+    words = {"failed": "not finished", "timed out": "not finished in time"}
     for other in plan.registry.notebooks[name].after:
         if other in outcomes and outcomes[other].status != "ok":
-            return f"it builds on {other}, which was {_words(outcomes[other].status)}"
+            status = outcomes[other].status
+            return f"it builds on {other}, which was {words.get(status, status)}"
     return ""
 
 
-def _words(status: str) -> str:
-    return {"failed": "not finished", "timed out": "not finished in time"}.get(status, status)
-
-
 def _job(
-    plan: Plan,
-    build: Build,
-    name: str,
-    before: set[str],
-    outcomes: Mapping[str, Outcome],
-    token: str,
+    plan: Plan, build: Build, name: str, before: set[str], outcomes: Mapping[str, Outcome]
 ) -> Job:
     """Set up a notebook's job; it sees what those before it found, and no others."""
-    from cxlab.report.collect import collect, write_found
+    from cxlab.report.findings import collect, write_found
 
     # The kernel has a working folder of its own: nothing it is told may be relative.
     work = build.work.resolve() / name
-    seen = work / "run"
-    seen.mkdir(parents=True)
-    if before:
-        ended = [n for n in plan.order if n in before and outcomes[n].status == "ok"]
-        harvest, _ = collect(plan, build.folder, ended)
-        write_found(plan, harvest, seen)
+    work.mkdir(parents=True)
+    ended = [n for n in plan.order if n in before and outcomes[n].status == "ok"]
+    seen = work / "run" if ended else None
+    if seen:
+        seen.mkdir()
+        write_found(seen, plan.dataset, collect(build.folder, ended)[0])
     return Job(
         name=name,
         source=plan.registry.path(name).resolve(),
@@ -191,7 +209,6 @@ def _job(
         parameters=plan.injected(name, seen),
         timeout_seconds=plan.registry.notebooks[name].timeout_seconds,
         work=work,
-        token=f"{token}-{name}",
         environment=dict(os.environ),
     )
 
@@ -199,74 +216,59 @@ def _job(
 def _finish(
     plan: Plan, build: Build, outcomes: dict[str, Outcome], started: dt.datetime
 ) -> dict[str, Any]:
-    """Write everything a run holds beside the executed notebooks."""
-    from cxlab.report.collect import collect, write_found
-    from cxlab.report.front import write_front
-    from cxlab.report.page import write_pages
+    """Write everything a run holds beside the executed notebooks and their pages."""
+    from cxlab.report.findings import collect, write_found
+    from cxlab.report.pages import write_front
     from cxlab.report.tables import write_pictures, write_workbook
 
-    ended = [n for n, o in outcomes.items() if o.status == "ok"]
-    harvest, refused = collect(plan, build.folder, ended)
+    harvest, refused = collect(build.folder, [n for n, o in outcomes.items() if o.status == "ok"])
     for name, reason in refused.items():
         outcomes[name] = Outcome("failed", reason, outcomes[name].seconds)
-    write_found(plan, harvest, build.folder)
+        _write_page(plan, build, name, outcomes[name])
+    write_found(build.folder, plan.dataset, harvest)
     write_workbook(harvest.tables, build.folder / "tables.xlsx")
     write_pictures(harvest.pictures, build.folder / "figures")
-    manifest = _manifest(plan, build, outcomes, started)
-    write_pages(plan, build.folder, outcomes, withheld=set(refused))
+    for name, outcome in outcomes.items():
+        log = build.work / name / "log.txt"  # what the kernel had to say
+        if outcome.status in ("failed", "timed out") and log.is_file() and log.stat().st_size:
+            log.replace(build.folder / f"{name}.log")
+    manifest = describe_run(plan, build.run_id, outcomes, started)
     write_front(build.folder / "index.html", plan, harvest, manifest)
-    _keep_logs(build, {n: o for n, o in outcomes.items() if n not in refused})
-    write_text(
-        build.folder / "manifest.json",
-        json.dumps(manifest, ensure_ascii=False, indent=2) + "\n",
-    )
+    text = json.dumps(manifest, ensure_ascii=False, indent=2)
+    write_text(build.folder / "manifest.json", text + "\n")
     return manifest
 
 
-def _manifest(
-    plan: Plan, build: Build, outcomes: Mapping[str, Outcome], started: dt.datetime
-) -> dict[str, Any]:
-    """Say what was run on what, where, and how it ended."""
-    good = all(o.status in ("ok", "skipped") for o in outcomes.values())
-    ended = dt.datetime.now(dt.UTC)
-    return {
-        "run_id": build.run_id,
-        "status": "ok" if good else "failed",
-        "title": plan.spec.title,
-        "as_of": plan.dataset.as_of.isoformat(),
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((ended - started).total_seconds(), 1),
-        "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),
-        "dataset": {
-            "name": plan.dataset.name,
-            "path": plan.spec.dataset,
-            "form": plan.dataset.form,
-            "tables": list(plan.dataset.tables),
-            "sha256": dict(sorted(plan.dataset.sha256().items())),
-        },
-        "notebooks": {
-            name: {
-                "question": plan.registry.notebooks[name].question,
-                "status": outcomes[name].status,
-                "seconds": round(outcomes[name].seconds, 1),
-                "reason": outcomes[name].reason,
-                "parameters": plan.settings(name),
-            }
-            for name in plan.registry.notebooks
-            if name in outcomes
-        },
-        "asked": {"as_of": plan.as_of, "quick": plan.quick},
-        "parameters": {n: v for n, v in plan.given.items() if v},
-        "publish": plan.spec.publish.model_dump(),
-        "versions": versions(),
-        "git_commit": git_commit(plan.registry.folder),
-        "compared_with": None,
-    }
+class _Ended(BaseException):
+    """A signal asked this process to end."""
 
 
-def _keep_logs(build: Build, outcomes: Mapping[str, Outcome]) -> None:
-    """Keep what the kernels of notebooks that failed had to say."""
-    for name, outcome in outcomes.items():
-        log = build.work / name / "log.txt"
-        if outcome.status in ("failed", "timed out") and log.is_file() and log.stat().st_size:
-            log.replace(build.folder / f"{name}.log")
+@contextlib.contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP clean up, undisturbed by a second, then take effect."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {n: signal.getsignal(n) for n in numbers}
+    caught: list[int] = []
+
+    def end(number: int, frame: types.FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        caught.append(number)
+        raise _Ended
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, end)
+    try:
+        yield
+    except _Ended:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        signal.raise_signal(caught[0])
+        raise KeyboardInterrupt  # the handler before ours let the process live

@@ -1,35 +1,41 @@
-"""The spec of a report: which dataset, which notebooks, with which parameters."""
+"""A report's spec, and the plan of a run: all that can be decided before anything runs."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from cxlab.errors import DataError, UsageError
-from cxlab.report.files import build_model, read_yaml
-from cxlab.report.registry import Registry
+from cxlab.errors import DataError, UsageError, one_of
+from cxlab.report.parameters import STRICT, Default, read_defaults
+from cxlab.report.registry import Registry, read_model, read_registry
 
-__all__ = ["Publish", "Spec", "read_spec"]
+if TYPE_CHECKING:
+    from cxlab.data.dataset import Dataset
+
+__all__ = ["Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
+
+Load = Callable[..., "Dataset"]
+"""Gives the dataset from its path and ``as_of``."""
 
 
 class Publish(BaseModel):
     """What of a run is kept and shown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     keep_runs: int | None = Field(default=None, ge=1)
     formats: list[Literal["html"]] = ["html"]
-    include_customers: bool = False
-    include_quotes: bool = False
 
 
 class Spec(BaseModel):
     """A report's spec file; paths in it are relative to it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     title: str
     dataset: str
@@ -42,6 +48,73 @@ class Spec(BaseModel):
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, decided.
+
+    Parameters
+    ----------
+    spec : Spec
+        The spec.
+    spec_path, out, dataset_path : pathlib.Path
+        The spec's file, where runs are published, where the data are.
+    registry : Registry
+        The notebooks.
+    dataset : Dataset
+        The data, checked.
+    as_of : str
+        The date asked for; empty where none was.
+    quick : bool
+        Whether the notebooks leave out what takes long.
+    order : list of str
+        The notebooks in the order to run them.
+    given : dict of str to dict
+        Parameters that were set, by notebook.
+    defaults : dict of str to dict
+        Every parameter of the notebooks' own cells.
+    skipped : dict of str to str
+        Notebooks that cannot run on these data, with the reason.
+    """
+
+    spec: Spec
+    spec_path: Path
+    out: Path
+    dataset_path: Path
+    registry: Registry
+    dataset: Dataset
+    as_of: str
+    quick: bool
+    order: list[str]
+    given: dict[str, dict[str, Any]]
+    defaults: dict[str, dict[str, Default]]
+    skipped: dict[str, str]
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Give all of a notebook's own parameters as it runs with them."""
+        own = self.registry.notebooks[name].parameters
+        values = {k: d.value for k, d in self.defaults[name].items() if k in own}
+        return {**values, **self.given[name]}
+
+    def injected(self, name: str, run: Path | None) -> dict[str, Any]:
+        """Give what is injected into a notebook.
+
+        Parameters
+        ----------
+        name : str
+            The notebook.
+        run : pathlib.Path, optional
+            Where it finds what those before it found, if there are any.
+        """
+        standard = {
+            "dataset": str(self.dataset_path),
+            "as_of": self.as_of,
+            "quick": self.quick,
+            "run": str(run or ""),
+        }
+        has = self.defaults[name]
+        return {k: v for k, v in standard.items() if k in has} | self.given[name]
 
 
 def read_spec(path: Path) -> Spec:
@@ -59,74 +132,142 @@ def read_spec(path: Path) -> Spec:
     DataError
         If it is not YAML, or holds what a spec may not.
     """
-    return build_model(Spec, read_yaml(path), str(path))
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    return read_model(Spec, path)
 
 
-def spec_parameters(
-    spec: Spec, path: Path, registry: Registry, selected: list[str]
-) -> dict[str, dict[str, Any]]:
-    """Give each notebook the spec's parameters, checked.
+def make_plan(
+    spec: Path,
+    *,
+    as_of: dt.date | str | None,
+    only: Iterable[str],
+    parameters: Iterable[str] | Mapping[str, Any],
+    quick: bool,
+    out: Path | None,
+    load: Load,
+) -> Plan:
+    """Read the spec, the registry and the data, and check every parameter.
 
     Parameters
     ----------
-    spec : Spec
-        The spec: ``{name: value}`` for every notebook that has the parameter, and
-        ``{notebook: {name: value}}`` for one, which wins.
-    path : pathlib.Path
-        The spec's file, for the error.
-    registry : Registry
-        The notebooks.
-    selected : list of str
-        Those of this report.
+    spec : pathlib.Path
+        The spec's file.
+    as_of : datetime.date or str, optional
+        The date up to which data are seen.
+    only : iterable of str
+        The notebooks to render; those they need are added.
+    parameters : iterable of str, or mapping
+        ``name=value``, or ``notebook.name=value``.
+    quick : bool
+        Whether the notebooks leave out what takes long.
+    out : pathlib.Path, optional
+        Where runs are published.
+    load : callable
+        Gives the dataset.
 
     Raises
     ------
-    DataError
-        For an unknown name, a wrong type, a value out of bounds.
+    UsageError, DataError
+        For whatever cannot be, before anything runs.
     """
-    shared = {k: v for k, v in spec.parameters.items() if k not in registry.notebooks}
+    read = read_spec(spec)
+    registry = read_registry()
+    order = _order(read, spec, registry, list(only))
+    given = _set(read, spec, registry, order)
+    for name, values in _shared(_pairs(parameters), registry, order).items():
+        given[name].update(values)
+    defaults = {name: read_defaults(registry.path(name)) for name in order}
+    for name in order:
+        if absent := [k for k in given[name] if k not in defaults[name]]:
+            file = registry.path(name)
+            raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
+    day = _day(as_of) or (read.as_of.isoformat() if read.as_of else "")
+    path = (spec.parent / read.dataset).resolve()
+    dataset = load(path, as_of=dt.date.fromisoformat(day) if day else None)
+    missing = {
+        name: [t for t in registry.notebooks[name].needs if t not in dataset.tables]
+        for name in order
+    }
+    return Plan(
+        spec=read,
+        spec_path=spec,
+        out=spec.with_suffix("") if out is None else Path(out),
+        dataset_path=path,
+        registry=registry,
+        dataset=dataset,
+        as_of=day,
+        quick=quick,
+        order=order,
+        given=given,
+        defaults=defaults,
+        skipped={
+            name: f"the dataset has no table {' and no table '.join(tables)}"
+            for name, tables in missing.items()
+            if tables
+        },
+    )
+
+
+def _order(spec: Spec, path: Path, registry: Registry, only: list[str]) -> list[str]:
+    """Give the notebooks asked for, by the command, else by the spec, else all."""
+    every = registry.notebooks
+    for name in only:
+        if name not in every:
+            raise UsageError(one_of("the notebook", name, every))
+    for name in spec.notebooks or ():
+        if name not in every:
+            raise DataError(one_of(f"{path}: notebooks: a name", name, every))
+    return registry.with_needed(only or spec.notebooks or list(every))
+
+
+def _set(spec: Spec, path: Path, registry: Registry, order: list[str]) -> dict[str, dict[str, Any]]:
+    """Give the parameters the spec sets; those of notebooks not run now are checked as well."""
+    report = registry.with_needed({*(spec.notebooks or registry.notebooks), *order})
     try:
-        values = share_parameters(shared, registry, selected)
-        for name in (k for k in spec.parameters if k in registry.notebooks):
-            own = spec.parameters[name]
-            if not isinstance(own, dict):
-                raise UsageError(f"{name} is {own!r}; it has to be a mapping of parameters")
-            checked = registry.validate(name, own)
-            if name in values:
-                values[name].update(checked)
+        given = _shared(_flat(spec.parameters, registry), registry, report)
     except UsageError as error:
         raise DataError(f"{path}: parameters: {error}") from None
-    return values
+    return {name: given[name] for name in order}
 
 
-def share_parameters(
-    values: dict[str, Any], registry: Registry, selected: list[str]
+def _flat(parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Give a spec's parameters as ``name`` and ``notebook.name``; the latter win."""
+    flat = {k: v for k, v in parameters.items() if k not in registry.notebooks}
+    for name in (k for k in parameters if k in registry.notebooks):
+        own = parameters[name]
+        if not isinstance(own, dict):
+            raise UsageError(f"{name} is {own!r}; it has to be a mapping of parameters")
+        flat |= {f"{name}.{key}": value for key, value in own.items()}
+    return flat
+
+
+def _pairs(parameters: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Split ``name=value``."""
+    if isinstance(parameters, Mapping):
+        return dict(parameters)
+    pairs: dict[str, Any] = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip()):
+            raise UsageError(f"the parameter {text!r} has to be written name=value")
+        if name.strip() in pairs:
+            raise UsageError(f"the parameter {name.strip()} is given twice")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _shared(
+    values: Mapping[str, Any], registry: Registry, selected: list[str]
 ) -> dict[str, dict[str, Any]]:
-    """Give each parameter to every notebook that has it.
-
-    Parameters
-    ----------
-    values : dict
-        Parameter to value; ``notebook.parameter`` is for one notebook.
-    registry : Registry
-        The notebooks.
-    selected : list of str
-        Those of this report.
-
-    Raises
-    ------
-    UsageError
-        For a name that no notebook has, and as :meth:`Registry.validate` does.
-    """
+    """Give each parameter to every notebook that has it, or to the one it names, checked."""
     given: dict[str, dict[str, Any]] = {name: {} for name in selected}
     for key, value in values.items():
         owner, _, own_key = key.rpartition(".")
-        if owner:
-            if owner not in given:
-                raise UsageError(f"parameter {key!r}: {owner} is not in this report")
-            owners = [owner]
-        else:
-            owners = [n for n in selected if key in registry.notebooks[n].parameters]
+        if owner and owner not in given:
+            raise UsageError(f"parameter {key!r}: {owner} is not in this report")
+        has = [n for n in selected if key in registry.notebooks[n].parameters]
+        owners = [owner] if owner else has
         if not owners:
             raise UsageError(_unknown(key, registry, selected))
         for name in owners:
@@ -140,3 +281,13 @@ def _unknown(key: str, registry: Registry, selected: list[str]) -> str:
     elsewhere = [n for n, e in registry.notebooks.items() if key in e.parameters]
     note = f" (it is one of {', '.join(elsewhere)}, not rendered here)" if elsewhere else ""
     return f"no notebook has the parameter {key!r}{note}; allowed: {', '.join(names) or 'none'}"
+
+
+def _day(as_of: dt.date | str | None) -> str:
+    """Give a date as ISO text."""
+    if as_of is None or as_of == "":
+        return ""
+    try:
+        return dt.date.fromisoformat(str(as_of)).isoformat()
+    except ValueError:
+        raise UsageError(f"as_of is {as_of!r}; it has to be a date such as 2026-06-30") from None

@@ -1,19 +1,69 @@
-"""Write the tables of a run: one CSV each, all of them in one workbook, and the pictures."""
+"""Write what a run found as files: CSV, one workbook, pictures."""
 
 from __future__ import annotations
 
 import base64
+import csv
+import io
+import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxlab.report.files import write_text
-from cxlab.report.findings import csv_text
-
-__all__ = ["write_pictures", "write_tables", "write_workbook"]
+__all__ = ["csv_text", "write_pictures", "write_tables", "write_text", "write_workbook"]
 
 _SHEET = 31  # the longest name of a sheet
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with ``\\n`` line ends, by rename.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is there.
+    text : str
+        What it will hold.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Give rows as CSV, with ``\\n`` line ends and figures as ``%.6g``.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The header.
+    rows : iterable of iterable
+        The values; None and what is no finite number are left empty.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_text(v) for v in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _text(value: Any) -> str:
+    """Give a value as it stands in a file."""
+    if value is None:
+        return ""
+    if hasattr(value, "item"):  # numpy's scalars
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value + 0.0:.6g}" if math.isfinite(value) else ""  # no minus before a zero
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def write_tables(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
@@ -28,8 +78,14 @@ def write_tables(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        rows = ([_plain(v) for v in row] for row in table["rows"])
+        rows = ([_whole(v) for v in row] for row in table["rows"])
         write_text(folder / f"{name}.csv", csv_text(table["columns"], rows))
+
+
+def _whole(value: Any) -> Any:
+    """Show a count that a column with gaps holds as a float without losing digits."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return int(value) if whole else value
 
 
 def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -50,43 +106,23 @@ def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     names = _sheet_names(list(tables))
     for name, table in tables.items():
         sheet = book.create_sheet(names[name])
+        widths = [8] * len(table["columns"])
         for row, values in enumerate([table["columns"], *table["rows"]], start=1):
-            for column, value in enumerate(values, start=1):
-                cell = sheet.cell(row, column)
-                cell.value = _cell(value)
+            for column, value in enumerate(map(_cell, values), start=1):
+                if value is None:
+                    continue
+                cell = sheet.cell(row, column, value)
                 if isinstance(value, str):
                     cell.data_type = "s"  # text that begins with = is no formula
                 if row == 1:
                     cell.font = Font(bold=True)
+                widths[column - 1] = max(widths[column - 1], len(str(value)))
         sheet.freeze_panes = "A2"
-        for column in sheet.columns:
-            lengths = [len(str(c.value)) for c in column if c.value is not None]
-            sheet.column_dimensions[column[0].column_letter].width = min(max([8, *lengths]) + 2, 60)
+        for cell, width in zip(sheet[1], widths, strict=True):
+            sheet.column_dimensions[cell.column_letter].width = min(width + 2, 60)
     if not names:
         book.create_sheet("no tables")
     book.save(path)
-
-
-def write_pictures(pictures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
-    """Write each picture as SVG and PNG.
-
-    Parameters
-    ----------
-    pictures : mapping of str to mapping
-        By name: ``svg`` (text) and ``png`` (base64).
-    folder : pathlib.Path
-        Where to; made if it is missing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        write_text(folder / f"{name}.svg", picture["svg"])
-        (folder / f"{name}.png").write_bytes(base64.b64decode(picture["png"]))
-
-
-def _plain(value: Any) -> Any:
-    """Show a count that a column with gaps holds as a float without losing digits."""
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-    return int(value) if whole else value
 
 
 def _cell(value: Any) -> Any:
@@ -108,3 +144,19 @@ def _sheet_names(names: list[str]) -> dict[str, str]:
         taken.add(short.lower())
         given[name] = short
     return given
+
+
+def write_pictures(pictures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Write each picture as SVG and PNG.
+
+    Parameters
+    ----------
+    pictures : mapping of str to mapping
+        By name: ``svg`` (text) and ``png`` (base64).
+    folder : pathlib.Path
+        Where to; made if it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        write_text(folder / f"{name}.svg", picture["svg"])
+        (folder / f"{name}.png").write_bytes(base64.b64decode(picture["png"]))

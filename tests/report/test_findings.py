@@ -7,15 +7,15 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from cxlab.analyses.churn_drivers import COLUMNS
 from cxlab.errors import AnalysisError
-from cxlab.report.findings import DRIVERS, drivers_text, write_drivers
-from cxlab.report.outputs import Outputs, gather
+from cxlab.report.findings import Harvest, drivers_text, gather, write_drivers
 from cxlab.report.tables import write_tables, write_workbook
 from cxlab.results import Result
 
 
 def drivers(**given: object) -> pd.DataFrame:
-    return pd.DataFrame([given], columns=list(DRIVERS))
+    return pd.DataFrame([given], columns=list(COLUMNS))
 
 
 def test_figures_counts_and_gaps(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_figures_counts_and_gaps(tmp_path: Path) -> None:
     )
     write_drivers(table, tmp_path / "drivers.csv")
     header, row, end = (tmp_path / "drivers.csv").read_bytes().split(b"\n")
-    assert header.decode() == ",".join(DRIVERS)
+    assert header.decode() == ",".join(COLUMNS)
     assert row.decode() == '1,"a, ""b""",,1.23457,,,1.5e-10,,,1234567,,,,,,,,,,'
     assert end == b""
 
@@ -65,12 +65,14 @@ def test_tables_and_workbook(tmp_path: Path) -> None:
     assert book.worksheets[0]["B2"].data_type == "s"  # text, not a formula
 
 
-def shown(notebook: str, estimate: float) -> Outputs:
+def shown(notebook: str, estimate: float) -> Harvest:
     finding = {"id": "a", "notebook": notebook, "statement": "s", "estimate": estimate}
-    return Outputs(notebook, [finding], [], [])
+    return Harvest({"a": finding})
 
 
 def test_the_first_to_show_is_the_source() -> None:
-    harvest, refused = gather([shown("one", 1.0), shown("two", 1.0), shown("three", 2.0)])
+    harvest, refused = gather(
+        {n: shown(n, e) for n, e in (("one", 1.0), ("two", 1.0), ("three", 2.0))}
+    )
     assert [f["notebook"] for f in harvest.findings.values()] == ["one"]
     assert refused == {"three": "the finding a was shown before with other content"}

@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from cxlab.report.markup import clean, show_result
+from cxlab.report.markup import clean, figure, interval, p_value, show_result
 from cxlab.report.render import Run
-from cxlab.report.words import figure, interval
 from cxlab.results import Check, Result
 
 
@@ -60,6 +60,8 @@ def test_the_front_page_answers_first(good: Run) -> None:
     assert page.select_one(".cx-lead").get_text() == (
         "Billing calls that go wrong drive customers away <b>most</b>."
     )
+    said = page.select_one(".cx-answer p").get_text()
+    assert said.startswith("3 findings, 2 tables")  # what sums up comes before the answer
     groups = [t.get_text() for t in page.select(".cx-answer h3")]
     assert groups[:2] == ["What drives customers away", "What keeps customers"]
     row = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
@@ -67,6 +69,7 @@ def test_the_front_page_answers_first(good: Run) -> None:
     assert "over 90 days" in page.select_one(".cx-drivers thead").get_text()
     questions = [li.get_text(" ", strip=True) for li in page.select(".cx-questions li")]
     assert questions[2] == "What do customers say? Skipped: the dataset has no table feedback."
+    assert questions[1].endswith("makes leaving 1.84 times as likely.")
     linked = {a["href"] for a in page.find_all("a")}
     assert linked >= {"drivers.html", "summary.html", "findings.json", "drivers.csv"}
     assert all((good.path / link).exists() for link in linked)
@@ -128,9 +131,24 @@ def test_columns_of_figures_are_set_right() -> None:
     assert [c.get_text() for c in made.select(".cx-scroll .num")] == ["b", "-1,2"]
 
 
-def test_a_result_shows_its_checks() -> None:
-    import pandas as pd
+def test_row_numbers_are_not_shown() -> None:
+    frame = pd.DataFrame({"a": ["x", "y"], "b": ["w" * 50, ""]})
+    made = BeautifulSoup(clean(frame.to_html()), "html.parser")
+    assert [c.get_text() for c in made.select("th")] == ["a", "b"]
+    assert len(made.select("td.long")) == 2
+    named = BeautifulSoup(clean(frame.set_index("a").to_html()), "html.parser")
+    assert [c.get_text() for c in named.select("tbody th")] == ["x", "y"]
 
+
+def test_a_result_keeps_its_key_in_sight_and_colours_its_verdict() -> None:
+    row = {"rank": 1, "touchpoint": "a", "p_value": 0.5, "verdict": "driver", "why": "w" * 50}
+    made = BeautifulSoup(show_result(Result("r", pd.DataFrame([row])).to_dict()), "html.parser")
+    assert [c.get_text() for c in made.select("td.key")] == ["1", "a"]
+    assert made.select_one(".cx-verdict.harm").get_text() == "drives churn"
+    assert len(made.select("td.long")) == 1
+
+
+def test_a_result_shows_its_checks() -> None:
     checks = (Check("one", True, "held"), Check("<two>", False, "not"))
     made = show_result(Result("r", pd.DataFrame({"p_value": [0.5, None]}), checks).to_dict())
     assert "1 passed" in made
@@ -155,6 +173,13 @@ def test_a_result_shows_its_checks() -> None:
 )
 def test_figures(value: object, shown: str) -> None:
     assert figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.6584, "0.66"), (0.0042, "0.0042"), (1.5e-10, "<0.001"), (None, "–")]
+)
+def test_p_values(value: float | None, shown: str) -> None:
+    assert p_value(value) == shown
 
 
 def test_intervals() -> None:

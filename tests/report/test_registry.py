@@ -98,13 +98,16 @@ def test_choices_are_named(tmp_path: Path) -> None:
     ("registry", "told"),
     [
         ("notebooks: {a: {question: q, need: []}}", "unknown key notebooks.a.need; allowed: quest"),
-        ("notebooks: {a: {}}", "the key notebooks.a.question is missing"),
+        ("notebooks: {a: {}}", "notebooks.a.question: Field required"),
         ("notebooks: {b: {question: q}}", "no b.ipynb"),
         ("notebooks: {a: {question: q, after: [b]}}", "allowed: a"),
         ("notebooks: {a: {question: q, after: [a]}}", "wait for each other: a"),
-        ("notebooks: {a: {question: q}\n", "line 2: not valid YAML"),
-        ("notebooks: {}\nnotebooks: {}", "line 2: not valid YAML: the key 'notebooks' is given tw"),
-        ("- a", "a mapping with the keys notebooks"),
+        ("notebooks: {a: {question: q}\n", "line 2: broken YAML"),
+        (
+            "notebooks: {}\nnotebooks: {}",
+            "line 2: broken YAML (the key 'notebooks' is given twice)",
+        ),
+        ("- a", "must hold keys and values"),
         (
             "notebooks: {a: {question: q, parameters: {run: {type: str, meaning: m}}}}",
             "run is set by cxlab",

@@ -1,0 +1,322 @@
+"""The pages of a run: one for each notebook, and the front page, which answers first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxlab.report.execute import Outcome
+from cxlab.report.findings import DRIVERS_RESULT, PICTURE_MIME, Harvest
+from cxlab.report.markup import (
+    TEMPLATES,
+    clean,
+    policy,
+    shared,
+    show_picture,
+    show_result,
+    template,
+)
+from cxlab.report.spec import Plan
+from cxlab.report.tables import write_text
+from cxlab.results import FINDINGS_MIME, RESULT_MIME
+
+if TYPE_CHECKING:
+    from nbconvert.exporters import HTMLExporter
+    from nbformat import NotebookNode
+
+__all__ = ["FOREST", "write_front", "write_page"]
+
+FOREST = "churn_drivers_forest"
+"""The picture the front page shows."""
+
+_PRIORITY = [
+    PICTURE_MIME,
+    RESULT_MIME,
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+]
+_HIDDEN = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
+_H1 = re.compile(r"\A\s*#[ \t]+(?P<text>.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+
+_GROUPS = (
+    ("What drives customers away", ("driver",)),
+    ("What keeps customers", ("protective",)),
+    ("Suspected, not shown", ("reverse causation suspected", "not separable")),
+    ("Also found", ("information",)),
+    ("Where the data do not tell", ("no evidence", "too little data")),
+)
+_KNOWN = {verdict for _, verdicts in _GROUPS for verdict in verdicts}
+_SHOWN = ("driver", "protective", "reverse causation suspected", "not separable")
+_VALENCE = {"bad": ", gone badly", "good": ", gone well", "contact": ", any contact"}
+
+
+def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
+    """Write the page of a notebook that was started.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    folder : pathlib.Path
+        Where the executed notebook is, and the page goes; one that was cut off while it was
+        being written is removed.
+    name : str
+        The notebook.
+    outcome : Outcome
+        How it ended.
+    """
+    from cxlab.report.preload import nbformat
+
+    path = folder / f"{name}.ipynb"
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        path.unlink(missing_ok=True)
+        return
+    about = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):  # not the places it was run at
+        if about.get(key):
+            about[key] = Path(about[key]).name
+    write_text(path, nbformat.writes(notebook) + "\n")
+    html, _ = _exporter().from_notebook_node(notebook, _resources(plan, name, outcome, notebook))
+    write_text(folder / f"{name}.html", html)
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """Make nbconvert's exporter with cxlab's template."""
+    from nbconvert.exporters.html import HTMLExporter
+    from traitlets.config import Config
+
+    config = Config()
+    config.NbConvertBase.display_data_priority = _PRIORITY
+    return HTMLExporter(
+        config=config,
+        template_name="cxlab",
+        exclude_output_prompt=True,
+        extra_template_basedirs=[str(TEMPLATES)],
+        filters={
+            "cx_clean": clean,
+            "cx_contents": _contents,
+            "cx_picture": show_picture,
+            "cx_result": show_result,
+        },
+    )
+
+
+def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) -> dict[str, Any]:
+    """Give the template what it shows; rearrange the notebook's cells on the way."""
+    findings = [f for c in notebook.cells if _tagged(c, "findings") for f in _findings(c)]
+    notebook.cells = _narrative(notebook.cells)
+    _say_once(notebook.cells)
+    title = _take_title(notebook.cells) or plan.registry.notebooks[name].question
+    script = shared("page.js")
+    parts = {
+        "title": title,
+        "name": name,
+        "report": plan.spec.title,
+        "as_of": plan.dataset.as_of.isoformat(),
+        "outcome": outcome,
+        "findings": findings,
+        "settings": _settings(plan, name),
+    }
+    return {
+        "cx": {
+            "title": title,
+            "css": shared("cxlab.css"),
+            "script": script,
+            "policy": policy(script),
+            "top": template("top.html.j2", **parts),
+            "bottom": template("bottom.html.j2", **parts),
+        }
+    }
+
+
+def _tagged(cell: NotebookNode, *tags: str) -> bool:
+    return not set(tags).isdisjoint(cell.metadata.get("tags", []))
+
+
+def _findings(cell: NotebookNode) -> list[dict[str, Any]]:
+    shown = (o.get("data", {}).get(FINDINGS_MIME, {}) for o in cell.get("outputs", []))
+    return [f for data in shown for f in data.get("findings", [])]
+
+
+def _narrative(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Leave out the parameters and the findings, and a heading that has only those under it."""
+    kept: list[NotebookNode] = []
+    for cell in cells:
+        failed = any(o.output_type == "error" for o in cell.get("outputs", []))
+        if _tagged(cell, *_HIDDEN):
+            continue
+        if _tagged(cell, "findings") and not failed:
+            if kept and _is_heading(kept[-1]):
+                kept.pop()
+            continue
+        if kept and _is_silent(kept[-1]) and cell.cell_type == "code":
+            cell.source = f"{kept.pop().source}\n\n{cell.source}"  # one fold for one output
+        kept.append(cell)
+    return kept
+
+
+def _is_silent(cell: NotebookNode) -> bool:
+    """Tell whether a code cell shows nothing on the page."""
+    shown = [o for o in cell.get("outputs", []) if o.get("name") != "stderr"]
+    return cell.cell_type == "code" and not shown
+
+
+def _is_heading(cell: NotebookNode) -> bool:
+    lines = [line for line in cell.source.splitlines() if line.strip()]
+    return cell.cell_type == "markdown" and len(lines) == 1 and lines[0].startswith("#")
+
+
+def _say_once(cells: Iterable[NotebookNode]) -> None:
+    """Take the sentence out of a result where the page has said it before."""
+    said: set[str] = set()
+    for output in (o for c in cells for o in c.get("outputs", [])):
+        data = output.get("data", {})
+        said.add(data.get("text/markdown", ""))
+        if result := data.get(RESULT_MIME):
+            sentence = result["sentence"]
+            result["sentence"] = "" if sentence in said else sentence
+            said.add(sentence)
+
+
+def _take_title(cells: list[NotebookNode]) -> str:
+    """Take the H1 out of the first markdown cell."""
+    for cell in cells[:1]:
+        found = _H1.match(cell.source) if cell.cell_type == "markdown" else None
+        if found:
+            cell.source = cell.source[found.end() :]
+            return re.sub(r"[*_`]", "", found["text"])
+    return ""
+
+
+def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
+    """List what the notebook ran with: name, value with its unit, meaning."""
+    told = [
+        ("dataset", plan.dataset.name, "The data"),
+        ("as_of", plan.dataset.as_of.isoformat(), "Nothing after this date was seen"),
+    ]
+    if "quick" in plan.defaults[name]:
+        told.append(("quick", json.dumps(plan.quick), "Leave out what takes long"))
+    own = plan.registry.notebooks[name].parameters
+    for key, value in plan.settings(name).items():
+        shown = json.dumps(value) if isinstance(value, bool) else str(value)
+        told.append((key, f"{shown} {own[key].unit}".strip() if shown else "–", own[key].meaning))
+    return told
+
+
+def _contents(body: str) -> str:
+    """Give a list of the sections out of a page's body."""
+    from bs4 import BeautifulSoup
+
+    sections = []
+    for found in BeautifulSoup(body, "html.parser").find_all("h2", id=True):
+        for link in found.find_all("a", class_="anchor-link"):
+            link.decompose()
+        sections.append((found["id"], found.get_text(strip=True)))
+    return template("contents.html.j2", sections=sections)
+
+
+def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str, Any]) -> None:
+    """Write ``index.html``.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; links go to what lies beside it.
+    plan : Plan
+        The run.
+    harvest : Harvest
+        What the notebooks found.
+    manifest : mapping
+        The run's manifest.
+    """
+    folder, notebooks = path.parent, manifest["notebooks"]
+    result = harvest.results.get(DRIVERS_RESULT) or {"meta": {}, "sentence": ""}
+    lead = result["sentence"]
+    findings = [f for f in harvest.findings.values() if f["statement"] != lead]
+    context = [f for f in findings if plan.registry.notebooks[f["notebook"]].sums_up]
+    first: dict[str, str] = {}
+    for finding in harvest.findings.values():
+        first.setdefault(finding["notebook"], finding["statement"])
+    rows = _rows(result)
+    forest = harvest.pictures.get(FOREST)
+    files = ("findings.json", "drivers.csv", "tables.xlsx")
+    text = template(
+        "front.html.j2",
+        manifest=manifest,
+        css=shared("cxlab.css"),
+        policy=policy(),
+        context=context,
+        lead=lead,
+        groups=_groups([f for f in findings if f not in context]),
+        first=first,
+        pages={n for n in notebooks if (folder / f"{n}.html").is_file()},
+        logs={n for n in notebooks if (folder / f"{n}.log").is_file()},
+        drivers=[r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"],
+        others=_others(rows),
+        currency=result["meta"].get("currency") or "",
+        window=result["meta"].get("window_days"),
+        period=_period([result, *harvest.results.values()]),
+        forest=show_picture(forest) if forest else "",
+        files=[*(f for f in files if (folder / f).is_file()), "manifest.json"],
+        failed={n: m for n, m in notebooks.items() if m["status"] not in ("ok", "skipped")},
+    )
+    write_text(path, text)
+
+
+def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the driver table as rows."""
+    table = result.get("table", {"columns": [], "rows": []})
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    return sorted(rows, key=lambda r: (r["rank"] is None, r["rank"] or 0))
+
+
+def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """List the touchpoints about which nothing is claimed, by verdict."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        contact = row["valence"] == "contact"
+        suspected = contact and row["verdict"] == "reverse causation suspected"
+        if suspected or not (contact or row["verdict"] in _SHOWN):
+            term = f"{row['touchpoint']}{_VALENCE.get(row['valence'], '')}"
+            found.setdefault(row["verdict"], []).append(term)
+    return found
+
+
+def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], bool]]:
+    """Group the findings, drivers first, and tell where the group's title says the verdict.
+
+    A finding with an unknown verdict informs.
+    """
+    groups = []
+    for title, verdicts in _GROUPS:
+        informs = "information" in verdicts
+        members = [
+            f
+            for f in findings
+            if f["verdict"] in verdicts or (informs and f["verdict"] not in _KNOWN)
+        ]
+        if members:
+            groups.append((title, members, len(verdicts) == 1))
+    return groups
+
+
+def _period(results: Iterable[Mapping[str, Any]]) -> str:
+    """Give the period that the first result to tell says it covers."""
+    for result in results:
+        period = result["meta"].get("period")
+        if isinstance(period, list) and len(period) == 2:
+            return f"{period[0]} to {period[1]}"
+        if isinstance(period, str):
+            return period
+    return ""
