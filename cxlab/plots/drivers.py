@@ -144,10 +144,11 @@ def forest_words(result: Result) -> dict[str, str]:
     thin = result.table[
         (result.table["valence"] != "contact") & result.table["hazard_ratio"].isna()
     ]
+    judged = len(shown) + len(thin)
     caption = (
-        f"{result.sentence} {meta['customers']:,} customers with {meta['churns']:,} voluntary "
-        f"churns up to {meta['as_of']}; customers lost are those of the {meta['window_days']} days "
-        f"from {meta['window_start']}. 95% intervals."
+        f"{len(drivers)} of {judged} contrasts drive customers away. {meta['customers']:,} "
+        f"customers with {meta['churns']:,} voluntary churns up to {meta['as_of']}; customers lost "
+        f"are those of the {meta['window_days']} days from {meta['window_start']}. 95% intervals."
     )
     if len(thin):
         caption += f" Too little data: {', '.join(thin['touchpoint'])}."
@@ -180,9 +181,9 @@ def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:
     table = result["by_age"].table
     groups = list(table.groupby(["touchpoint", "valence"], sort=False))
     with style():
+        count = max(len(groups), 1)
+        across = min(count, 3)
         if ax is None:
-            count = max(len(groups), 1)
-            across = min(count, 3)
             figure, grid = plt.subplots(
                 -(-count // across), across, figsize=(9.5, 2.9 * -(-count // across)),
                 sharex=True, sharey=True, squeeze=False, layout="constrained",
@@ -200,7 +201,8 @@ def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:
         if not groups:
             _say_nothing(panels[0], result["by_age"].sentence)
             return panels[0]
-        for panel in panels:
+        for place, panel in enumerate(panels):
+            panel.xaxis.set_tick_params(labelbottom=place + across >= count)
             panel.set_yscale("log")
             panel.yaxis.set_major_locator(FixedLocator(_TICKS))
             panel.yaxis.set_major_formatter(lambda v, _: f"{v:g}")

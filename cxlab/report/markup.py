@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,8 +189,30 @@ def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
         "heading": _HEADING.get(name, name.replace("_", " ")),
         "css": "num" if numeric else "long" if long else "",
         "verdict": name == "verdict",
-        "shown": p_value if numeric and name in ("p_value", "q_value") else figure,
+        "shown": _format(name, values) if numeric else figure,
     }
+
+
+def _format(name: str, values: Sequence[Any]) -> Callable[[Any], str]:
+    """Choose one way to write all figures of a column."""
+    if name in ("p_value", "q_value"):
+        return p_value
+    there = [float(v) for v in values if v is not None]
+    if all(v.is_integer() for v in there):
+        # Years and small counts go without separators, and so do all others of their column.
+        return _count if max(map(abs, there), default=0) >= 10_000 else figure
+    return _measure
+
+
+def _count(value: Any) -> str:
+    return figure(value) if value is None else _minus(f"{value:,.0f}")
+
+
+def _measure(value: Any) -> str:
+    """Give three significant figures, zeros at the end included: 2.00 beside 2.35."""
+    if value is None or not 1e-4 <= abs(value) < 100:
+        return figure(value)
+    return _minus(f"{value:#.3g}")
 
 
 def clean(html: str) -> str:

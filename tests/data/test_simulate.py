@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.data import simulate as module
 from cxlab.data.simulate import DAYS, WORLDS, Simulation, simulate, write
+from cxlab.data.simulate import engine as module
 from cxlab.data.simulate.draws import keys, normal, uniform
 from cxlab.data.simulate.text import THEMES, sentence
 from cxlab.data.simulate.worlds import STAGES

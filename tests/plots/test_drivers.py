@@ -63,7 +63,7 @@ def test_forest_puts_drivers_first_by_customers_lost(result: Result) -> None:
 
 def test_words_name_finding_n_period_and_level(result: Result) -> None:
     words = forest_words(result)
-    for part in ("Two drive.", "900", "210", "2026-06-30", "90 days", "95%", "mail"):
+    for part in ("2 of 5", "900", "210", "2026-06-30", "90 days", "95%", "mail"):
         assert part in words["caption"]
     assert "app 1.50 (1.20 to 1.90)" in words["alt"]
     assert "20 days" in effect_by_age_words(result)["caption"]

@@ -186,3 +186,12 @@ def test_intervals() -> None:
     assert interval(1.841, 1.42, 2.38, 2) == "1.84 (1.42 to 2.38)"
     assert interval(1.841, None, None, 2) == "1.84"
     assert interval(None, 1, 2) == ""
+
+
+def test_a_column_of_figures_is_written_one_way() -> None:
+    table = pd.DataFrame(
+        {"ratio": [2.0, 2.345, None], "rows": [5135, 142480, 0], "year": [2025, 2026, 2024]}
+    )
+    made = show_result(Result("r", table).to_dict())
+    for shown in ("2.00", "2.35", "5,135", "142,480", ">2025<", "–"):
+        assert shown in made

@@ -70,6 +70,6 @@ def _run(dataset: Dataset, settings: Options) -> Result:
             "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),
-            "without_proneness": parts.without_proneness(study, model),
+            "without_proneness": parts.without_proneness(study, model, table),
         },
     )

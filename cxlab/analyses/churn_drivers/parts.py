@@ -112,13 +112,15 @@ def adjusted_for(study: Study) -> Result:
     return Result("adjusted_for", pd.DataFrame(rows, columns=["what", "how"]))
 
 
-def without_proneness(study: Study, model: Model) -> Result:
+def without_proneness(study: Study, model: Model, drivers: pd.DataFrame) -> Result:
     """Show the contrasts with and without the customer's past share of bad contacts.
 
     Parameters
     ----------
     study, model : Study, Model
         What was measured and fitted.
+    drivers : pandas.DataFrame
+        The driver table; what it leaves empty is not shown.
     """
     rows = []
     if model.main is not None and model.bare is not None:
@@ -127,6 +129,9 @@ def without_proneness(study: Study, model: Model) -> Result:
                 without = model.bare.coef[kind, k]
                 name = study.known.touchpoints[k]
                 rows.append((name, kind, np.exp(b), np.exp(without)))
+    kept = drivers[drivers["hazard_ratio"].notna()]
+    shown = set(zip(kept["touchpoint"], kept["valence"], strict=True))
+    rows = [r for r in rows if (r[0], r[1]) in shown]
     columns = ["touchpoint", "valence", "hazard_ratio", "without_proneness"]
     return Result("without_proneness", pd.DataFrame(rows, columns=columns))
 
@@ -143,7 +148,7 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
     """
     events = study.risk.events
     used = model.main.columns if model.main is not None else study.plain.controls.shape[1]
-    followers = [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
+    followers = _followers(study, model)
     made = [
         Check(
             "events per coefficient",
@@ -185,6 +190,11 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
     return tuple(made)
 
 
+def _followers(study: Study, model: Model) -> list[str]:
+    """Name the touchpoints whose contacts follow the decision to leave."""
+    return [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
+
+
 def _fresh(study: Study) -> Check:
     """Check that the feed reaches the day it is said to."""
     newest = study.known.frame.select(nw.col("at").max()).collect(backend="pandas").item()
@@ -221,6 +231,7 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "window_churns": int(churned.sum()),
         "washout_days": options.washout_days,
         "period_days": options.period_days,
+        "followers": _followers(study, model),
         "half_life_days": model.half_life.days,
         "half_life_low": model.half_life.conf_low,
         "half_life_high": model.half_life.conf_high,
@@ -230,7 +241,7 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
 
 
 def worth(drivers: pd.DataFrame, currency: str | None) -> Result:
-    """Give customers and money of the contrasts that have them, drivers first.
+    """Give customers and money of the drivers in words, for reading; the figures are in the table.
 
     Parameters
     ----------
@@ -240,10 +251,20 @@ def worth(drivers: pd.DataFrame, currency: str | None) -> Result:
         Of the value at risk.
     """
     told = drivers[drivers["verdict"].isin(["driver", "protective"])]
-    columns = ["touchpoint", "verdict"]
-    columns += [c for c in drivers if c.startswith(("attributable_churn", "attributable_share"))]
+    table = pd.DataFrame(
+        {
+            "touchpoint": told["touchpoint"],
+            "verdict": told["verdict"],
+            "customers lost (95%)": _with_interval(told, "attributable_churn"),
+            "share of churn": [f"{v:.1%}" for v in told["attributable_share"]],
+        }
+    )
     if told["value_at_risk"].notna().any():
-        columns += [c for c in drivers if c.startswith("value_at_risk")]
-    money = f" Value at risk is in {currency} a month." if currency else ""
-    text = "Customers lost in the window, with 95% intervals." + money
-    return Result("worth", told[columns].reset_index(drop=True), sentence=text)
+        unit = f"{currency} a month (95%)" if currency else "value a month (95%)"
+        table[unit] = _with_interval(told, "value_at_risk")
+    return Result("worth", table.reset_index(drop=True))
+
+
+def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
+    columns = (table[name], table[f"{name}_low"], table[f"{name}_high"])
+    return [f"{v:,.0f} ({low:,.0f} to {high:,.0f})" for v, low, high in zip(*columns, strict=True)]

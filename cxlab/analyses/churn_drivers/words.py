@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,12 +47,28 @@ def reasons(result: Result) -> str:
     result : Result
         Of :func:`run`.
     """
-    told = result.table[result.table["valence"] != "contact"]
+    table = result.table
+    follows = table["verdict"] == "reverse causation suspected"
+    told = table[(table["valence"] != "contact") | follows]
     lines = []
     for (verdict, why), part in told.groupby(["verdict", "why"], sort=False):
         names = ", ".join(part["touchpoint"])
         lines.append(f"- **{verdict}**: {names}. {why}")
     return "\n".join(lines)
+
+
+def _as_positive(row: Any) -> tuple[float, float, float]:
+    """Give customers lost, or kept, as positive figures with their interval.
+
+    Parameters
+    ----------
+    row : namedtuple
+        Of the driver table.
+    """
+    low, high = row.attributable_churn_low, row.attributable_churn_high
+    if row.attributable_churn > 0:
+        return row.attributable_churn, low, high
+    return -row.attributable_churn, -high, -low
 
 
 def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
@@ -72,17 +89,19 @@ def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
     for row in table[table["verdict"].isin(["driver", "protective"])].itertuples():
         what = "failed" if row.valence == "bad" else "good"
         statement = (
-            f"One {what} contact at {row.touchpoint} multiplies the hazard of leaving by "
+            f"A {what} contact at {row.touchpoint} multiplies the hazard of leaving by "
             f"{row.hazard_ratio:.2f} (95% interval {row.conf_low:.2f} to {row.conf_high:.2f}) "
             "against an ordinary one."
         )
         if np.isfinite(row.attributable_churn):
+            cost = "cost" if row.attributable_churn > 0 else "kept"
+            count, low, high = _as_positive(row)
             statement += (
-                f" Over the last {meta['window_days']} days that is {row.attributable_churn:.0f} "
-                f"customers ({row.attributable_churn_low:.0f} to {row.attributable_churn_high:.0f})"
+                f" In the last {meta['window_days']} days it {cost} {count:.0f} customers "
+                f"({low:.0f} to {high:.0f})"
             )
             if np.isfinite(row.value_at_risk):
-                statement += f" and {row.value_at_risk:,.0f}{money} a month"
+                statement += f", worth {abs(row.value_at_risk):,.0f}{money} a month"
             statement += "."
         found.append(
             Finding(
@@ -95,6 +114,18 @@ def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
                 "customers",
                 int(row.exposed_customers),
                 row.verdict,
+            )
+        )
+    if followers := meta["followers"]:
+        one = len(followers) == 1
+        found.append(
+            Finding(
+                "drivers.followers",
+                notebook,
+                f"Contacts at {_listed(followers)} rise when customers have decided to leave. "
+                f"{'It follows' if one else 'They follow'} the decision and "
+                f"{'is' if one else 'are'} not called {'a driver' if one else 'drivers'}.",
+                verdict="reverse causation suspected",
             )
         )
     suspects = table[
