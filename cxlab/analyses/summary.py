@@ -18,9 +18,8 @@ from cxlab.results import Finding, Findings, Result
 __all__ = ["findings", "run"]
 
 _COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
-_LEADING = ("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high",
-            "attributable_churn", "attributable_churn_low", "attributable_churn_high",
-            "value_at_risk", "verdict")  # fmt: skip
+_LEADING = ("rank", "touchpoint", "hazard_ratio", "conf_low", "conf_high",
+            "attributable_churn", "value_at_risk", "verdict")  # fmt: skip
 
 
 def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:

@@ -172,6 +172,9 @@ def show_result(data: Mapping[str, Any]) -> str:
         As :meth:`cxlab.results.Result.to_dict` gave it.
     """
     names, rows = data["table"]["columns"], data["table"]["rows"]
+    # A column that is empty throughout is in the file, and of no use on the page.
+    used = [k for k in range(len(names)) if not rows or any(row[k] is not None for row in rows)]
+    names, rows = [names[k] for k in used], [[row[k] for k in used] for row in rows]
     columns = [_column(name, [row[k] for row in rows]) for k, name in enumerate(names)]
     if names[:1] == ["rank"]:
         columns[0]["css"] += " rank key"

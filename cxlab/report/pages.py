@@ -49,7 +49,7 @@ _H1 = re.compile(r"\A\s*#[ \t]+(?P<text>.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _GROUPS = (
     ("What drives customers away", ("driver",)),
     ("What keeps customers", ("protective",)),
-    ("Suspected, not shown", ("reverse causation suspected", "not separable")),
+    ("Not called drivers", ("reverse causation suspected", "not separable")),
     ("Also found", ("information",)),
     ("Where the data do not tell", ("no evidence", "too little data")),
 )
