@@ -231,6 +231,11 @@ def describe_run(
                 "status": outcomes[name].status,
                 "seconds": round(outcomes[name].seconds, 1),
                 "reason": outcomes[name].reason,
+                "error": (
+                    outcomes[name].reason
+                    if outcomes[name].status in ("failed", "timed out")
+                    else None
+                ),
                 "parameters": plan.settings(name),
             }
             for name, entry in plan.registry.notebooks.items()

@@ -135,6 +135,9 @@ def test_each_way_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     )
     run = render(spec, load=load_toy, out=out)
     told = {n: (m["status"], m["reason"]) for n, m in run.manifest["notebooks"].items()}
+    for made in run.manifest["notebooks"].values():
+        bad = made["status"] in ("failed", "timed out")
+        assert made["error"] == (made["reason"] if bad else None)
     assert run.status == run.manifest["status"] == "failed"
     assert json.loads((run.path / "manifest.json").read_text())["status"] == "failed"
     assert link(out) == "an-older-run"
