@@ -175,6 +175,7 @@ class Dataset:
             frame = frame.with_columns(ended_at=nw.lit(None, dtype=nw.Datetime()))
         if isinstance(self.settings.churn, Inactivity):
             frame = self._silence(frame, self.settings.churn.inactivity.days)
+            frame = _hide(frame, ("ended_at", "silent_since"), end, "ended_at", "silent_since")
         frame = _hide(frame, ("ended_at",), end, "ended_at")
         frame = _hide(frame, columns, end, "cancelled_at")
         if "end_reason" in columns:
@@ -185,7 +186,11 @@ class Dataset:
         return frame
 
     def _silence(self, frame: Frame, days: int) -> Frame:
-        """Date the end of a customer without one to ``days`` after the last contact."""
+        """Date the end of a customer without one to ``days`` after the last contact.
+
+        ``silent_since`` tells when that contact was; where the days are not over by
+        ``as_of``, the customer has not ended and it says nothing.
+        """
         self.require("interactions")
         last = (
             self.table("interactions")
@@ -197,7 +202,10 @@ class Dataset:
         seen = nw.when(nw.col("cx_last") > nw.col("started_at")).then(nw.col("cx_last"))
         silent = seen.otherwise(nw.col("started_at")).dt.offset_by(f"{days}d")
         ended = nw.when(nw.col("ended_at").is_null()).then(silent).otherwise(nw.col("ended_at"))
-        return frame.with_columns(ended_at=ended).select(*columns)
+        since = nw.when(nw.col("ended_at").is_null()).then(seen.otherwise(nw.col("started_at")))
+        return frame.with_columns(ended_at=ended, silent_since=since).select(
+            *columns, "silent_since"
+        )
 
 
 def _hide(frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *along: str) -> Frame:

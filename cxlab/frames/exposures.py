@@ -188,7 +188,7 @@ def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str]]:
         limit = rules.wait_over_seconds
         late = nw.col("response_seconds") > limit
         found.append(nw.when(late).then(nw.col("at") + limit / 86_400))
-        texts.append(f"its wait was over {limit:g} seconds")
+        texts.append(f"its wait is known and was over {limit:g} seconds")
     if rules.unresolved_after_days is not None and "resolved_at" in there:
         limit = rules.unresolved_after_days
         solved = days_since_epoch(nw.col("resolved_at"))
@@ -277,10 +277,12 @@ def measure(
 
 def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
     seen = nw.col("seen_until")
+    # A contact is of one class at a time: once known to be bad it is no other.
+    bad = (nw.col("bad_from") < seen).fill_null(False)
     member = {
-        "bad": lambda: nw.col("bad_from") < seen,
-        "good": lambda: nw.col("good_from") < seen,
-        "unknown": lambda: nw.col("unknown_until") >= seen,
+        "bad": lambda: bad,
+        "good": lambda: (nw.col("good_from") < seen) & ~bad,
+        "unknown": lambda: (nw.col("unknown_until") >= seen) & ~bad,
     }
     sums = {}
     for kernel, kind in wanted:
@@ -291,22 +293,24 @@ def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
     return sums
 
 
-def contact_counts(known: Contacts, customers: Frame) -> pd.DataFrame:
+def contact_counts(known: Contacts, followed: Frame) -> pd.DataFrame:
     """Count contacts and customers at each touchpoint, by class.
 
     Parameters
     ----------
     known : Contacts
         The contacts.
-    customers : LazyFrame
-        The customers that count, by ``customer_id``.
+    followed : LazyFrame
+        The customers that count: ``customer_id`` and ``until`` (days); contacts from then on
+        are not counted.
 
     Returns
     -------
     pandas.DataFrame
         ``touchpoint, class, exposures, customers``, in order.
     """
-    frame = known.frame.join(customers.select("customer_id").unique(), on="customer_id", how="semi")
+    frame = known.frame.join(followed, on="customer_id", how="inner")
+    frame = frame.filter(nw.col("at") < nw.col("until"))
     tables = []
     member = {
         "contact": ~nw.col("at").is_null(),

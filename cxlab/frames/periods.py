@@ -15,6 +15,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 
@@ -45,7 +46,8 @@ class RiskSet:
         One row a spell, ordered by customer and start: ``customer_id``, ``started`` (days),
         ``first`` and ``last`` (the periods at risk, both included), ``event`` (whether it
         ended in voluntary churn in ``last``), ``competing`` (whether it ended otherwise),
-        ``event_at`` (days; NaN without an event), maybe ``renewal_days``, ``monthly_value``
+        ``event_at`` (days; NaN without an event), ``renews_once`` (whether it may
+        end at a single renewal only), maybe ``renewal_days``, ``monthly_value``
         and the attributes, each under the name :func:`attribute` gives it.
     end : float
         The first instant not seen, in days.
@@ -72,6 +74,11 @@ class RiskSet:
             return len(self.renewals)
         return int((self.spells["last"] - self.spells["first"] + 1).sum())
 
+    @property
+    def begin(self) -> float:
+        """The instant the first period at risk starts, in days."""
+        return float(self.start_of(self.spells["first"].to_numpy()).min())
+
     def start_of(self, period: np.ndarray) -> np.ndarray:
         """Give the instant a period starts at, in days."""
         return np.asarray(self.end + period * self.period_days, dtype=float)
@@ -93,15 +100,20 @@ class RiskSet:
         return spell, self.spells["first"].to_numpy()[spell] + index - (ends - lengths)[spell]
 
 
-def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
+def risk_set(dataset: Dataset, period_days: int = 1, washout_days: float = 3.0) -> RiskSet:
     """Cut the customers' spells into person-periods.
 
     A spell is at risk from its start, or from the feed's first day where it started earlier
     (left truncation), to the period of its end. The event is voluntary churn, dated by
     ``cancelled_at`` where given, else by ``ended_at``; any other end is a competing event and
     censors (cause-specific hazard). Where ``renews_at`` or ``renewal_days`` is given, only
-    the periods of renewals are at risk, for a customer who has one; a decision taken between
-    two renewals belongs to the next one.
+    the periods of renewals are at risk, for a customer who has one; an end between two
+    renewals belongs to the next one. Where notice dates the events, leaving is decided on any
+    day, and all periods are at risk whatever the renewals.
+
+    Where churn is silence, its event is dated just after the last contact, beyond the
+    washout, and everyone is followed to ``as_of`` less the days of silence alone: after that
+    nobody can be known to have fallen silent.
 
     Parameters
     ----------
@@ -109,6 +121,8 @@ def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
         In the spell form.
     period_days : int
         Length of a period in days.
+    washout_days : float
+        Contacts this recent before a period will be left out.
 
     Raises
     ------
@@ -119,13 +133,18 @@ def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
         raise AnalysisError(f"{dataset.path}: table customers has no started_at: a snapshot")
     spells = _read_spells(dataset)
     end = (dataset.end - EPOCH) / dt.timedelta(days=1)
+    if isinstance(dataset.settings.churn, Inactivity):
+        end -= dataset.settings.churn.inactivity.days
+        silent = spells["silent_since"] + washout_days + 1.0
+        spells["over"] = silent.fillna(spells["over"]).where(lambda over: over < end)
+        spells = spells[spells["started"] < end].drop(columns="silent_since")
     entry = np.maximum(spells["started"], _feed_start(dataset))
 
     def period(time: Any) -> Any:
         return np.floor((time - end) / period_days)
 
     over = spells["over"]
-    spells["first"] = period(entry)
+    spells["first"] = period(entry.loc[spells.index])
     spells["last"] = period(over.fillna(end - 1e-9))
     spells["event"] = over.notna() & spells["voluntary"]
     spells["competing"] = over.notna() & ~spells["voluntary"]
@@ -139,7 +158,11 @@ def risk_set(dataset: Dataset, period_days: int = 1) -> RiskSet:
             f"and {dataset.as_of}"
         )
     renewals = _renewals(spells, end, period_days)
-    spells = spells.drop(columns=[c for c in ("renews",) if c in spells])
+    bound = spells["renewal_days"].notna() if "renewal_days" in spells else False
+    spells["renews_once"] = (spells["renews"].notna() if "renews" in spells else False) & ~(
+        pd.Series(bound, index=spells.index)
+    )
+    spells = spells.drop(columns=[c for c in ("renews", "noticed") if c in spells])
     return RiskSet(spells, end, period_days, renewals)
 
 
@@ -150,6 +173,8 @@ def _read_spells(dataset: Dataset) -> pd.DataFrame:
     columns.append(days_since_epoch(nw.col("ended_at")).alias("ended"))
     if "cancelled_at" in there:
         columns.append(days_since_epoch(nw.col("cancelled_at")).alias("cancelled"))
+    if isinstance(dataset.settings.churn, Inactivity):
+        columns.append(days_since_epoch(nw.col("silent_since")).alias("silent_since"))
     if "renews_at" in there:
         columns.append(days_since_epoch(nw.col("renews_at")).alias("renews"))
     plain = ("end_reason", "renewal_days", "monthly_value")
@@ -161,6 +186,8 @@ def _read_spells(dataset: Dataset) -> pd.DataFrame:
     reason = data["end_reason"] if "end_reason" in data else pd.Series(None, index=data.index)
     data["voluntary"] = reason.isna() | (reason.astype("string").str.lower() == "voluntary")
     data["voluntary"] = data["voluntary"].fillna(True).astype(bool)
+    noticed = data["cancelled"].notna() if "cancelled" in data else False
+    data["noticed"] = noticed & data["voluntary"]
     return data.drop(columns=[c for c in ("ended", "cancelled", "end_reason") if c in data])
 
 
@@ -183,11 +210,13 @@ def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFram
     """List the periods at risk, renewals where there are any; move events to their renewal."""
     if "renewal_days" not in spells and "renews" not in spells:
         return None
+    if spells["noticed"].any():
+        return None
     rows: list[tuple[int, int]] = []
     for i, spell in enumerate(spells.itertuples()):
         step = getattr(spell, "renewal_days", np.nan)
         fixed = getattr(spell, "renews", np.nan)
-        stop = spell.event_at if spell.event else end + spell.last * period_days
+        stop = end + spell.last * period_days
         if step == step:
             # The first renewal not yet over when the spell's last period began.
             count = max(int(np.ceil((stop - spell.started) / step - 1e-9)), 1)
@@ -199,8 +228,11 @@ def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFram
             continue
         periods = np.floor((due - end) / period_days).astype(int)
         if spell.event:
-            chosen = periods[periods >= spell.first]
-            chosen = chosen if len(chosen) else periods[-1:]
+            # Left between two renewals: the next one counts, or the day itself where the feed
+            # does not reach it.
+            chosen = periods[(periods >= spell.first) & (periods < 0)]
+            if not len(chosen) or chosen[-1] < spell.last:
+                chosen = np.append(chosen, spell.last)
         else:
             chosen = periods[(periods >= spell.first) & (periods <= spell.last)]
         rows += [(i, int(p)) for p in chosen]

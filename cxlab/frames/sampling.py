@@ -31,8 +31,8 @@ class Sample:
     rows : pandas.DataFrame
         One a row: ``spell``, ``customer_id``, ``event`` (0 or 1), ``cut`` (contacts from this
         instant on are not seen), ``mid`` (the instant exposures age to), ``tenure`` (days
-        since the start, at ``mid``), ``start`` (of the period), ``seen`` (days at risk within
-        the feed so far); times in days.
+        since the start, at ``mid``), ``start`` (of the period), ``seen`` (days since the
+        customer's first period at risk); times in days.
     offset : float
         What the rows' linear predictor exceeds the log hazard per period by:
         log(person-periods / base rows), 0 where all rows are there.
@@ -121,6 +121,7 @@ def event_rows(risk: RiskSet, chosen: np.ndarray) -> pd.DataFrame:
 
 def _rows(risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarray) -> pd.DataFrame:
     spells = risk.spells
+    known_since = risk.start_of(spells.groupby("customer_id")["first"].transform("min").to_numpy())
     start = risk.start_of(period)
     half = risk.period_days / 2
     cut = start.copy()
@@ -137,6 +138,6 @@ def _rows(risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarra
             "mid": cut + half,
             "tenure": np.maximum(start + half - spells["started"].to_numpy()[spell], 0.0),
             "start": start,
-            "seen": start + half - risk.start_of(spells["first"].to_numpy()[spell]),
+            "seen": start + half - known_since[spell],
         }
     )

@@ -169,23 +169,24 @@ def follows_decision(rows: Rows, recent: np.ndarray, older: np.ndarray) -> np.nd
     count = recent.shape[1]
     both = np.hstack([np.minimum(recent, 1.0), np.minimum(older, 1.0)])
     usable = _exposed_enough(both, rows.event)
-    usable[:count] &= usable[count:]
-    usable[count:] = usable[:count]
+    # A page that nobody survives has no older visits to compare with: there, none count.
+    usable[count:] &= usable[:count]
     found = np.zeros(count, dtype=bool)
     if not usable.any():
         return found
     fitted = rows.fit(both[:, usable])
-    places = np.flatnonzero(usable[:count])
-    k = len(places)
-    coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
-    now, before = coef[:k], coef[k:]
+    coef = np.zeros(2 * count)
+    coef[usable] = np.nan_to_num(fitted.exposure_coef)
+    covariance = np.zeros((2 * count, 2 * count))
+    covariance[np.ix_(usable, usable)] = np.nan_to_num(fitted.exposure_covariance)
+    now, before = coef[:count], coef[count:]
     spread = np.diag(covariance)
-    joint = np.diag(covariance[:k, k:])
+    joint = np.diag(covariance[:count, count:])
     with np.errstate(invalid="ignore", divide="ignore"):
-        z_now = now / np.sqrt(spread[:k])
-        z_drop = (now - before) / np.sqrt(spread[:k] + spread[k:] - 2 * joint)
-    found[places] = (z_now > _RECENT_Z) & (before < _OLD_SHARE * now) & (z_drop > _DROP_Z)
-    return found
+        z_now = now / np.sqrt(spread[:count])
+        z_drop = (now - before) / np.sqrt(spread[:count] + spread[count:] - 2 * joint)
+        found = (z_now > _RECENT_Z) & (before < _OLD_SHARE * now) & (z_drop > _DROP_Z)
+    return np.asarray(found & usable[:count])
 
 
 def _exposed_enough(columns: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -398,8 +399,14 @@ class AgeSplit:
     drop_z: dict[tuple[str, int], float]
     pooled: tuple[float, float, float]
 
+    def untested(self, place: tuple[str, int]) -> bool:
+        """Tell whether there are no older contacts to check a contrast against."""
+        return not (np.isfinite(self.old[place][0]) and self.old[place][1] > 0)
+
     def recent_only(self, place: tuple[str, int]) -> bool:
         """Tell whether a contrast is of recent contacts alone (METHOD 7)."""
+        if self.untested(place):
+            return True
         now, before = self.recent[place][0], self.old[place][0]
         sign = np.sign(now)
         z_old = sign * before / self.old[place][1]
@@ -411,7 +418,10 @@ class AgeSplit:
     def pooled_recent_only(self) -> bool:
         """Tell whether the would-be drivers together fade as reverse causation does."""
         now, before, z_old = self.pooled
-        return bool(np.isfinite(now) and (before < 0.5 * now or z_old < 1.645))
+        if not np.isfinite(before):
+            return False
+        # Without recent contacts there is no reverse causation to fear.
+        return bool((np.isfinite(now) and before < 0.5 * now) or z_old < 1.645)
 
 
 def split_by_age(
@@ -460,7 +470,7 @@ def _pooled(
     rows: Rows, model: Contrasts, recent: Sums, old: Sums, suspects: Sequence[tuple[str, int]]
 ) -> tuple[float, float, float]:
     """Scale the suspects' estimates by one factor when recent and one when old."""
-    drivers = [p for p in suspects if model.coef[p] > 0]
+    drivers = [p for p in suspects if model.coef[p] > 0 and old[p[0]][:, p[1]].any()]
     if not drivers:
         return (np.nan, np.nan, np.nan)
     contacts = sorted({("all", k) for _, k in drivers})

@@ -21,14 +21,14 @@ class ChurnWindow:
         What the decayed exposures add to it.
     left : ndarray of int, shape (m,)
         Periods from the churn to the window's end in which leaving was possible.
-    half_life : float
-        In periods.
+    half_life : float or ndarray, shape (m,)
+        In the time from one such period to the next.
     """
 
     eta: np.ndarray
     exposure_part: np.ndarray
     left: np.ndarray
-    half_life: float
+    half_life: float | np.ndarray
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ class Evidence:
         Whether its contacts rise only just before customers leave.
     recent_only : bool
         Whether its contrast is of recent contacts alone.
+    untested : bool
+        Whether it has no older contacts to be checked against.
+    by_definition : bool
+        Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
         Whether that holds for the would-be drivers together.
     alpha : float
@@ -54,6 +58,8 @@ class Evidence:
     exit_stage: bool = False
     follows_decision: bool = False
     recent_only: bool = False
+    untested: bool = False
+    by_definition: bool = False
     pooled_recent_only: bool = False
     alpha: float = 0.05
 
@@ -89,6 +95,11 @@ def judge(e: Evidence) -> tuple[str, str]:
         return (
             "no evidence",
             f"The hazard after a {what} contact cannot be told from an ordinary one's.",
+        )
+    if e.untested:
+        return (
+            "reverse causation suspected",
+            "There are no contacts older than 14 days to check it against.",
         )
     if e.recent_only:
         return (
@@ -128,6 +139,8 @@ def _thin(e: Evidence) -> tuple[str, str] | None:
 
 
 def _judge_contact(e: Evidence) -> tuple[str, str]:
+    if e.by_definition:
+        return "not separable", "Churn is silence here: contacts tell of it by definition."
     if e.exit_stage or e.follows_decision:
         return (
             "reverse causation suspected",

@@ -150,6 +150,27 @@ def test_scores_decide_where_there_is_no_outcome(make: Make) -> None:
     assert counts == {"all": [4, 4], "bad": [1, 1], "good": [1, 1], "unknown": [2, 1]}
 
 
+def test_a_contact_is_of_one_class_at_a_time(make: Make) -> None:
+    dataset = make(
+        "bad: {wait_over_seconds: 60}",
+        customers=CUSTOMERS,
+        interactions="""interaction_id,customer_id,occurred_at,touchpoint,response_seconds
+        1,a,2025-01-10,call,5
+        2,a,2025-01-11,call,500
+        3,a,2025-01-12,call,""",
+        feedback="""customer_id,interaction_id,metric,score,responded_at
+        a,1,csat,5,2025-01-11
+        a,1,nps,2,2025-01-13
+        a,2,csat,5,2025-01-12""",
+    )
+    rows = _rows(("a", "2025-01-12"), ("a", "2025-02-01"))
+    found = measure(dataset, contacts(dataset), rows, {"n": Kernel()}, 0)
+    counts = {c: found["n", c][:, 0].tolist() for c in ("all", "bad", "good", "unknown")}
+    # The first is good until its worse answer comes; the second waited too long, whatever
+    # its score; the third, whose wait is not known, is judged by nobody.
+    assert counts == {"all": [2, 3], "bad": [1, 2], "good": [1, 0], "unknown": [0, 1]}
+
+
 def test_outcome_and_score_are_never_mixed(make: Make) -> None:
     dataset = make(
         customers=CUSTOMERS,
@@ -176,13 +197,14 @@ def test_nothing_tells_bad_contacts(make: Make) -> None:
 
 def test_counts_are_of_the_customers_at_risk(make: Make) -> None:
     dataset = make(customers=CUSTOMERS, interactions=CONTACTS)
-    only = dataset.attach(pd.DataFrame({"customer_id": ["a", "a"]}))
+    until = _day("2025-01-25")
+    only = dataset.attach(pd.DataFrame({"customer_id": ["a"], "until": [until]}))
     table = contact_counts(contacts(dataset), only)
     found = {
         (r["touchpoint"], r["class"]): (r["exposures"], r["customers"]) for _, r in table.iterrows()
     }
     assert found == {
         ("app", "contact"): (1, 1),
-        ("call", "bad"): (3, 1),
-        ("call", "contact"): (4, 1),
+        ("call", "bad"): (2, 1),
+        ("call", "contact"): (3, 1),
     }

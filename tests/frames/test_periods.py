@@ -109,20 +109,59 @@ def test_where_contracts_renew_only_renewals_are_at_risk(make: Make) -> None:
     risk = risk_set(
         make(
             FEED,
-            customers="""customer_id,started_at,ended_at,cancelled_at,renewal_days
-            stays,2025-01-01,,,30
-            leaves,2025-01-01,2025-03-02,2025-02-10,30
-            other,2025-03-15,,,30""",
+            customers="""customer_id,started_at,ended_at,renewal_days
+            on-the-day,2025-01-01,2025-03-02T17:00:00Z,30
+            between,2025-01-01,2025-02-10,30
+            past-the-feed,2025-01-01,2025-03-25,80
+            stays,2025-01-01,,30""",
         )
     )
     assert risk.renewals is not None
     days = risk.start_of(risk.renewals["period"].to_numpy()) - 20089
-    found = list(zip(risk.renewals["spell"], days, strict=True))
-    # 30 and 60 days on; the decision of February 10 belongs to the renewal of March 2.
-    assert found == [(0, 30), (0, 60), (2, 30), (2, 60)] or found == [
-        (0, 30), (0, 60), (1, 30), (1, 60),
+    names = risk.spells["customer_id"].to_numpy()[risk.renewals["spell"]]
+    found = sorted(zip(names, days, strict=True))
+    # Renewals are 30 and 60 days on. An end between two belongs to the next; where the feed
+    # does not reach that, to its own day.
+    assert found == [
+        ("between", 30), ("between", 60),
+        ("on-the-day", 30), ("on-the-day", 60),
+        ("past-the-feed", 80), ("past-the-feed", 83),
+        ("stays", 30), ("stays", 60),
     ]  # fmt: skip
-    assert risk.person_periods == 4
+    last = risk.start_of(risk.spells["last"].to_numpy()) - 20089
+    assert dict(zip(risk.spells["customer_id"], last, strict=True))["between"] == 60
+
+
+def test_notice_may_be_given_on_any_day_whatever_the_renewals(make: Make) -> None:
+    risk = risk_set(
+        make(
+            FEED,
+            customers="""customer_id,started_at,ended_at,cancelled_at,renewal_days
+            stays,2025-01-01,,,30
+            leaves,2025-01-01,2025-03-02,2025-02-10,30""",
+        )
+    )
+    assert risk.renewals is None
+    assert risk.person_periods == 90 + 41
+
+
+def test_silence_is_dated_just_after_the_last_contact(make: Make) -> None:
+    dataset = make(
+        "observed_from: 2025-01-01\nobserved_until: 2025-03-31\nchurn: {inactivity: {days: 30}}",
+        customers="customer_id,started_at\nsilent,2025-01-01\nlate,2025-01-01\nalive,2025-01-01",
+        interactions="""customer_id,occurred_at,touchpoint
+        silent,2025-01-20T12:00:00Z,call
+        late,2025-02-27T12:00:00Z,call
+        alive,2025-03-25,call""",
+    )
+    risk = risk_set(dataset, washout_days=3)
+    spells = risk.spells.set_index("customer_id")
+    last = dict(zip(spells.index, risk.start_of(spells["last"].to_numpy()) - 20089, strict=True))
+    # Everyone is followed to March 1, 30 days before the end: silence since then is not known
+    # of. A contact on January 20 is followed by an event four days on, beyond the washout;
+    # February 27 is silent by the end, but four days on is past March 1.
+    assert last == {"alive": 59, "late": 59, "silent": 23}
+    assert spells["event"].to_dict() == {"alive": False, "late": False, "silent": True}
 
 
 def test_nobody_left_of_their_own_will_is_refused(make: Make) -> None:

@@ -108,6 +108,27 @@ def test_a_touchpoint_visited_on_the_way_out_follows_the_decision() -> None:
     assert follows_decision(rows, recent, older).tolist() == [False, False, False, True]
 
 
+def test_a_page_nobody_survives_follows_the_decision_too() -> None:
+    generator = np.random.default_rng(17)
+    rows, ages, bad = _world(17)
+    visits = np.where(rows.event == 1, generator.random(len(rows.event)) < 0.7, 0.0)
+    visits[:8] = 1.0
+    recent = np.column_stack([_sums(ages, bad, 28.0, high=14)["all"], visits])
+    older = np.column_stack([_sums(ages, bad, 28.0, low=14)["all"], np.zeros(len(visits))])
+    assert follows_decision(rows, recent, older).tolist() == [False, False, False, True]
+
+
+def test_a_contrast_without_older_contacts_is_not_believed() -> None:
+    rows, ages, bad = _world(18)
+    young = [a if k != 1 else np.minimum(a, 13.0) for k, a in enumerate(ages)]
+    sums = _sums(young, bad, 28.0)
+    model = fit_contrasts(rows, sums, choose_places(sums, rows.event, np.ones(3, bool)))
+    recent, old = _sums(young, bad, 28.0, high=14), _sums(young, bad, 28.0, low=14)
+    split = split_by_age(rows, model, recent, old, [("bad", 1)])
+    assert split.untested(("bad", 1))
+    assert split.recent_only(("bad", 1))
+
+
 def test_too_few_events_leave_columns_out() -> None:
     rows, ages, bad = _world(15)
     few = np.zeros(len(rows.event), int)

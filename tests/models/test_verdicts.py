@@ -19,6 +19,8 @@ CLEAR = Evidence(kind="bad", customers=500, modelled=True, coef=1.0, se=0.2, q=0
         ({"exit_stage": True}, "reverse causation suspected"),
         ({"exit_stage": True, "q": 0.2}, "no evidence"),
         ({"recent_only": True}, "reverse causation suspected"),
+        ({"untested": True, "recent_only": True}, "reverse causation suspected"),
+        ({"kind": "contact", "by_definition": True}, "not separable"),
         ({"pooled_recent_only": True}, "reverse causation suspected"),
         ({"pooled_recent_only": True, "coef": -1.0}, "protective"),
         ({"customers": 9}, "too little data"),

@@ -59,12 +59,13 @@ def _run(dataset: Dataset, settings: Options) -> Result:
     splits = figures.age_splits(study, model, table)
     table = figures.judged(study, model, table, splits)
     table = figures.finished(figures.attributed(study, model, table))
+    meta = parts.meta(study, model)
     return Result(
         name="churn_drivers",
         table=table,
         checks=parts.checks(study, model, table),
-        meta=parts.meta(study, model),
-        sentence=sentence(table, settings.window_days),
+        meta=meta,
+        sentence=sentence(table, meta["window_days"]),
         parts={
             "worth": parts.worth(table, dataset.settings.currency),
             "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),

@@ -17,6 +17,8 @@ __all__ = ["run"]
 _ALPHA = 0.05
 _MOST_LEVELS = 30
 _LEAST_EVENTS = 5
+# A number missing for more than this share would cost too many rows.
+_MOST_MISSING = 0.2
 # Log hazard ratio of one standard deviation beyond which a term tells who left by itself,
 # and the standard error beyond which it tells nothing.
 _LARGEST, _WIDEST_SE = 4.0, 0.75
@@ -95,7 +97,9 @@ def _terms(data: pd.DataFrame, kinds: dict[str, str]) -> tuple[pd.DataFrame, lis
     left_out = []
     for name, kind in kinds.items():
         values = data[name]
-        if values.nunique() < 2:
+        if kind == "number" and values.isna().mean() > _MOST_MISSING:
+            left_out.append(f"{name} is missing for {values.isna().mean():.0%}")
+        elif values.nunique() < 2:
             left_out.append(f"{name} does not vary")
         elif kind == "number":
             columns[name] = values.astype(float)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.churn_drivers.study import Model, Place, Study
+from cxlab.data.contract import Inactivity
 from cxlab.frames.exposures import Kernel, contact_counts
 from cxlab.frames.periods import RiskSet
 from cxlab.frames.sampling import event_rows
@@ -35,8 +36,8 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
         What was measured and fitted.
     """
     names = study.known.touchpoints
-    at_risk = study.dataset.attach(study.risk.spells[["customer_id"]])
-    counts = contact_counts(study.known, at_risk)
+    followed = study.dataset.attach(_followed_until(study.risk))
+    counts = contact_counts(study.known, followed)
     counts = counts.set_index(["touchpoint", "class"])
     valences = [v for v in ("bad", "good") if v in study.classes] + ["contact"]
     rows = []
@@ -44,7 +45,10 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
         places = [("all" if valence == "contact" else valence, k) for k in range(len(names))]
         coef, se = (np.array(a) for a in zip(*[_estimate(model, p) for p in places], strict=True))
         p_value = intervals.wald_p(coef, se)
-        q_value = intervals.benjamini_hochberg(p_value)
+        q_value = np.full(len(places), np.nan)
+        # What follows the decision is no driver whatever its p: it must not ease the others'.
+        for family in (model.separated, ~model.separated):
+            q_value[family] = intervals.benjamini_hochberg(p_value[family])
         for place, b, s, p, q in zip(places, coef, se, p_value, q_value, strict=True):
             key = (names[place[1]], valence)
             met = counts.loc[key] if key in counts.index else {"exposures": 0, "customers": 0}
@@ -62,6 +66,14 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _followed_until(risk: RiskSet) -> pd.DataFrame:
+    """Give each customer at risk and when the last of its spells was over, in days."""
+    spells = risk.spells
+    ended = risk.start_of(spells["last"].to_numpy() + 1)
+    until = spells["event_at"].fillna(pd.Series(ended, index=spells.index))
+    return until.groupby(spells["customer_id"]).max().rename("until").reset_index()
 
 
 def _estimate(model: Model, place: Place) -> tuple[float, float]:
@@ -100,6 +112,8 @@ def judged(
             recent_only=split is not None
             and row.place in split.recent
             and split.recent_only(row.place),
+            untested=split is not None and row.place in split.recent and split.untested(row.place),
+            by_definition=isinstance(study.dataset.settings.churn, Inactivity),
             pooled_recent_only=main is not None and main.pooled_recent_only,
             alpha=_ALPHA,
         )
@@ -145,8 +159,8 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
         Of :func:`judged`.
     """
     spells, options = study.risk.spells, study.options
-    start = study.risk.end - options.window_days
-    inside = spells["event"] & (spells["event_at"] >= start) & (spells["started"] < start)
+    start = study.window_start
+    inside = spells["event"] & (spells["event_at"] >= start)
     inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
     chosen = np.flatnonzero(inside.to_numpy())
     rows = event_rows(study.risk, chosen)
@@ -155,7 +169,8 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
     measured = study.measure({"decay": Kernel(h), "slope": Kernel(h, slope=True)}, rows, 0.0)
     cases = study.sample.rows.loc[study.sample.rows["event"] == 1, "spell"]
     position = pd.Series(cases.index, index=cases.to_numpy()).loc[chosen].to_numpy()
-    value = spells["monthly_value"].to_numpy(float) if "monthly_value" in spells else None
+    value = _value(spells.iloc[chosen])
+    left, step = _periods_left(study.risk, chosen)
     figures: list[dict[str, float]] = []
     for row in table.itertuples():
         fitted = model.of(row.place)
@@ -167,8 +182,8 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
         window = effects.ChurnWindow(
             eta=fitted.eta[position] - fitted.exposure_part[position] + part,
             exposure_part=part,
-            left=_periods_left(study.risk, chosen),
-            half_life=h / options.period_days,
+            left=left,
+            half_life=h / (options.period_days * step),
         )
         joint = fitted.slope_covariance[row.place]
         covariance = np.array([[row.se**2, joint], [joint, fitted.slope_variance]])
@@ -179,7 +194,7 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
             measured["decay", kind][:, k],
             measured["slope", kind][:, k],
             covariance,
-            value[chosen] if value is not None else np.zeros(len(chosen)),
+            np.zeros(len(chosen)) if value is None else value,
         )
         figures.append(_figures(found, len(chosen), value is not None))
     names = [c for c in COLUMNS if c.startswith(("attributable", "value"))]
@@ -191,14 +206,25 @@ def _exposure_part(fitted: contrast.Contrasts, sums: dict[str, np.ndarray]) -> n
     return np.asarray(np.sum(parts, axis=0))
 
 
-def _periods_left(risk: RiskSet, chosen: np.ndarray) -> np.ndarray:
+def _value(churners: pd.DataFrame) -> np.ndarray | None:
+    """Give churners' monthly value; who has none given counts as the others' mean."""
+    if "monthly_value" not in churners or churners["monthly_value"].isna().all():
+        return None
+    value = churners["monthly_value"]
+    return value.fillna(value.mean()).to_numpy(float)
+
+
+def _periods_left(risk: RiskSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the occasions to leave between each churn and the end, and periods between them."""
     left = np.maximum(-1 - risk.spells["last"].to_numpy()[chosen], 0)
-    if risk.renewals is None:
-        return np.asarray(left)
-    if "renewal_days" not in risk.spells:
-        return np.zeros_like(left)
-    step = risk.spells["renewal_days"].to_numpy()[chosen]
-    return np.asarray(np.nan_to_num(left * risk.period_days // step).astype(int))
+    step = np.ones(len(left))
+    if risk.renewals is not None and "renewal_days" in risk.spells:
+        days = risk.spells["renewal_days"].to_numpy(float)[chosen]
+        step = np.where(np.isnan(days), 1.0, days / risk.period_days)
+    if risk.renewals is not None:
+        once = risk.spells["renews_once"].to_numpy()[chosen]
+        left = np.where(once, 0, left)
+    return (left // step).astype(int), step
 
 
 def _figures(found: effects.Attributable, churns: int, valued: bool) -> dict[str, float]:
@@ -235,8 +261,9 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     order = pd.DataFrame(
         {
             "verdict": table["verdict"].map(verdicts.VERDICTS.index),
-            "valence": table["valence"].map(["bad", "good", "contact"].index),
-            "churn": -table["attributable_churn"].fillna(-np.inf),
+            "contact": table["valence"] == "contact",
+            "churn": -table["attributable_churn"].abs().fillna(0.0),
+            "valence": table["valence"],
             "p": table["p_value"],
             "touchpoint": table["touchpoint"],
         }

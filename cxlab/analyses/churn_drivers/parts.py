@@ -21,6 +21,7 @@ __all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "wor
 _AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
 _MOST_DRAWN = 5
 _STALE_DAYS = 7
+_LARGEST = 10.0
 
 
 def by_age(
@@ -155,6 +156,7 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
             events / used >= 10,
             f"{events:,} churns for {used} coefficients ({events / used:.1f} each; 10 are wanted)",
         ),
+        *_data_checks(study, table),
         Check("rows", None, f"{study.sample.text}; link {study.sample.link}"),
         Check(
             "touchpoints that follow the decision to leave",
@@ -190,6 +192,30 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
     return tuple(made)
 
 
+def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
+    """Check what would make figures empty, thin or hard to believe; silent where all is well."""
+    made = []
+    calm = int((study.plain.event == 0).sum())
+    if calm < 5 * study.risk.events:
+        text = f"{study.risk.events:,} churns beside {calm:,} rows in which nobody left"
+        if study.risk.renewals is not None:
+            text += "; renews_at must name past renewals too, or renewal_days be given instead"
+        made.append(Check("rows at risk", False, text))
+    spells = study.risk.spells
+    gone = spells[spells["event"]]
+    if "monthly_value" in gone and (share := float(gone["monthly_value"].isna().mean())):
+        text = f"missing for {share:.0%} of those who left; they count as the others' mean"
+        made.append(Check("monthly_value", share < 0.2, text))
+    large = table[(table["verdict"] == "driver") & (table["hazard_ratio"] > _LARGEST)]
+    if len(large):
+        text = (
+            f"{', '.join(large['touchpoint'])}: more than {_LARGEST:.0f} times the hazard. Does "
+            "the contact turn out badly because the customer has decided to leave?"
+        )
+        made.append(Check("size of effects", False, text))
+    return made
+
+
 def _followers(study: Study, model: Model) -> list[str]:
     """Name the touchpoints whose contacts follow the decision to leave."""
     return [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
@@ -213,8 +239,8 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         What was measured and fitted.
     """
     dataset, options = study.dataset, study.options
-    window_start = dataset.end - dt.timedelta(days=options.window_days)
-    churned = study.risk.spells["event_at"] >= study.risk.end - options.window_days
+    start = study.window_start
+    churned = study.risk.spells["event_at"] >= start
     return {
         "dataset": dataset.name,
         "as_of": dataset.as_of.isoformat(),
@@ -226,8 +252,8 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "churns": study.risk.events,
         "competing": int(study.risk.spells["competing"].sum()),
         "person_periods": study.risk.person_periods,
-        "window_start": window_start.date().isoformat(),
-        "window_days": options.window_days,
+        "window_start": (EPOCH + dt.timedelta(days=start)).date().isoformat(),
+        "window_days": round(study.risk.end - start),
         "window_churns": int(churned.sum()),
         "washout_days": options.washout_days,
         "period_days": options.period_days,

@@ -102,6 +102,11 @@ class Study:
     exits: np.ndarray
 
     @property
+    def window_start(self) -> float:
+        """When the window of attributable churn starts, in days; not before the feed does."""
+        return max(self.risk.end - self.options.window_days, self.risk.begin)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Classes of contacts, all of them together first."""
         return ("all", *self.known.classes)
@@ -161,7 +166,7 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     options : Options
         Settings of the model.
     """
-    risk = risk_set(dataset, options.period_days)
+    risk = risk_set(dataset, options.period_days, options.washout_days)
     sample = draw(risk, options.sample, options.seed)
     known = contacts(dataset)
     adjusted = adjustment(risk, sample.rows, dataset.attributes)
