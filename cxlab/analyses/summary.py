@@ -58,8 +58,9 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     risk = risk_set(dataset)
     now = _window(risk, risk.end - window_days, risk.end)
     before = _window(risk, risk.end - 2 * window_days, risk.end - window_days)
-    rows = _rows(f"last {window_days} days", now)
-    rows += _rows(f"the {window_days} days before", before)
+    currency = dataset.settings.currency
+    rows = _rows(f"last {window_days} days", now, currency)
+    rows += _rows(f"the {window_days} days before", before, currency)
     table = pd.DataFrame(rows, columns=_COLUMNS)
     share, low, high = wilson(now["left"], now["customers"])
     sentence = (
@@ -119,7 +120,7 @@ def _window(risk: RiskSet, start: float, end: float) -> dict[str, Any]:
     }
 
 
-def _rows(when: str, counted: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _rows(when: str, counted: dict[str, Any], currency: str | None) -> list[tuple[Any, ...]]:
     customers = counted["customers"]
     rows: list[tuple[Any, ...]] = []
     for name, count in (
@@ -128,7 +129,8 @@ def _rows(when: str, counted: dict[str, Any]) -> list[tuple[Any, ...]]:
     ):
         rows.append((f"share who {name}, {when}", *wilson(count, customers), np.nan, customers))
     if np.isfinite(counted["value"]):
-        term = f"monthly value of those who left, {when}"
+        unit = f" ({currency})" if currency else ""
+        term = f"monthly value{unit} of those who left, {when}"
         rows.append((term, counted["value"], np.nan, np.nan, np.nan, counted["left"]))
     return rows
 

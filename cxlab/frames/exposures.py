@@ -87,12 +87,15 @@ class Contacts:
         Which of ``"bad"``, ``"good"``, ``"unknown"`` there are besides ``"all"``.
     text : str
         What makes a contact bad, in words.
+    unmet : tuple of str
+        Rules of ``dataset.yml`` that cannot be applied, and why.
     """
 
     frame: Frame
     touchpoints: tuple[str, ...]
     classes: tuple[str, ...]
     text: str
+    unmet: tuple[str, ...] = ()
 
 
 def contacts(dataset: Dataset) -> Contacts:
@@ -131,7 +134,7 @@ def contacts(dataset: Dataset) -> Contacts:
         texts.append("the score given to it is in the bottom box")
     else:
         frame = frame.with_columns(bad_from=never)
-    frame, more = _by_rules(dataset, frame)
+    frame, more, unmet = _by_rules(dataset, frame)
     texts += more
     if more and "bad" not in classes:
         classes = ("bad",)
@@ -141,7 +144,7 @@ def contacts(dataset: Dataset) -> Contacts:
     frame = frame.select(*columns)
     names = frame.select("touchpoint").unique().sort("touchpoint").collect(backend="pandas")
     text = " or ".join(texts) if texts else "nothing tells a bad contact from an ordinary one"
-    return Contacts(frame, tuple(names["touchpoint"].to_list()), classes, text)
+    return Contacts(frame, tuple(names["touchpoint"].to_list()), classes, text, tuple(unmet))
 
 
 def _linked(dataset: Dataset) -> bool:
@@ -179,26 +182,40 @@ def _boxes(name: str, metric: Metric) -> tuple[nw.Expr, nw.Expr]:
     return ends if metric.direction == "higher_is_better" else ends[::-1]
 
 
-def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str]]:
-    """Make contacts bad by the rules of ``dataset.yml``, from when the rule's limit passes."""
+def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str], list[str]]:
+    """Make contacts bad by the rules of ``dataset.yml``, from when the rule's limit passes.
+
+    Gives the frame, what the rules say in words, and which of them cannot be applied.
+    """
     rules, there = dataset.settings.bad, dataset.columns("interactions")
-    texts = []
+    texts, unmet = [], []
     found: list[nw.Expr] = []
-    if rules.wait_over_seconds is not None and "response_seconds" in there:
-        limit = rules.wait_over_seconds
-        late = nw.col("response_seconds") > limit
-        found.append(nw.when(late).then(nw.col("at") + limit / 86_400))
-        texts.append(f"its wait is known and was over {limit:g} seconds")
-    if rules.unresolved_after_days is not None and "resolved_at" in there:
-        limit = rules.unresolved_after_days
-        solved = days_since_epoch(nw.col("resolved_at"))
-        late = solved.is_null() | (solved > nw.col("at") + limit)
-        found.append(nw.when(late).then(nw.col("at") + limit))
-        texts.append(f"it was not resolved after {limit:g} days")
+    if (limit := rules.wait_over_seconds) is not None:
+        if "response_seconds" in there:
+            late = nw.col("response_seconds") > limit
+            found.append(nw.when(late).then(nw.col("at") + limit / 86_400))
+            texts.append(f"its wait is known and was over {limit:g} seconds")
+        else:
+            unmet.append("wait_over_seconds needs the column response_seconds")
+    if (limit := rules.unresolved_after_days) is not None:
+        if "resolved_at" in there:
+            # A touchpoint where nothing is ever resolved has nothing to resolve.
+            resolving = frame.filter(~nw.col("resolved_at").is_null()).select("touchpoint").unique()
+            names = resolving.sort("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
+            solved = days_since_epoch(nw.col("resolved_at"))
+            late = solved.is_null() | (solved > nw.col("at") + limit)
+            late = late & nw.col("touchpoint").is_in(names)
+            found.append(nw.when(late).then(nw.col("at") + limit))
+            texts.append(
+                f"it was not resolved after {limit:g} days (at {len(names)} touchpoints that "
+                "resolve contacts)"
+            )
+        else:
+            unmet.append("unresolved_after_days needs the column resolved_at")
     if found:
         earliest = nw.min_horizontal(nw.col("bad_from"), *found)
         frame = frame.with_columns(bad_from=earliest)
-    return frame, texts
+    return frame, texts, unmet
 
 
 @dataclass(frozen=True)

@@ -210,3 +210,22 @@ def test_a_snapshot_gets_a_cox_model_of_its_attributes(tmp_path: Path) -> None:
     assert table.loc["noise", "verdict"] == "no evidence"
     assert "same" not in table.index
     assert "same" in result.summary()
+
+
+def test_without_outcomes_the_sentence_says_what_is_missing(tmp_path: Path) -> None:
+    simulation = simulate("null", 300, 1)
+    columns = ["outcome", "interaction_id"]
+    simulation.tables["interactions"] = simulation.tables["interactions"].drop(columns=columns)
+    write(simulation, tmp_path)
+    settings = tmp_path / "dataset.yml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text + "bad: {unresolved_after_days: 7}\n", encoding="utf-8")
+    dropped = simulation.tables["interactions"].drop(columns="resolved_at")
+    dropped.to_parquet(tmp_path / "interactions.parquet")
+    result = churn_drivers.run(load(tmp_path), quick=True)
+    assert set(result.table["valence"]) == {"contact"}
+    assert result.sentence.startswith("Nothing tells a failed contact")
+    checks = {c.name: c for c in result.checks}
+    assert checks["bad contact"].passed is False
+    assert "needs the column resolved_at" in checks["bad contact"].text
+    assert "assumed" in checks["half-life"].text

@@ -431,3 +431,10 @@ def test_every_theme_has_words_for_every_tone(theme: str) -> None:
         assert len(written) > 40
         assert not any("{" in text or "  " in text or not text for text in written)
         assert sentence(theme, tone, 1) == sentence(theme, tone, 1)
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "dataset.yml").write_text("name: mine\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="holds files that are no simulation"):
+        write(simulate("plain", 20, 1), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["dataset.yml"]

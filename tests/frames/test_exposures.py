@@ -150,6 +150,24 @@ def test_scores_decide_where_there_is_no_outcome(make: Make) -> None:
     assert counts == {"all": [4, 4], "bad": [1, 1], "good": [1, 1], "unknown": [2, 1]}
 
 
+def test_what_is_never_resolved_is_not_unresolved(make: Make) -> None:
+    dataset = make(
+        "bad: {unresolved_after_days: 7, wait_over_seconds: 60}",
+        customers=CUSTOMERS,
+        interactions="""customer_id,occurred_at,touchpoint,outcome,resolved_at
+        a,2025-01-10,call,ok,2025-01-11
+        a,2025-01-11,call,ok,
+        a,2025-01-12,page,ok,""",
+    )
+    known = contacts(dataset)
+    rows = _rows(("a", "2025-01-17"), ("a", "2025-02-01"))
+    found = measure(dataset, known, rows, {"n": Kernel()}, 0)
+    assert known.touchpoints == ("call", "page")
+    # Bad from the seventh day on; the page, which resolves nothing, stays ordinary.
+    assert found["n", "bad"].tolist() == [[0, 0], [1, 0]]
+    assert known.unmet == ("wait_over_seconds needs the column response_seconds",)
+
+
 def test_a_contact_is_of_one_class_at_a_time(make: Make) -> None:
     dataset = make(
         "bad: {wait_over_seconds: 60}",

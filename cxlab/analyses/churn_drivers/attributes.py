@@ -56,7 +56,7 @@ def run(dataset: Dataset) -> Result:
     )
     table = _table(fitted, terms[complete])
     drivers = table[table["verdict"] == "driver"]["touchpoint"]
-    told = f"{len(drivers)} attributes go with a higher hazard of leaving: {', '.join(drivers)}."
+    told = f"A higher hazard of leaving goes with {len(drivers)} attributes: {', '.join(drivers)}."
     checks = (
         Check(
             "incomplete rows",
@@ -151,8 +151,8 @@ def _table(fitted: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
         [
             "It tells who left almost without fail, as something recorded after leaving does.",
             "The interval is too wide to say anything.",
-            "Customers with more of it leave sooner, all other attributes held equal.",
-            "Customers with more of it leave later, all other attributes held equal.",
+            "Customers who have it, or more of it, leave sooner, all other attributes held equal.",
+            "Customers who have it, or more of it, leave later, all other attributes held equal.",
         ],
         "The hazard of leaving cannot be told from that of other customers.",
     )

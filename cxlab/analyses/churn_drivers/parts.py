@@ -164,21 +164,23 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
             f"kept out of the others' model: {', '.join(followers)}" if followers else "none found",
         ),
         _fresh(study),
-        Check("bad contact", None, f"a contact is bad where {study.known.text}"),
+        _bad_contact(study),
     ]
     h = model.half_life
     if h.chosen:
-        inside = contrast.HALF_LIVES[0] < h.days < contrast.HALF_LIVES[-1]
+        ends = (contrast.HALF_LIVES[0], contrast.HALF_LIVES[-1])
+        inside = ends[0] * 1.001 < h.conf_low and h.conf_high < ends[1] * 0.999
         made.append(
             Check(
                 "half-life",
                 inside,
                 f"{h.days:.0f} days (95% interval {h.conf_low:.0f} to {h.conf_high:.0f}), by "
-                f"profile likelihood{'' if inside else '; at the end of the grid'}",
+                f"profile likelihood{'' if inside else '; it reaches the end of the grid'}",
             )
         )
     else:
-        made.append(Check("half-life", None, f"{h.days:g} days, given"))
+        why = "given" if study.options.half_life_days else "assumed: there is no contrast"
+        made.append(Check("half-life", None, f"{h.days:g} days, {why}"))
     suspected = (table["verdict"] == "reverse causation suspected") & (
         table["valence"] != "contact"
     )
@@ -186,7 +188,8 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         Check(
             "reverse causation",
             not suspected.any(),
-            f"{int(suspected.sum())} contrasts look as if the decision to leave came first",
+            f"{int(suspected.sum())} contrasts of failed or good contacts look as if the decision "
+            "to leave came first",
         )
     )
     return tuple(made)
@@ -204,7 +207,8 @@ def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
     spells = study.risk.spells
     gone = spells[spells["event"]]
     if "monthly_value" in gone and (share := float(gone["monthly_value"].isna().mean())):
-        text = f"missing for {share:.0%} of those who left; they count as the others' mean"
+        text = f"missing for {share:.0%} of those who left"
+        text += "; they count as the others' mean" if share < 1 else ": no value at risk"
         made.append(Check("monthly_value", share < 0.2, text))
     large = table[(table["verdict"] == "driver") & (table["hazard_ratio"] > _LARGEST)]
     if len(large):
@@ -219,6 +223,14 @@ def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
 def _followers(study: Study, model: Model) -> list[str]:
     """Name the touchpoints whose contacts follow the decision to leave."""
     return [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
+
+
+def _bad_contact(study: Study) -> Check:
+    """Say what makes a contact bad, and fail where a rule has no column to go by."""
+    text = f"a contact is bad where {study.known.text}"
+    if not study.known.unmet:
+        return Check("bad contact", None, text)
+    return Check("bad contact", False, f"{text}; dataset.yml: bad: {'; '.join(study.known.unmet)}")
 
 
 def _fresh(study: Study) -> Check:

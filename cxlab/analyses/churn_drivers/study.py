@@ -265,7 +265,7 @@ def _half_life(
     sums: dict[float, dict[str, np.ndarray]],
     places: Sequence[Place],
 ) -> contrast.HalfLife:
-    if study.options.half_life_days is None and places:
+    if study.options.half_life_days is None and places and "bad" in study.classes:
         return contrast.profile_half_life(rows, sums, places)
     given = study.options.half_life_days or _REFERENCE_HALF_LIFE
     empty = pd.DataFrame({"half_life": [], "log_likelihood": []})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,11 @@ def sentence(table: pd.DataFrame, window_days: int) -> str:
         The window in which lost customers are counted.
     """
     drivers = table[table["verdict"] == "driver"]
+    if set(table["valence"]) == {"contact"}:
+        return (
+            "Nothing tells a failed contact from an ordinary one, so no driver can be found: give "
+            "interactions an outcome, scores linked to them, or a rule in dataset.yml."
+        )
     if drivers.empty:
         return "No touchpoint can be called a driver of voluntary churn from these data."
     named = _listed(list(drivers["touchpoint"]))
@@ -85,53 +90,19 @@ def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
     found = Findings(
         [Finding("drivers.summary", notebook, result.sentence, n=meta["customers"], unit="")]
     )
-    money = f" {meta['currency']}" if meta.get("currency") else ""
-    for row in table[table["verdict"].isin(["driver", "protective"])].itertuples():
-        what = "failed" if row.valence == "bad" else "good"
-        statement = (
-            f"A {what} contact at {row.touchpoint} multiplies the hazard of leaving by "
-            f"{row.hazard_ratio:.2f} (95% interval {row.conf_low:.2f} to {row.conf_high:.2f}) "
-            "against an ordinary one."
-        )
-        if np.isfinite(row.attributable_churn):
-            cost = "cost" if row.attributable_churn > 0 else "kept"
-            count, low, high = _as_positive(row)
-            statement += (
-                f" In the last {meta['window_days']} days it {cost} {count:.0f} customers "
-                f"({low:.0f} to {high:.0f})"
-            )
-            if np.isfinite(row.value_at_risk):
-                statement += f", worth {abs(row.value_at_risk):,.0f}{money} a month"
-            statement += "."
-        found.append(
-            Finding(
-                f"drivers.{row.touchpoint}.{row.valence}",
-                notebook,
-                statement,
-                row.attributable_churn,
-                row.attributable_churn_low,
-                row.attributable_churn_high,
-                "customers",
-                int(row.exposed_customers),
-                row.verdict,
-            )
-        )
-    if followers := meta["followers"]:
-        one = len(followers) == 1
+    told = table[table["verdict"].isin(["driver", "protective"])]
+    found += [_driver(row, meta, notebook) for row in told.itertuples()]
+    if meta["followers"]:
         found.append(
             Finding(
                 "drivers.followers",
                 notebook,
-                f"Contacts at {_listed(followers)} rise when customers have decided to leave. "
-                f"{'It follows' if one else 'They follow'} the decision and "
-                f"{'is' if one else 'are'} not called {'a driver' if one else 'drivers'}.",
+                _following(meta["followers"]),
                 verdict="reverse causation suspected",
             )
         )
-    suspects = table[
-        (table["verdict"] == "reverse causation suspected") & (table["valence"] == "bad")
-    ]
-    for row in suspects.itertuples():
+    suspected = table["verdict"] == "reverse causation suspected"
+    for row in table[suspected & (table["valence"] != "contact")].itertuples():
         found.append(
             Finding(
                 f"drivers.{row.touchpoint}.{row.valence}",
@@ -143,3 +114,43 @@ def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
             )
         )
     return found
+
+
+def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:
+    what = "failed" if row.valence == "bad" else "good"
+    statement = (
+        f"A {what} contact at {row.touchpoint} multiplies the hazard of leaving by "
+        f"{row.hazard_ratio:.2f} (95% interval {row.conf_low:.2f} to {row.conf_high:.2f}) "
+        "against an ordinary one."
+    )
+    if np.isfinite(row.attributable_churn):
+        cost = "cost" if row.attributable_churn > 0 else "kept"
+        count, low, high = _as_positive(row)
+        statement += (
+            f" In the last {meta['window_days']} days it {cost} {count:.0f} customers "
+            f"({low:.0f} to {high:.0f})"
+        )
+        if np.isfinite(row.value_at_risk):
+            money = f" {meta['currency']}" if meta.get("currency") else ""
+            statement += f", worth {abs(row.value_at_risk):,.0f}{money} a month"
+        statement += "."
+    return Finding(
+        f"drivers.{row.touchpoint}.{row.valence}",
+        notebook,
+        statement,
+        row.attributable_churn,
+        row.attributable_churn_low,
+        row.attributable_churn_high,
+        "customers",
+        int(row.exposed_customers),
+        row.verdict,
+    )
+
+
+def _following(followers: Sequence[str]) -> str:
+    one = len(followers) == 1
+    return (
+        f"Contacts at {_listed(followers)} rise when customers have decided to leave. "
+        f"{'It follows' if one else 'They follow'} the decision and "
+        f"{'is' if one else 'are'} not called {'a driver' if one else 'drivers'}."
+    )

@@ -369,9 +369,14 @@ def write(simulation: Simulation, directory: Path) -> None:
     Raises
     ------
     UsageError
-        Nothing can be written there.
+        Nothing can be written there, or it holds files that are no earlier simulation.
     """
     directory = Path(directory)
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "truth.json").exists():
+        raise UsageError(
+            f"{directory}: holds files that are no simulation; allowed: an empty or a new folder, "
+            "or one with a truth.json"
+        )
     aside: dict[Path, Path] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
