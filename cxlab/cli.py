@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset.", me
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Last day seen, such as 2026-06-30.")
 ]
+Quick = Annotated[bool, typer.Option("--quick", help="Leave out sweeps (the effect by age).")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 
 
@@ -51,9 +53,19 @@ def _say(text: str) -> None:
     typer.echo(text)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        _say(f"cxlab {sys.modules['cxlab'].__version__}")  # this module is part of it
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Take the options common to all commands; ``--debug`` is read by :func:`main`."""
 
@@ -106,7 +118,7 @@ def drivers(
     memory_limit: Annotated[
         str | None, typer.Option(help="Memory before work spills to disk.", metavar="SIZE")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out bootstrap and sweeps.")] = False,
+    quick: Quick = False,
     seed: Seed = 0,
 ) -> None:
     """Write the driver table, drivers.csv, without notebooks."""
@@ -184,7 +196,7 @@ def render(
         list[str] | None,
         typer.Option("-p", metavar="NAME=VALUE", help="Set a parameter; may be repeated."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out bootstrap and sweeps.")] = False,
+    quick: Quick = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the runs.", metavar="DIR")] = None,
 ) -> None:
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
@@ -229,9 +241,11 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if any(sign in str(error) for sign in _ENGINE_INTERRUPTED):
             _fail("interrupted", _INTERRUPTED)
-        if "--debug" in given:
-            raise
-        _fail(*_told(error))
+        text, code = _told(error)
+        if "--debug" not in given:
+            _fail(text, code)
+        traceback.print_exc()
+        sys.exit(code)
     if code == _INTERRUPTED:  # typer takes Ctrl-C for itself and gives this back
         _fail("interrupted", _INTERRUPTED)
     sys.exit(code or 0)

@@ -73,6 +73,15 @@ def test_help_lists_the_commands(cx, arguments) -> None:
         assert f"\n  {command} " in ran.out
 
 
+def test_version(cx) -> None:
+    assert cx("--version") == (0, f"cxlab {cxlab.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["drivers", "render"])
+def test_quick_says_what_is_left_out(cx, command) -> None:
+    assert "Leave out sweeps (the effect by" in cx(command, "--help").out
+
+
 @pytest.mark.parametrize("command", ["check", "simulate", "drivers"])
 def test_each_command_has_help(cx, command) -> None:
     ran = cx(command, "--help")
@@ -175,6 +184,18 @@ def test_out_is_tried_before_the_data_are_read(refused, wrong_places) -> None:
     assert "--out" in refused(2, "drivers", wrong_places, "--out", wrong_places / "file")
 
 
+def test_a_sample_that_cannot_be_renders_nothing(tables, write_dataset, refused, tmp_path) -> None:
+    write_dataset(tables)
+    spec = tmp_path / "r.yml"
+    spec.write_text("title: a\ndataset: shop\n")
+    line = refused(2, "render", spec, "-p", "sample=foo")
+    assert "sample is 'foo'" in line and "auto|full|[1-9][0-9]*" in line
+    spec.write_text("title: a\ndataset: shop\nparameters: {sample: foo}\n")
+    line = refused(1, "render", spec)
+    assert line.startswith(f"{spec}: parameters:") and "auto|full|[1-9][0-9]*" in line
+    assert not (tmp_path / "r").exists()
+
+
 # -- content that will not do -----------------------------------------------------------------
 
 
@@ -209,7 +230,12 @@ def test_a_snapshot_that_tells_nothing(write_files, refused, tmp_path) -> None:
 
 def test_debug_shows_the_traceback(tmp_path) -> None:
     ran = python(MAIN, "--debug", "check", tmp_path / "nowhere")
-    assert ran.returncode == 1 and "Traceback" in ran.stderr and "no such dataset" in ran.stderr
+    assert ran.returncode == 2 and "Traceback" in ran.stderr and "no such dataset" in ran.stderr
+
+
+def test_debug_keeps_the_code_of_a_file(write_files) -> None:
+    ran = python(MAIN, "--debug", "check", write_files({"customers.csv": "a\n1\n"}))
+    assert ran.returncode == 1 and "Traceback" in ran.stderr and "DataError" in ran.stderr
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])

@@ -50,6 +50,25 @@ Kind = Literal["id", "time", "number", "flag", "text"]
 OUTCOMES = ("ok", "failed")
 _UNION_MEMBERS = ("literal['contract']", "Inactivity")
 _LONGEST = 60
+_ALLOWED = {
+    "bool": "true or false",
+    "date": "a date such as 2026-06-30",
+    "dict": "names with values",
+    "finite_number": "a finite number",
+    "float": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int": "a whole number",
+    "invalid_key": "text as keys",
+    "less_than_equal": "at most {le}",
+    "list": "a list",
+    "model": "keys and values",
+    "string": "text",
+    "too_long": "at most {max_length} of them",
+    "too_short": "at least {min_length} of them",
+    "tuple": "a list",
+}
+"""What is allowed, by pydantic's kind of error."""
 YEARS = (1900, 2200)
 """The first and the last year that a time may fall in."""
 
@@ -348,6 +367,19 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def _timestamp(loader: _UniqueKeys, node: yaml.ScalarNode) -> object:
+    """Read a date or a time; the one that YAML's own reader fails at gets its line."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        raise yaml.MarkedYAMLError(
+            problem=f"{node.value!r} is no date", problem_mark=node.start_mark
+        ) from None
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
@@ -402,11 +434,26 @@ def validation_line(path: Path, error: ValidationError, model: type[BaseModel]) 
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, loc[:-1]))
         return DataError(f"{path}: unknown key {where}; allowed: {allowed}")
-    message = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
+    what = f"{path}: {where or 'the file'}"
     given = first["input"]
+    if first["type"] == "missing":
+        return DataError(f"{what} is missing")
+    if allowed := _allowed(first):
+        return DataError(f"{what} is {repr(given)[:_LONGEST]}; allowed: {allowed}")
+    message = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     ours = first["type"] == "value_error" and str(given)[:_LONGEST] in message
     told = "" if ours or isinstance(given, dict) else f", not {repr(given)[:_LONGEST]}"
-    return DataError(f"{path}: {where or 'the file'}: {message}{told}")
+    return DataError(f"{what}: {message}{told}")
+
+
+def _allowed(error: Mapping[str, Any]) -> str:
+    """Say in plain words what pydantic would have taken; empty for what has no words here."""
+    limits = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        return str(limits["expected"]).replace("'", "").replace(" or ", ", ")
+    kind = error["type"].partition("_from_")[0].removesuffix("_type").removesuffix("_parsing")
+    words = _ALLOWED.get(error["type"]) or _ALLOWED.get(kind, "")
+    return words.format_map(limits)
 
 
 def _fields_at(model: type[BaseModel], loc: Sequence[str]) -> Mapping[str, FieldInfo]:

@@ -9,13 +9,14 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -113,7 +114,22 @@ def warm_up() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(
         ["cxlab.report.preload", "papermill", "psutil", __name__]
     )
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # would else start within, and unblock the signal
+    with _interrupts_held():
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; a process started meanwhile never sees it.
+
+    The fork server ignores it only once its imports, which take a second, are done.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_all(
@@ -238,15 +254,11 @@ def _last_cell(path: Path) -> str:
         return ""
     own = [c for c in cells if not _MARKERS & set(c["metadata"].get("tags", []))]
     begun = [
-        (number, cell)
+        number
         for number, cell in enumerate(own, start=1)
         if cell["cell_type"] == "code" and cell["metadata"].get("papermill", {}).get("start_time")
     ]
-    if not begun:
-        return ""
-    number, cell = begun[-1]
-    lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
-    return f" (cell {number}: {_one_line(lines[0], 80)})" if lines else f" (cell {number})"
+    return f" (cell {begun[-1]})" if begun else ""
 
 
 def _stop(running: _Running, grace: float) -> None:
@@ -282,6 +294,7 @@ def _family(running: _Running) -> list[psutil.Process]:
 def _run_job(job: Job, channel: Connection) -> None:
     """Run a job, in its own process, and send None when all went well, else why not."""
     os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _set_up(job)

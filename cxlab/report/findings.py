@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import AnalysisError
 from cxlab.plots.picture import PICTURE_MIME
+from cxlab.report.spec import day_of
 from cxlab.report.tables import csv_text, write_tables, write_text
 from cxlab.results import FINDINGS_MIME, RESULT_MIME, Finding, Result
 
@@ -55,12 +56,15 @@ class Harvest:
         By the name of the file: ``caption``, ``alt``, ``svg`` and ``png``.
     results : dict of str to dict
         By name, as :meth:`cxlab.results.Result.to_dict` gave them.
+    sources : dict of str to str
+        The notebook that shows a result, by the result's name.
     """
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Harvest) -> None:
         """Add what another notebook shows; the first to show something is its source.
@@ -81,7 +85,7 @@ class Harvest:
                 if {**mine[name], "notebook": ""} != {**theirs[name], "notebook": ""}:
                     what = f"the {kind.removesuffix('s')} {name}"
                     raise AnalysisError(f"{what} was shown before with other content")
-        for kind in ("findings", "tables", "pictures", "results"):
+        for kind in ("findings", "tables", "pictures", "results", "sources"):
             mine = getattr(self, kind)
             mine.update({k: v for k, v in getattr(other, kind).items() if k not in mine})
 
@@ -152,6 +156,7 @@ def read_outputs(path: Path) -> Harvest:
             if RESULT_MIME in data:
                 result = data[RESULT_MIME]
                 found.results[result["name"]] = result
+                found.sources[result["name"]] = path.stem
             if PICTURE_MIME in data:
                 picture = data[PICTURE_MIME]
                 found.pictures[_file_name(picture["name"])] = picture
@@ -214,7 +219,7 @@ def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
     """
     content = {
         "schema_version": 1,
-        "as_of": dataset.as_of.isoformat(),
+        "as_of": day.isoformat() if (day := day_of(dataset)) else None,
         "dataset": {"name": dataset.name, "sha256": dict(sorted(dataset.sha256().items()))},
         "findings": list(harvest.findings.values()),
     }

@@ -25,6 +25,7 @@ __all__ = [
     "show_picture",
     "show_result",
     "template",
+    "valence",
 ]
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,6 +38,7 @@ _VERDICT = {
     "reverse causation suspected": "reverse causation suspected",
     "not separable": "cannot be told apart",
 }
+_VALENCE = {"bad": "failed", "contact": "any contact"}
 _KIND = {"driver": "harm", "protective": "help", "too little data": "withheld"}  # else unsure
 _HEADING = {
     "conf_low": "95%\u00a0low",
@@ -106,9 +108,7 @@ def figure(value: Any) -> str:
         return "–"
     if not _is_number(value):
         return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    if float(value).is_integer() and abs(value) < 10_000:  # a count or a year
-        return _minus(f"{value:.0f}")
-    if abs(value) >= 100:
+    if float(value).is_integer() or abs(value) >= 100:
         return _minus(f"{value:,.0f}")
     return _minus(f"{value:.3g}") if abs(value) >= 1e-4 else "<0.0001"
 
@@ -192,23 +192,32 @@ def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
         "heading": _HEADING.get(name, name.replace("_", " ")),
         "css": "num" if numeric else "long" if long else "",
         "verdict": name == "verdict",
-        "shown": _format(name, values) if numeric else figure,
+        "shown": valence if name == "valence" else _format(name, values) if numeric else figure,
     }
+
+
+def valence(value: Any) -> str:
+    """Give a valence in the words of the pages: a bad contact is one that failed."""
+    return _VALENCE.get(value) or figure(value)
 
 
 def _format(name: str, values: Sequence[Any]) -> Callable[[Any], str]:
     """Choose one way to write all figures of a column."""
     if name in ("p_value", "q_value"):
         return p_value
-    there = [float(v) for v in values if v is not None]
-    if all(v.is_integer() for v in there):
-        # Years and small counts go without separators, and so do all others of their column.
-        return _count if max(map(abs, there), default=0) >= 10_000 else figure
-    return _measure
+    if name == "year" or name.endswith("_year"):
+        return _year
+    if "share" in name.lower():
+        return _share
+    return figure if all(float(v).is_integer() for v in values if v is not None) else _measure
 
 
-def _count(value: Any) -> str:
-    return figure(value) if value is None else _minus(f"{value:,.0f}")
+def _year(value: Any) -> str:
+    return figure(value) if value is None else f"{value:.0f}"
+
+
+def _share(value: Any) -> str:
+    return figure(value) if value is None else _minus(f"{value:.1%}")
 
 
 def _measure(value: Any) -> str:

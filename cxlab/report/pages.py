@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -14,13 +15,15 @@ from cxlab.report.findings import DRIVERS_RESULT, PICTURE_MIME, Harvest
 from cxlab.report.markup import (
     TEMPLATES,
     clean,
+    interval,
     policy,
     shared,
     show_picture,
     show_result,
     template,
+    valence,
 )
-from cxlab.report.spec import Plan
+from cxlab.report.spec import Plan, day_of
 from cxlab.report.tables import write_text
 from cxlab.results import FINDINGS_MIME, RESULT_MIME
 
@@ -55,7 +58,12 @@ _GROUPS = (
 )
 _KNOWN = {verdict for _, verdicts in _GROUPS for verdict in verdicts}
 _SHOWN = ("driver", "protective", "reverse causation suspected", "not separable")
-_VALENCE = {"bad": ", gone badly", "good": ", gone well", "contact": ", any contact"}
+_MEASURES = (
+    ("Hazard ratio", "hazard_ratio", "conf", 2),
+    ("Customers lost", "attributable_churn", "attributable_churn", 0),
+    ("Value at risk", "value_at_risk", "value_at_risk", 0),
+)
+_INJECTED = re.compile(r"^(dataset|run) = .*$", re.MULTILINE)
 
 
 def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
@@ -81,13 +89,36 @@ def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
     except (OSError, ValueError):
         path.unlink(missing_ok=True)
         return
-    about = notebook.metadata.get("papermill", {})
-    for key in ("input_path", "output_path"):  # not the places it was run at
-        if about.get(key):
-            about[key] = Path(about[key]).name
+    _place(notebook, plan, folder)
     write_text(path, nbformat.writes(notebook) + "\n")
     html, _ = _exporter().from_notebook_node(notebook, _resources(plan, name, outcome, notebook))
     write_text(folder / f"{name}.html", html)
+
+
+def _place(notebook: NotebookNode, plan: Plan, folder: Path) -> None:
+    """Take out the places it was run at: it can be run again where it will lie.
+
+    The folder a run is built in is renamed within its own folder, so that paths relative to
+    it stay true.
+    """
+    about = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if about.get(key):
+            about[key] = Path(about[key]).name
+    given = about.get("parameters", {})
+    here = {"dataset": os.path.relpath(plan.dataset_path, folder.resolve()), "run": "."}
+    here = {name: path for name, path in here.items() if given.get(name)}
+    given.update(here)
+
+    def written(found: re.Match[str]) -> str:
+        name = found[1]
+        return (
+            f"{name} = {json.dumps(here[name], ensure_ascii=False)}" if name in here else found[0]
+        )
+
+    for cell in notebook.cells:
+        if _tagged(cell, "injected-parameters"):
+            cell.source = _INJECTED.sub(written, cell.source)
 
 
 @cache
@@ -123,7 +154,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
         "title": title,
         "name": name,
         "report": plan.spec.title,
-        "as_of": plan.dataset.as_of.isoformat(),
+        "as_of": day_of(plan.dataset),
         "outcome": outcome,
         "findings": findings,
         "settings": _settings(plan, name),
@@ -201,9 +232,12 @@ def _take_title(cells: list[NotebookNode]) -> str:
 
 def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
     """List what the notebook ran with: name, value with its unit, meaning."""
+    day = day_of(plan.dataset)
     told = [
         ("dataset", plan.dataset.name, "The data"),
-        ("as_of", plan.dataset.as_of.isoformat(), "Nothing after this date was seen"),
+        ("as_of", day.isoformat(), "Nothing after this date was seen")
+        if day
+        else ("as_of", "undated", "A snapshot has no dates"),
     ]
     if "quick" in plan.defaults[name]:
         told.append(("quick", json.dumps(plan.quick), "Leave out what takes long"))
@@ -249,6 +283,8 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     for finding in harvest.findings.values():
         first.setdefault(finding["notebook"], finding["statement"])
     rows = _rows(result)
+    drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
+    source = harvest.sources.get(DRIVERS_RESULT, "")
     forest = harvest.pictures.get(FOREST)
     files = ("findings.json", "drivers.csv", "tables.xlsx")
     text = template(
@@ -262,9 +298,11 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
         first=first,
         pages={n for n in notebooks if (folder / f"{n}.html").is_file()},
         logs={n for n in notebooks if (folder / f"{n}.log").is_file()},
-        drivers=[r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"],
+        drivers=drivers,
+        measures=_measures(drivers, result["meta"]),
+        attributes=any(r["valence"] == "attribute" for r in rows),
+        source_page=f"{source}.html" if source else "",
         others=_others(rows),
-        currency=result["meta"].get("currency") or "",
         window=result["meta"].get("window_days"),
         period=_period([result, *harvest.results.values()]),
         forest=show_picture(forest) if forest else "",
@@ -281,6 +319,22 @@ def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda r: (r["rank"] is None, r["rank"] or 0))
 
 
+def _measures(rows: list[dict[str, Any]], meta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the columns of figures of the driver table, but those that are wholly empty."""
+    window, currency = meta.get("window_days"), meta.get("currency")
+    below = (
+        "95% interval",
+        f"over {window} days" if window else "with 95% interval",
+        f"{currency} a month" if currency else "a month",
+    )
+    found = []
+    for (heading, name, limits, digits), under in zip(_MEASURES, below, strict=True):
+        cells = [interval(r[name], r[f"{limits}_low"], r[f"{limits}_high"], digits) for r in rows]
+        if any(cells):
+            found.append({"heading": heading, "under": under, "cells": cells})
+    return found
+
+
 def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """List the touchpoints about which nothing is claimed, by verdict."""
     found: dict[str, list[str]] = {}
@@ -288,7 +342,9 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         contact = row["valence"] == "contact"
         suspected = contact and row["verdict"] == "reverse causation suspected"
         if suspected or not (contact or row["verdict"] in _SHOWN):
-            term = f"{row['touchpoint']}{_VALENCE.get(row['valence'], '')}"
+            term = row["touchpoint"]
+            if row["valence"] != "attribute":
+                term += f", {valence(row['valence'])}{'' if contact else ' contacts'}"
             found.setdefault(row["verdict"], []).append(term)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from pydantic import (
     FiniteFloat,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -47,11 +49,27 @@ class Parameter(BaseModel):
     min: int | float | None = None
     max: int | float | None = None
     choices: list[Any] | None = None
+    pattern: str | None = None
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Parameter:
         if (self.min is not None or self.max is not None) and self.type not in ("int", "float"):
             raise ValueError(f"min and max are for int and float, not for {self.type}")
+        return self
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression ({error})") from None
+        return value
+
+    @model_validator(mode="after")
+    def _pattern_fits(self) -> Parameter:
+        if self.pattern is not None and self.type != "str":
+            raise ValueError(f"pattern is for str, not for {self.type}")
         return self
 
     def coerce(self, value: Any, what: str) -> Any:
@@ -73,7 +91,8 @@ class Parameter(BaseModel):
         Raises
         ------
         UsageError
-            If it is of another type or out of bounds; the bounds are named.
+            If it is of another type, out of bounds or not of the pattern; what is allowed
+            is named.
         """
         if self.type == "date" and value == "":
             return value
@@ -81,16 +100,24 @@ class Parameter(BaseModel):
         error = UsageError(f"{what} is {value!r}; it has to be {expected}")
         if isinstance(value, bool) and self.type != "bool":
             raise error  # pydantic would take true for 1
+        if self.type == "str" and isinstance(value, int):
+            value = str(value)  # what YAML made of digits
         try:
             made = _READ[self.type].validate_python(value)
         except ValidationError:
             raise error from None
         if self.choices is not None and made not in self.choices:
             raise UsageError(one_of(what, made, self.choices))
-        low = self.min is not None and made < self.min
-        if low or (self.max is not None and made > self.max):
+        if not self._within(made):
             raise error
         return made.isoformat() if self.type == "date" else made
+
+    def _within(self, value: Any) -> bool:
+        """Tell whether a value of the right type keeps to the bounds and the pattern."""
+        if self.pattern is not None and not re.fullmatch(self.pattern, value):
+            return False
+        low = self.min is not None and value < self.min
+        return not (low or (self.max is not None and value > self.max))
 
     @property
     def allowed(self) -> str:
@@ -98,6 +125,8 @@ class Parameter(BaseModel):
         unit = f" {self.unit}" if self.unit else ""
         if self.choices is not None:
             return f", one of {', '.join(str(c) for c in self.choices)}"
+        if self.pattern is not None:
+            return f" of the form {self.pattern}"
         if self.min is not None and self.max is not None:
             return f" from {self.min} to {self.max}{unit}"
         if self.min is not None:

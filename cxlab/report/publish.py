@@ -18,11 +18,11 @@ from typing import Any
 
 from cxlab.errors import UsageError
 from cxlab.report.execute import Outcome
-from cxlab.report.spec import Plan
+from cxlab.report.spec import Plan, day_of
 
 __all__ = ["Build", "describe_run"]
 
-_RUN = re.compile(r"\d{4}-\d\d-\d\d-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
+_RUN = re.compile(r"(\d{4}-\d\d-\d\d|undated)-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
 _BUILDING = ".building-"
 _PACKAGES = (
     *("cxlab", "duckdb", "lifelines", "matplotlib", "nbconvert", "numpy", "pandas", "papermill"),
@@ -39,15 +39,15 @@ class Build:
     ----------
     out : pathlib.Path
         Where runs are published.
-    as_of : datetime.date
-        The run's date.
+    as_of : datetime.date or None
+        The run's date; None for one that is undated.
     started : datetime.datetime
         Its start, in UTC.
     """
 
-    def __init__(self, out: Path, as_of: dt.date, started: dt.datetime) -> None:
+    def __init__(self, out: Path, as_of: dt.date | None, started: dt.datetime) -> None:
         self.out = out
-        self.run_id = f"{as_of.isoformat()}-{started:%Y%m%dT%H%M%SZ}"
+        self.run_id = f"{as_of or 'undated'}-{started:%Y%m%dT%H%M%SZ}"
         self._lock = -1
         self._made: list[Path] = []
 
@@ -214,7 +214,7 @@ def describe_run(
         "run_id": run_id,
         "status": "ok" if good else "failed",
         "title": plan.spec.title,
-        "as_of": dataset.as_of.isoformat(),
+        "as_of": day.isoformat() if (day := day_of(dataset)) else None,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),

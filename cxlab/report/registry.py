@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cxlab.data.contract import read_yaml, validation_line
 from cxlab.errors import DataError, UsageError, one_of
-from cxlab.report.parameters import STANDARD, STRICT, Parameter, read_defaults
+from cxlab.report.parameters import STANDARD, STRICT, Default, Parameter, read_defaults
 
 __all__ = [
     "Entry",
@@ -187,7 +187,8 @@ def read_registry(folder: Path | None = None) -> Registry:
     Raises
     ------
     DataError
-        For an unknown key, a notebook that is not there, an order that cannot be.
+        For an unknown key, a notebook that is not there, an order that cannot be, a
+        notebook's own default that its parameter may not be.
     """
     folder = find_notebooks() if folder is None else Path(folder)
     file = folder / "registry.yml"
@@ -202,6 +203,8 @@ def read_registry(folder: Path | None = None) -> Registry:
         for parameter in entry.parameters:
             if parameter in STANDARD:
                 raise DataError(f"{file}: {name}: {parameter} is set by cxlab; leave it out")
+        for told in _refused_defaults(entry, _own_defaults(registry, name)):
+            raise DataError(f"{registry.path(name)}: {told}")
     others = [n for n, e in every.items() if not e.sums_up]
     try:
         TopologicalSorter({n: others if e.sums_up else e.after for n, e in every.items()}).prepare()
@@ -250,24 +253,35 @@ def mismatches(registry: Registry) -> list[str]:
     """
     lines: list[str] = []
     for name, entry in registry.notebooks.items():
-        defaults = read_defaults(registry.path(name))
-        own = {k: d for k, d in defaults.items() if k not in STANDARD}
+        own = _own_defaults(registry, name)
         lines += [f"{name}: {k} is not in the registry" for k in own if k not in entry.parameters]
-        for key, parameter in entry.parameters.items():
-            default = own.get(key)
-            annotation = {"date": "str"}.get(parameter.type, parameter.type)
-            if default is None:
-                lines.append(f"{name}: {key} is not in the parameters cell")
-            elif {default.type, type(default.value).__name__} != {annotation}:
-                lines.append(f"{name}: {key} is a {parameter.type} in the registry only")
-            else:
-                lines += _refusal(parameter, default.value, f"{name}: the default of {key}")
+        absent = [k for k in entry.parameters if k not in own]
+        lines += [f"{name}: {k} is not in the parameters cell" for k in absent]
+        lines += [f"{name}: {told}" for told in _refused_defaults(entry, own)]
     return lines
 
 
-def _refusal(parameter: Parameter, value: Any, what: str) -> list[str]:
+def _own_defaults(registry: Registry, name: str) -> dict[str, Default]:
+    """Give the defaults of a notebook's parameters but those the renderer sets."""
+    defaults = read_defaults(registry.path(name))
+    return {k: d for k, d in defaults.items() if k not in STANDARD}
+
+
+def _refused_defaults(entry: Entry, defaults: Mapping[str, Default]) -> list[str]:
+    """Hold a notebook's defaults against the types, bounds, choices and patterns."""
+    both = [(k, p, defaults[k]) for k, p in entry.parameters.items() if k in defaults]
+    told = (_refusal(p, d, f"the default of {k}") for k, p, d in both)
+    return [line for line in told if line]
+
+
+def _refusal(parameter: Parameter, default: Default, what: str) -> str:
+    """Say why a default will not do; empty where it does."""
+    annotation = {"date": "str"}.get(parameter.type, parameter.type)
+    if {default.type, type(default.value).__name__} != {annotation}:
+        written = f"{default.type} = {default.value!r}"
+        return f"{what} is written {written!r}; it has to be {annotation}"
     try:
-        parameter.coerce(value, what)
+        parameter.coerce(default.value, what)
     except UsageError as error:
-        return [str(error)]
-    return []
+        return str(error)
+    return ""

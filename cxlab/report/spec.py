@@ -17,10 +17,21 @@ from cxlab.report.registry import Registry, read_model, read_registry
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
+__all__ = ["Load", "Plan", "Publish", "Spec", "day_of", "make_plan", "read_spec"]
 
 Load = Callable[..., "Dataset"]
 """Gives the dataset from its path and ``as_of``."""
+
+
+def day_of(dataset: Dataset) -> dt.date | None:
+    """Give the day up to which data are seen; a snapshot is undated.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    """
+    return None if dataset.form == "snapshot" else dataset.as_of
 
 
 class Publish(BaseModel):
@@ -30,6 +41,15 @@ class Publish(BaseModel):
 
     keep_runs: int | None = Field(default=None, ge=1)
     formats: list[Literal["html"]] = ["html"]
+    include_customers: bool = False
+    include_quotes: bool = False
+
+    @field_validator("include_customers", "include_quotes")
+    @classmethod
+    def _not_yet(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("true is not offered yet; allowed: false")
+        return value
 
 
 class Spec(BaseModel):
@@ -128,10 +148,12 @@ def read_spec(path: Path) -> Spec:
     Raises
     ------
     UsageError
-        If there is no such file.
+        If there is no such file, or it is a folder.
     DataError
         If it is not YAML, or holds what a spec may not.
     """
+    if _is_folder(path):
+        raise UsageError(f"{path}: is a folder; allowed: a report's YAML file")
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     return read_model(Spec, path)
@@ -184,7 +206,7 @@ def make_plan(
             raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
     day = _day(as_of) or (read.as_of.isoformat() if read.as_of else "")
     path = (spec.parent / read.dataset).resolve()
-    dataset = load(path, as_of=dt.date.fromisoformat(day) if day else None)
+    dataset = _loaded(load, path, day, spec)
     missing = {
         name: [t for t in registry.notebooks[name].needs if t not in dataset.tables]
         for name in order
@@ -207,6 +229,23 @@ def make_plan(
             if tables
         },
     )
+
+
+def _loaded(load: Load, path: Path, day: str, spec: Path) -> Dataset:
+    """Load the data; a folder that is not there is the spec's fault, not the caller's."""
+    try:
+        return load(path, as_of=dt.date.fromisoformat(day) if day else None)
+    except UsageError:
+        if _is_folder(path):
+            raise
+        raise DataError(f"{spec}: dataset: no folder {path}") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name too long
+        return False
 
 
 def _order(spec: Spec, path: Path, registry: Registry, only: list[str]) -> list[str]:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from cxlab.report.markup import clean, figure, interval, p_value, show_result
+from cxlab.analyses.churn_drivers import COLUMNS
+from cxlab.report.findings import DRIVERS_RESULT, Harvest
+from cxlab.report.markup import _environment, clean, figure, interval, p_value, show_result
+from cxlab.report.pages import write_front
 from cxlab.report.render import Run
 from cxlab.results import Check, Result
 
@@ -65,7 +69,12 @@ def test_the_front_page_answers_first(good: Run) -> None:
     groups = [t.get_text() for t in page.select(".cx-answer h3")]
     assert groups[:2] == ["What drives customers away", "What keeps customers"]
     row = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
-    assert row == "1 billing call gone badly 1.84 1.42 to 2.38 42 – drives churn"
+    assert row == "1 billing call failed contacts 1.84 1.42 to 2.38 42 drives churn"
+    assert "Value at risk" not in page.get_text()  # wholly empty
+    note = page.select_one("#drivers-note")
+    assert "overlap and must not be added up" in note.get_text()
+    assert "as good as random once the things listed are held equal" in note.get_text()
+    assert note.a["href"] == "drivers.html"
     assert "over 90 days" in page.select_one(".cx-drivers thead").get_text()
     questions = [li.get_text(" ", strip=True) for li in page.select(".cx-questions li")]
     assert questions[2] == "What do customers say? Skipped: the dataset has no table feedback."
@@ -161,7 +170,9 @@ def test_a_result_shows_its_checks() -> None:
     ("value", "shown"),
     [
         (None, "–"),
-        (2026, "2026"),
+        (999, "999"),
+        (2026, "2,026"),
+        (-1000, "−1,000"),
         (1234567, "1,234,567"),
         (0.123456, "0.123"),
         (-1.5, "−1.5"),
@@ -190,8 +201,63 @@ def test_intervals() -> None:
 
 def test_a_column_of_figures_is_written_one_way() -> None:
     table = pd.DataFrame(
-        {"ratio": [2.0, 2.345, None], "rows": [5135, 142480, 0], "year": [2025, 2026, 2024]}
+        {
+            "ratio": [2.0, 2.345, None],
+            "rows": [5135, 999, 0],
+            "year": [2025, 2026, 2024],
+            "first_year": [2019, None, 2020],
+            "yearly": [1200, 1201, 1202],
+            "attributable_share": [0.0561, None, 1.0],
+        }
     )
     made = show_result(Result("r", table).to_dict())
-    for shown in ("2.00", "2.35", "5,135", "142,480", ">2025<", "–"):
+    for shown in ("2.00", "2.35", "5,135", ">2025<", ">2019<", "1,200", "–", "5.6%", "100.0%"):
         assert shown in made
+
+
+def test_one_vocabulary_for_valence() -> None:
+    table = pd.DataFrame({"valence": ["bad", "good", "contact", "attribute", None]})
+    made = BeautifulSoup(show_result(Result("r", table).to_dict()), "html.parser")
+    told = [c.get_text() for c in made.select("tbody td")]
+    assert told == ["failed", "good", "any contact", "attribute", "–"]
+
+
+def test_a_verdict_stands_apart_from_its_source() -> None:
+    finding = {"notebook": "a", "statement": "S.", "verdict": "reverse causation suspected"}
+    macros = '{% from "findings.html.j2" import item with context %}{{ item(finding, ["a"]) }}'
+    made = _environment().from_string(macros).render(finding=finding)
+    assert "</span> <a " in " ".join(made.split("\n"))
+
+
+def test_the_executed_notebook_can_be_run_where_it_lies(good: Run) -> None:
+    for name, given in (
+        ("summary", {"run": "."}),
+        ("drivers", {"dataset": "../../data"}),
+    ):
+        text = (good.path / f"{name}.ipynb").read_text()
+        notebook = json.loads(text)
+        told = notebook["metadata"]["papermill"]["parameters"]
+        assert given.items() <= told.items()
+        cells = [c for c in notebook["cells"] if "injected-parameters" in c["metadata"]["tags"]]
+        names: dict[str, object] = {}
+        exec("".join(cells[0]["source"]), names)
+        assert given.items() <= names.items()
+        assert ".building-" not in text
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_the_front_page_of_a_snapshot(tmp_path: Path, good: Run) -> None:
+    row = {"rank": 1, "touchpoint": "plan: plus", "valence": "attribute", "hazard_ratio": 2.0,
+           "conf_low": 1.5, "conf_high": 2.5, "verdict": "driver", "why": "W."}  # fmt: skip
+    other = row | {"rank": 2, "touchpoint": "age", "verdict": "no evidence"}
+    table = pd.DataFrame([row, other], columns=list(COLUMNS)).astype(object)
+    harvest = Harvest(results={DRIVERS_RESULT: Result(DRIVERS_RESULT, table).to_dict()})
+    manifest = good.manifest | {"as_of": None}
+    write_front(tmp_path / "index.html", None, harvest, manifest)  # type: ignore[arg-type]
+    page = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    heads = [h.get_text(" ", strip=True) for h in page.select(".cx-drivers th[scope=col]")]
+    assert heads == ["Rank", "Attribute", "Hazard ratio 95% interval", "Verdict"]
+    row_text = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
+    assert row_text == "1 plan: plus 2.00 1.50 to 2.50 drives churn"
+    assert "contact" not in page.select_one("#drivers-note").get_text()
+    assert page.select_one(".cx-others p").get_text() == "age."

@@ -40,6 +40,15 @@ def test_two_in_a_second_have_two_names(tmp_path: Path) -> None:
     assert link(tmp_path).endswith("-2")
 
 
+def test_a_run_without_a_date(tmp_path: Path) -> None:
+    for second in (2, 1):
+        with Build(tmp_path, None, START + dt.timedelta(seconds=second)) as build:
+            (build.folder / "manifest.json").write_text("{}")
+            build.publish(good=True, keep_runs=1)
+    assert names(tmp_path) == ["latest", "undated-20261121T190803Z"]
+    assert link(tmp_path) == "undated-20261121T190803Z"
+
+
 def test_a_failed_run_never_becomes_latest(tmp_path: Path) -> None:
     first = publish(tmp_path)
     failed = publish(tmp_path, 1, good=False)

@@ -98,7 +98,7 @@ def test_choices_are_named(tmp_path: Path) -> None:
     ("registry", "told"),
     [
         ("notebooks: {a: {question: q, need: []}}", "unknown key notebooks.a.need; allowed: quest"),
-        ("notebooks: {a: {}}", "notebooks.a.question: Field required"),
+        ("notebooks: {a: {}}", "notebooks.a.question is missing"),
         ("notebooks: {b: {question: q}}", "no b.ipynb"),
         ("notebooks: {a: {question: q, after: [b]}}", "allowed: a"),
         ("notebooks: {a: {question: q, after: [a]}}", "wait for each other: a"),
@@ -115,6 +115,14 @@ def test_choices_are_named(tmp_path: Path) -> None:
         (
             "notebooks: {a: {question: q, parameters: {x: {type: bool, min: 1, meaning: m}}}}",
             "min and max are for int and float",
+        ),
+        (
+            "notebooks: {a: {question: q, parameters: {x: {type: int, pattern: a, meaning: m}}}}",
+            "pattern is for str",
+        ),
+        (
+            "notebooks: {a: {question: q, parameters: {x: {type: str, pattern: (, meaning: m}}}}",
+            "'(' is no regular expression",
         ),
     ],
 )
@@ -134,14 +142,46 @@ def test_the_order_honours_after() -> None:
 
 def test_mismatches_are_told(tmp_path: Path) -> None:
     own = "{x: {type: int, max: 3, meaning: m}, y: {type: int, meaning: m}}"
-    source = "x: int = 5\nz: str = ''\nrun: str = ''\n"
+    source = "x: int = 3\nz: str = ''\nrun: str = ''\n"
     make(tmp_path, f"notebooks: {{a: {{question: q, parameters: {own}}}}}", a=source)
-    told = mismatches(read_registry(tmp_path))
-    assert [line.split(":")[1].strip()[:20] for line in told] == [
-        "z is not in the regi",
-        "the default of x is ",
-        "y is not in the para",
+    registry = read_registry(tmp_path)
+    assert mismatches(registry) == [
+        "a: z is not in the registry",
+        "a: y is not in the parameters cell",
     ]
+    make(tmp_path, "notebooks: {}", a="x: int = 5\ny: int = 1")
+    assert mismatches(registry) == ["a: the default of x is 5; it has to be int of at most 3"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "source", "told"),
+    [
+        ("{type: int, min: 2, meaning: m}", "x: int = 1", "is 1; it has to be int of at least 2"),
+        ("{type: str, choices: [a, b], meaning: m}", "x: str = 'c'", "is 'c'; allowed: a, b"),
+        ("{type: str, pattern: a|b+, meaning: m}", "x: str = 'bc'", "of the form a|b+"),
+        ("{type: date, meaning: m}", "x: str = 'soon'", "a date such as"),
+        ("{type: bool, meaning: m}", "x: int = 1", "'int = 1'; it has to be bool"),
+        ("{type: int, meaning: m}", "x: int = 'a'", "it has to be int"),
+    ],
+)
+def test_a_default_that_cannot_be(tmp_path: Path, parameter: str, source: str, told: str) -> None:
+    make(tmp_path, f"notebooks: {{a: {{question: q, parameters: {{x: {parameter}}}}}}}", a=source)
+    with pytest.raises(DataError, match=r"a\.ipynb: the default of x is") as error:
+        read_registry(tmp_path)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["auto", "full", "7", "120", 30])
+def test_the_pattern_of_sample(value: object) -> None:
+    own = read_registry(Path(__file__).parents[2] / "notebooks")
+    assert own.validate("05_churn_drivers", {"sample": value}) == {"sample": str(value)}
+
+
+@pytest.mark.parametrize("value", ["foo", "", "0", "-1", "auto\n", "1.5", "full ", 0, True, 1.5])
+def test_what_sample_cannot_be(value: object) -> None:
+    own = read_registry(Path(__file__).parents[2] / "notebooks")
+    with pytest.raises(UsageError, match=r"sample is .*of the form auto\|full\|\[1-9\]\[0-9\]\*"):
+        own.validate("05_churn_drivers", {"sample": value})
 
 
 def test_the_registry_of_the_tests_fits_its_notebooks() -> None:

@@ -22,16 +22,32 @@ def plan(spec: Path, **given: Any) -> Any:
         ("title: a\ndataset: [", "line 2"),
         ("title: a\ndataset: d\nnotebook: [x]", "unknown key notebook; allowed: title, dataset"),
         ("title: a\ndataset: d\ngates: {}", "unknown key gates"),
-        ("title: a", "dataset: Field required"),
-        ("title: a\ndataset: d\nas_of: soon", "as_of: Input should be a valid date"),
+        ("title: a", "dataset is missing"),
+        ("title: a\ndataset: d\nas_of: soon", "as_of is 'soon'; allowed: a date such as"),
         ("title: a\ndataset: d\npublish: {keep: 1}", "unknown key publish.keep; allowed: keep_r"),
         (
             "title: a\ndataset: d\npublish: {include_quotes: true}",
-            "unknown key publish.include_quo",
+            "publish.include_quotes: true is not offered yet; allowed: false",
         ),
-        ("title: a\ndataset: d\npublish: {formats: [pdf]}", "publish.formats.0: Input should be"),
-        ("title: a\ndataset: d\npublish: {keep_runs: 0}", "publish.keep_runs: Input should be gre"),
-        ("", "title: Field required"),
+        (
+            "title: a\ndataset: d\npublish: {include_customers: true}",
+            "publish.include_customers: true is not offered yet; allowed: false",
+        ),
+        (
+            "title: a\ndataset: d\nas_of: 2026-13-01",
+            "toy.yml, line 3: broken YAML ('2026-13-01' is",
+        ),
+        ("title: a\ndataset: d\nnotebooks: []", "notebooks is []; allowed: at least 1 of them"),
+        ("title: 5\ndataset: d", "title is 5; allowed: text"),
+        (
+            "title: a\ndataset: d\npublish: {formats: [pdf]}",
+            "publish.formats.0 is 'pdf'; allowed: html",
+        ),
+        (
+            "title: a\ndataset: d\npublish: {keep_runs: 0}",
+            "publish.keep_runs is 0; allowed: at least 1",
+        ),
+        ("", "title is missing"),
     ],
 )
 def test_a_spec_that_cannot_be(tmp_path: Path, text: str, told: str) -> None:
@@ -46,6 +62,22 @@ def test_a_spec_that_cannot_be(tmp_path: Path, text: str, told: str) -> None:
 def test_a_missing_spec_is_a_wrong_call(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_spec(tmp_path / "none.yml")
+    with pytest.raises(UsageError, match="is a folder; allowed: a report's YAML file"):
+        read_spec(tmp_path)
+
+
+def test_the_defaults_of_the_design_may_be_said(tmp_path: Path) -> None:
+    said = {"include_customers": False, "include_quotes": False}
+    assert read_spec(write_spec(tmp_path, publish=said)) == read_spec(write_spec(tmp_path))
+
+
+@pytest.mark.parametrize("dataset", ["nowhere", "toy.yml", "x" * 300])
+def test_a_missing_dataset_is_the_specs_fault(tmp_path: Path, dataset: str) -> None:
+    spec = write_spec(tmp_path, dataset=dataset)
+    with pytest.raises(DataError) as error:
+        render(spec)
+    assert str(error.value) == f"{spec}: dataset: no folder {tmp_path / dataset}"
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.yml"]
 
 
 def test_parameters_reach_the_notebooks_that_have_them(tmp_path: Path) -> None:

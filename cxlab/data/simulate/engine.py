@@ -372,14 +372,14 @@ def write(simulation: Simulation, directory: Path) -> None:
         Nothing can be written there, or it holds files that are no earlier simulation.
     """
     directory = Path(directory)
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / "truth.json").exists():
-        raise UsageError(
-            f"{directory}: holds files that are no simulation; allowed: an empty or a new folder, "
-            "or one with a truth.json"
-        )
     aside: dict[Path, Path] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()) and not (directory / "truth.json").exists():
+            raise UsageError(
+                f"{directory}: holds files that are no simulation; allowed: an empty or a new "
+                "folder, or one with a truth.json"
+            )
         for name in (*(f"{t}.parquet" for t in simulation.tables), "dataset.yml", "truth.json"):
             path = directory / name
             aside[path] = directory / f".{name}.{os.getpid()}.new"
