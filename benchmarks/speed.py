@@ -63,7 +63,9 @@ def against_lifelines() -> tuple[float, float, float, float]:
         for name in names:
             column = known.touchpoints.index(name)
             frame[f"{name} {kind}"] = measured["decay", kind][:, column]
-    fitted = CoxTimeVaryingFitter().fit(frame, "id", "event", "start", "stop")
+    fitted = CoxTimeVaryingFitter().fit(
+        frame, id_col="id", event_col="event", start_col="start", stop_col="stop"
+    )
     theirs = time.perf_counter() - started
     table = estimates.set_index("touchpoint").loc[names]
     cox = np.array([fitted.params_[f"{name} bad"] for name in names])
