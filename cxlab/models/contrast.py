@@ -9,6 +9,7 @@ model of the others; the half-life is chosen by profile likelihood. See METHODS.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -217,15 +218,25 @@ def profile_half_life(
     judged = [p for p in places if p[0] in _JUDGED]
     held = [p for p in places if p not in judged] if judged else []
     fixed = [_stack(grid[h], held) for h in (values[1], values[-1])] if held else []
-    likelihoods = []
-    start = None
-    for half_life in values:
-        moving = _stack(grid[half_life], judged or places)
-        fitted = rows.fit(np.hstack([*fixed, moving]), start)
-        start = fitted.coef
-        likelihoods.append(fitted.fit.log_likelihood)
+    likelihoods = np.zeros(len(values))
+
+    def follow(path: Sequence[int], start: np.ndarray | None) -> np.ndarray:
+        coef = np.zeros(0)
+        for i in path:
+            moving = _stack(grid[values[i]], judged or places)
+            fitted = rows.fit(np.hstack([*fixed, moving]), start)
+            start = coef = fitted.coef
+            likelihoods[i] = fitted.fit.log_likelihood
+        return coef
+
+    # From the middle both ways at once, each fit starting where its neighbour ended.
+    middle = len(values) // 2
+    begun = follow([middle], None)
+    paths = [range(middle - 1, -1, -1), range(middle + 1, len(values))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda path: follow(path, begun), paths))
     profile = pd.DataFrame({"half_life": values, "log_likelihood": likelihoods})
-    x, y = np.log(values), np.array(likelihoods)
+    x, y = np.log(values), likelihoods
     fine = np.linspace(x[0], x[-1], 401)
     curve = _smooth(x, y, fine)
     best = fine[np.argmax(curve)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -244,18 +245,26 @@ def fit(study: Study) -> Model:
     decayed = study.sums(measured, "decay")
     slopes = study.sums(measured, "slope") if half_life.chosen else None
     main = contrast.fit_contrasts(rows, decayed, places, slopes) if places else None
-    bare = None
-    if main is not None:
+
+    def without_proneness() -> contrast.Contrasts | None:
+        if main is None:
+            return None
         fewer = active.controls.shape[1]
         start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
-        bare = contrast.fit_contrasts(active, decayed, places, slopes, start)
-    own = {}
-    for k in np.flatnonzero(separated):
-        alone = np.arange(len(separated)) == k
-        mine = contrast.choose_places(decayed, event, alone)
-        if mine:
-            begin = main.whole if main is not None else None
-            own[int(k)] = contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, begin)
+        return contrast.fit_contrasts(active, decayed, places, slopes, start)
+
+    def alone(k: int) -> contrast.Contrasts | None:
+        mine = contrast.choose_places(decayed, event, np.arange(len(separated)) == k)
+        start = main.whole if main is not None else None
+        if not mine:
+            return None
+        return contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, start)
+
+    with ThreadPoolExecutor(2) as pool:
+        later = pool.submit(without_proneness)
+        fits = {int(k): pool.submit(alone, int(k)) for k in np.flatnonzero(separated)}
+        own = {k: fitted for k, f in fits.items() if (fitted := f.result()) is not None}
+        bare = later.result()
     return Model(half_life, separated, rows, main, own, bare, measured)
 
 
