@@ -92,7 +92,7 @@ class Rows:
         if start is not None:
             start = np.append(np.nan_to_num(start), np.zeros(x.shape[1] - len(start)))
         fit = fit_hazard(
-            x[:, keep],
+            x if keep.all() else x[:, keep],
             self.event,
             offset=self.offset,
             link=self.link,
@@ -462,8 +462,10 @@ def split_by_age(
     columns = [recent[c][:, k] + old[c][:, k] for c, k in whole]
     columns += [recent[c][:, k] for c, k in order] + [old[c][:, k] for c, k in order]
     ordered = [model.coef[p] for p in (*whole, *order, *order)]
-    fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
-    coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
+    with ThreadPoolExecutor(1) as pool:
+        pooled = pool.submit(_pooled, rows, model, recent, old, suspects)
+        fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
+        coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
     first, second = len(whole), len(whole) + len(order)
     now, before, drop = {}, {}, {}
     for i, place in enumerate(order):
@@ -474,7 +476,7 @@ def split_by_age(
         before[place] = float(coef[b]), float(np.sqrt(covariance[b, b]))
         spread = covariance[a, a] + covariance[b, b] - 2 * covariance[a, b]
         drop[place] = float((coef[a] - coef[b]) / np.sqrt(spread))
-    return AgeSplit(now, before, drop, _pooled(rows, model, recent, old, suspects))
+    return AgeSplit(now, before, drop, pooled.result())
 
 
 def _pooled(

@@ -41,9 +41,9 @@ class _Rows:
         value = _log_likelihood(eta, self.event, self.link)
         return eta, value - float(self.penalty @ np.square(coef)) / 2
 
-    def information(self, weight: np.ndarray) -> np.ndarray:
-        """Give the expected information, the penalty's included."""
-        rooted = self.scaled * np.sqrt(weight)[:, None]
+    def information(self, weight: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:
+        """Give the expected information, the penalty's included; ``room`` is written over."""
+        rooted = np.multiply(self.scaled, np.sqrt(weight)[:, None], out=room)
         information = np.asarray(rooted.T @ rooted)
         information[np.diag_indices_from(information)] += self.penalty
         return information
@@ -118,7 +118,7 @@ def fit_hazard(
     numpy.linalg.LinAlgError
         The columns are not independent.
     """
-    scale = np.sqrt(np.mean(np.square(x), axis=0))
+    scale = np.sqrt(np.einsum("ij,ij->j", x, x) / len(x))
     scaled = x / scale
     y = np.asarray(event, dtype=float)
     if start is None:
@@ -132,12 +132,13 @@ def fit_hazard(
     penalty = np.full(len(coef), float(ridge))
     penalty[0] = 0.0
     rows = _Rows(scaled, scale, y, link, clusters, offset, penalty)
+    room = np.empty_like(scaled)
     eta, value = rows.evaluate(coef)
     converged = False
     for _ in range(_MAX_STEPS):
         residual, weight = _score_weight(eta, y, link)
         score = scaled.T @ residual - penalty * coef
-        step = linalg.cho_solve(linalg.cho_factor(rows.information(weight)), score)
+        step = linalg.cho_solve(linalg.cho_factor(rows.information(weight, room)), score)
         # Twice the gain in likelihood still to be had, were it quadratic.
         converged = float(step @ score) < _TOLERANCE[link] * (abs(value) + 1.0)
         coef, eta, value = _climb(rows, coef, step, value)
@@ -203,9 +204,9 @@ def independent_columns(x: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
     -------
     ndarray of bool, shape (p,)
     """
-    size = np.sqrt(np.sum(np.square(x), axis=0))
-    unit = x / np.where(size > 0, size, 1.0)
-    gram = unit.T @ unit
+    gram = x.T @ x
+    size = np.sqrt(np.diag(gram))
+    gram /= np.outer(*[np.where(size > 0, size, 1.0)] * 2)
     keep = np.zeros(x.shape[1], dtype=bool)
     factor = np.zeros_like(gram)  # rows: Cholesky factor over the columns kept so far
     kept = 0
