@@ -44,3 +44,17 @@ def test_the_architecture_names_modules_that_exist() -> None:
     for room, module in re.findall(r"\b(data|frames|models|analyses|plots|report)/(\w+)", text):
         place = ROOT / "cxlab" / room / module
         assert place.is_dir() or place.with_suffix(".py").exists(), f"{room}/{module}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda p: p.name)
+def test_nothing_is_left_to_be_filled_in(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"@[A-Z]+@|TODO|TBD|FIXME", text)
+
+
+def test_the_readmes_times_are_those_measured() -> None:
+    measured = (ROOT / "benchmarks" / "speed.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in measured.splitlines() if line.startswith("| `cxlab")]
+    assert rows
+    assert all(row in readme for row in rows)
