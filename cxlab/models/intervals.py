@@ -5,10 +5,30 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-__all__ = ["LEVEL", "Z", "benjamini_hochberg", "wald_p", "wilson"]
+__all__ = ["LEVEL", "Z", "benjamini_hochberg", "hazard_ratios", "wald_p", "wilson"]
 
 LEVEL = 0.95
 Z = float(special.ndtri(0.5 + LEVEL / 2))
+
+
+def hazard_ratios(estimate: np.ndarray, se: np.ndarray) -> dict[str, np.ndarray]:
+    """Give hazard ratios with their 95% Wald intervals, taken on the log scale.
+
+    Parameters
+    ----------
+    estimate, se : ndarray
+        Log hazard ratios and their standard errors.
+
+    Returns
+    -------
+    dict
+        ``hazard_ratio``, ``conf_low`` and ``conf_high``.
+    """
+    return {
+        "hazard_ratio": np.exp(estimate),
+        "conf_low": np.exp(estimate - Z * se),
+        "conf_high": np.exp(estimate + Z * se),
+    }
 
 
 def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:

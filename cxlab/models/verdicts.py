@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["VERDICTS", "Evidence", "judge"]
+__all__ = ["ALPHA", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
 
 VERDICTS = (
     "driver",
@@ -14,9 +14,11 @@ VERDICTS = (
     "not separable",
     "too little data",
 )
+# The q-value below which a contrast counts.
+ALPHA = 0.05
 _LEAST_CUSTOMERS = 10
 # A standard error above this makes the 95% interval span a factor of 19 and more.
-_WIDEST_SE = 0.75
+WIDEST_SE = 0.75
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,6 @@ class Evidence:
         Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
         Whether that holds for the would-be drivers together.
-    alpha : float
-        The q-value below which a contrast counts.
     """
 
     kind: str
@@ -61,12 +61,11 @@ class Evidence:
     untested: bool = False
     by_definition: bool = False
     pooled_recent_only: bool = False
-    alpha: float = 0.05
 
     @property
     def significant(self) -> bool:
         """Whether the contrast is told from none."""
-        return self.q < self.alpha
+        return self.q < ALPHA
 
 
 def judge(e: Evidence) -> tuple[str, str]:
@@ -133,7 +132,7 @@ def _thin(e: Evidence) -> tuple[str, str] | None:
             "Its contacts cannot be told from those of other touchpoints, or all of them ended "
             "the same way.",
         )
-    if e.se > _WIDEST_SE and not e.significant:
+    if e.se > WIDEST_SE and not e.significant:
         return "too little data", "The interval is too wide to say anything."
     return None
 

@@ -229,3 +229,18 @@ def test_without_outcomes_the_sentence_says_what_is_missing(tmp_path: Path) -> N
     assert checks["bad contact"].passed is False
     assert "needs the column resolved_at" in checks["bad contact"].text
     assert "assumed" in checks["half-life"].text
+
+
+def test_a_washout_beyond_all_spans_leaves_no_effect_by_age(null_world: Dataset) -> None:
+    from cxlab.analyses.churn_drivers import parts
+    from cxlab.analyses.churn_drivers.study import Options, fit, prepare
+
+    study = prepare(null_world, Options(washout_days=120))
+    model = fit(study)
+    assert model.main is not None
+    kind, k = next(p for p in model.main.coef if p[0] == "bad")
+    name = study.known.touchpoints[k]
+    drivers = pd.DataFrame([{"touchpoint": name, "valence": kind, "verdict": "driver"}])
+    found = parts.by_age(study, model, drivers, None)
+    assert found.table.empty
+    assert "washout" in found.sentence

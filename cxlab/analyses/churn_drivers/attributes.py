@@ -8,20 +8,20 @@ import pandas as pd
 from cxlab.analyses.churn_drivers.figures import COLUMNS
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
-from cxlab.models.intervals import LEVEL, Z, benjamini_hochberg
+from cxlab.models.hazard import independent_columns
+from cxlab.models.intervals import LEVEL, benjamini_hochberg, hazard_ratios
 from cxlab.models.survival import cox
+from cxlab.models.verdicts import ALPHA, WIDEST_SE
 from cxlab.results import Check, Result
 
 __all__ = ["run"]
 
-_ALPHA = 0.05
 _MOST_LEVELS = 30
 _LEAST_EVENTS = 5
 # A number missing for more than this share would cost too many rows.
 _MOST_MISSING = 0.2
-# Log hazard ratio of one standard deviation beyond which a term tells who left by itself,
-# and the standard error beyond which it tells nothing.
-_LARGEST, _WIDEST_SE = 4.0, 0.75
+# Log hazard ratio of one standard deviation beyond which a term tells who left by itself.
+_LARGEST = 4.0
 
 
 def run(dataset: Dataset) -> Result:
@@ -117,8 +117,6 @@ def _terms(data: pd.DataFrame, kinds: dict[str, str]) -> tuple[pd.DataFrame, lis
 
 
 def _independent(terms: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
-    from cxlab.models.hazard import independent_columns
-
     if terms.empty:
         return terms
     centred = (terms - terms.mean()).fillna(0.0).to_numpy()
@@ -130,16 +128,14 @@ def _independent(terms: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
 def _table(fitted: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
     spread = terms.std().to_numpy()
     leaky = fitted["estimate"].abs() * spread > _LARGEST
-    thin = ~leaky & (fitted["se"] * spread > _WIDEST_SE)
+    thin = ~leaky & (fitted["se"] * spread > WIDEST_SE)
     q_value = benjamini_hochberg(fitted["p_value"].to_numpy())
     table = fitted.assign(touchpoint=fitted["term"], valence="attribute", q_value=q_value)
     table.loc[leaky | thin, ["estimate", "se", "p_value", "q_value"]] = np.nan
-    table["hazard_ratio"] = np.exp(table["estimate"])
-    table["conf_low"] = np.exp(table["estimate"] - Z * table["se"])
-    table["conf_high"] = np.exp(table["estimate"] + Z * table["se"])
+    table = table.assign(**hazard_ratios(table["estimate"], table["se"]))
     counts = {t: int((terms[t] != 0).sum()) for t in terms}
     table["exposed_customers"] = table["term"].map(counts)
-    told = table["q_value"] < _ALPHA
+    told = table["q_value"] < ALPHA
     up = table["estimate"] > 0
     table["verdict"] = np.select(
         [leaky, thin, told & up, told],

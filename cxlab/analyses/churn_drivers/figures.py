@@ -24,7 +24,6 @@ COLUMNS = (
 
 
 MAIN = -1
-_ALPHA = 0.05
 
 
 def estimates(study: Study, model: Model) -> pd.DataFrame:
@@ -100,6 +99,8 @@ def judged(
     for row in table.itertuples():
         k = row.place[1]
         split = splits.get(k if k in model.own else MAIN)
+        if split is not None and row.place not in split.recent:
+            split = None
         evidence = verdicts.Evidence(
             kind=row.valence,
             customers=row.exposed_customers,
@@ -109,13 +110,10 @@ def judged(
             q=row.q_value,
             exit_stage=bool(study.exits[k]),
             follows_decision=bool(model.separated[k]),
-            recent_only=split is not None
-            and row.place in split.recent
-            and split.recent_only(row.place),
-            untested=split is not None and row.place in split.recent and split.untested(row.place),
+            recent_only=split is not None and split.recent_only(row.place),
+            untested=split is not None and split.untested(row.place),
             by_definition=isinstance(study.dataset.settings.churn, Inactivity),
             pooled_recent_only=main is not None and main.pooled_recent_only,
-            alpha=_ALPHA,
         )
         words.append(verdicts.judge(evidence))
     return table.assign(verdict=[v for v, _ in words], why=[w for _, w in words])
@@ -136,7 +134,7 @@ def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, con
     dict
         By touchpoint with a model of its own; ``MAIN`` for all the others.
     """
-    told = table[(table["q_value"] < _ALPHA) & (table["valence"] != "contact")]
+    told = table[(table["q_value"] < verdicts.ALPHA) & (table["valence"] != "contact")]
     recent, old = study.sums(model.measured, "recent"), study.sums(model.measured, "old")
     splits = {}
     main = [p for p in told["place"] if p[1] not in model.own]
@@ -171,25 +169,30 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
     position = pd.Series(cases.index, index=cases.to_numpy()).loc[chosen].to_numpy()
     value = _value(spells.iloc[chosen])
     left, step = _periods_left(study.risk, chosen)
+    decayed = study.sums(measured, "decay")
+
+    windows = {}
+    for own, fitted in ({MAIN: model.main} | model.own).items():
+        if fitted is not None:
+            part = _exposure_part(fitted, decayed)
+            windows[own] = effects.ChurnWindow(
+                eta=fitted.eta[position] - fitted.exposure_part[position] + part,
+                exposure_part=part,
+                left=left,
+                half_life=h / (options.period_days * step),
+            )
     figures: list[dict[str, float]] = []
     for row in table.itertuples():
+        kind, k = row.place
         fitted = model.of(row.place)
         empty = row.verdict in ("too little data", "not separable", "reverse causation suspected")
         if fitted is None or empty or row.valence == "contact" or not len(chosen):
             figures.append({})
             continue
-        part = _exposure_part(fitted, study.sums(measured, "decay"))
-        window = effects.ChurnWindow(
-            eta=fitted.eta[position] - fitted.exposure_part[position] + part,
-            exposure_part=part,
-            left=left,
-            half_life=h / (options.period_days * step),
-        )
         joint = fitted.slope_covariance[row.place]
         covariance = np.array([[row.se**2, joint], [joint, fitted.slope_variance]])
-        kind, k = row.place
         found = effects.attributable_churn(
-            window,
+            windows[k if k in model.own else MAIN],
             row.coef,
             measured["decay", kind][:, k],
             measured["slope", kind][:, k],
@@ -254,9 +257,7 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     empty = table["verdict"].isin(["too little data", "not separable"])
     for column in ("coef", "se", "p_value", "q_value"):
         table[column] = table[column].where(~empty)
-    table["hazard_ratio"] = np.exp(table["coef"])
-    table["conf_low"] = np.exp(table["coef"] - intervals.Z * table["se"])
-    table["conf_high"] = np.exp(table["coef"] + intervals.Z * table["se"])
+    table = table.assign(**intervals.hazard_ratios(table["coef"], table["se"]))
     table["top3_probability"] = np.nan
     order = pd.DataFrame(
         {

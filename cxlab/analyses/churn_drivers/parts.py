@@ -45,15 +45,17 @@ def by_age(
     ]
     places = [p for p in places if p[1] not in model.own]
     columns = ["touchpoint", "valence", "age_low", "age_high", "estimate", "se", "curve"]
-    if study.options.quick or not places or model.main is None:
-        quick = study.options.quick
-        text = "Left out in a quick run." if quick else "There is no driver to show."
+    washout = float(study.options.washout_days)
+    bins = list(pairwise([washout, *[e for e in _AGE_BINS if e > washout]]))
+    if study.options.quick or not places or not bins or model.main is None:
+        text = "There is no driver to show."
+        if study.options.quick:
+            text = "Left out in a quick run."
+        elif not bins:
+            text = f"The washout leaves out all contacts of the first {_AGE_BINS[-1]:.0f} days."
         return Result("by_age", pd.DataFrame(columns=columns), sentence=text)
-    edges = [e for e in _AGE_BINS if e > study.options.washout_days]
-    edges = [float(study.options.washout_days), *edges]
-    bins = list(pairwise(edges))
     kernels = {f"{low:g}": Kernel(low=low, high=high) for low, high in bins}
-    measured = study.measure(kernels, study.sample.rows, study.options.washout_days)
+    measured = study.measure(kernels, study.sample.rows, washout)
     order = [*places, *dict.fromkeys(("all", k) for _, k in places)]
     rest = [p for p in model.main.coef if p not in order]
     decayed = study.sums(model.measured, "decay")
@@ -68,9 +70,7 @@ def by_age(
             curve = model.main.coef[place] * _mean_decay(low, high, model.half_life.days)
             found.append((names[place[1]], place[0], low, high, coef[at], se[at], curve))
     table = pd.DataFrame(found, columns=columns)
-    table["hazard_ratio"] = np.exp(table["estimate"])
-    table["conf_low"] = np.exp(table["estimate"] - intervals.Z * table["se"])
-    table["conf_high"] = np.exp(table["estimate"] + intervals.Z * table["se"])
+    table = table.assign(**intervals.hazard_ratios(table["estimate"], table["se"]))
     table["curve"] = np.exp(table["curve"])
     return Result("by_age", table, sentence=_fading(model.half_life, split))
 
