@@ -12,6 +12,11 @@ import pytest
 CHROMIUM = Path("/usr/bin/chromium")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case made of bytes by its argument: packed bytes may hold the time of day."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Give a browser; without one the test is skipped, or fails where CXLAB_REQUIRE_ALL=1."""
