@@ -89,8 +89,11 @@ def sift(
         _refuse_duplicates(typed, frames[name])
         frame, rules = _rules(typed, frames[name], kept, settings)
         marked = frame.with_columns(_reason(rules))
-        found += _count(typed, marked, rules)
-        kept[name] = marked.filter(nw.col(_REASON).is_null()).select(*typed.columns)
+        broken = _count(typed, marked, rules)
+        found += broken
+        # Where no row is broken, what follows need not ask again.
+        whole = marked.filter(nw.col(_REASON).is_null()) if broken else frames[name]
+        kept[name] = whole.select(*typed.columns)
     return kept, found
 
 
@@ -105,13 +108,8 @@ def _reason(rules: Rules) -> nw.Expr:
 def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[SetAside]:
     name = typed.table.name
     broken = marked.filter(~nw.col(_REASON).is_null())
-    counts = (
-        broken.group_by(_REASON)
-        .agg(rows=nw.len())
-        .collect(backend="pyarrow")
-        .to_dict(as_series=False)
-    )
-    rows_by_rule = dict(zip(counts[_REASON], counts["rows"], strict=True))
+    counts = broken.group_by(_REASON).agg(rows=nw.len()).collect(backend="pyarrow")
+    rows_by_rule = dict(counts.iter_rows())
     found = []
     for text, _ in rules:
         if text not in rows_by_rule:
@@ -149,7 +147,7 @@ def _worded(row: Mapping[str, str]) -> str:
 
 def _refuse_duplicates(typed: TypedTable, frame: nw.LazyFrame[Any]) -> None:
     key = [c for c in typed.table.key if c in typed.columns]
-    if not key or (typed.table.name == "customers" and key != list(typed.table.key)):
+    if not key:
         return
     # A row that lacks what it must have is set aside, and is no second one of anything.
     needed = [c for c in key if c == key[0] or c in typed.table.required]
@@ -236,12 +234,11 @@ def _customer_rules(
     rules += _before(typed, "cancelled_at", "started_at", "cancelled before it started")
     rules += _before(typed, "ended_at", "cancelled_at", "cancelled after it ended")
     rules += _past(settings, typed, "started_at", "cancelled_at")
-    if "ended_at" in typed.columns:
-        # With notice given, an end that is still to come is known and possible.
-        known = nw.lit(False)
-        if "cancelled_at" in typed.columns:
-            known = ~nw.col("cancelled_at").is_null()
-        rules += [(t, e & ~known) for t, e in _past(settings, typed, "ended_at")]
+    # With notice given, an end that is still to come is known and possible.
+    unnoticed = (
+        nw.col("cancelled_at").is_null() if "cancelled_at" in typed.columns else nw.lit(True)
+    )
+    rules += [(t, e & unnoticed) for t, e in _past(settings, typed, "ended_at")]
     if "renewal_days" in typed.columns:
         rules.append(("renewal_days below 1", nw.col("renewal_days") < 1))
     return _with_earlier_ends(typed, frame, rules)
@@ -254,8 +251,8 @@ def _with_earlier_ends(
     until = nw.lit(_ALWAYS)
     if "ended_at" in typed.columns:
         until = nw.col("ended_at").fill_null(_ALWAYS)
-    broken = nw.any_horizontal(*[b.fill_null(False) for _, b in rules], ignore_nulls=True)
-    frame = frame.with_columns(cx_until=nw.when(broken).then(nw.lit(_NEVER)).otherwise(until))
+    kept = _reason(rules).is_null()
+    frame = frame.with_columns(cx_until=nw.when(kept).then(until).otherwise(nw.lit(_NEVER)))
     frame = frame.with_columns(
         cx_all_ended=nw.col("cx_until").cum_max().over("customer_id", order_by="started_at")
     )
@@ -271,18 +268,16 @@ def _with_ends(frame: nw.LazyFrame[Any], customers: nw.LazyFrame[Any]) -> nw.Laz
     columns = customers.collect_schema().names()
     if "customer_id" not in columns:
         return frame.with_columns(cx_known=nw.lit(True), cx_end=nw.lit(None, dtype=nw.Datetime()))
-    if "ended_at" in columns:
-        open_spell = nw.col("ended_at").is_null().cast(nw.Int32).max()
-        ends = customers.group_by("customer_id").agg(
-            cx_open=open_spell, cx_last=nw.col("ended_at").max()
-        )
-        ends = ends.with_columns(
-            cx_end=nw.when(nw.col("cx_open") == 0).then(nw.col("cx_last"))
-        ).select("customer_id", "cx_end")
-    else:
-        ends = customers.select("customer_id").unique()
-        ends = ends.with_columns(cx_end=nw.lit(None, dtype=nw.Datetime()))
-    ends = ends.with_columns(cx_known=nw.lit(True))
+    if "ended_at" not in columns:
+        customers = customers.with_columns(ended_at=nw.lit(None, dtype=nw.Datetime()))
+    ends = customers.group_by("customer_id").agg(
+        cx_open=nw.col("ended_at").is_null().any(), cx_last=nw.col("ended_at").max()
+    )
+    ends = ends.select(
+        "customer_id",
+        cx_end=nw.when(~nw.col("cx_open")).then(nw.col("cx_last")),
+        cx_known=nw.lit(True),
+    )
     return frame.join(ends, on="customer_id", how="left")
 
 
@@ -314,9 +309,7 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
             rules.append(("a score but no responded_at", unanswered))
     times = [c for c in ("asked_at", "responded_at") if c in typed.columns]
     if times:
-        untimed = nw.col(times[0]).is_null()
-        for column in times[1:]:
-            untimed = untimed & nw.col(column).is_null()
+        untimed = nw.all_horizontal(*[nw.col(c).is_null() for c in times], ignore_nulls=False)
         rules.append((f"no {' and no '.join(times)}", untimed))
     rules += _before(typed, "responded_at", "asked_at", "answered before it was asked")
     rules += _past(settings, typed, "asked_at", "responded_at")
@@ -324,7 +317,7 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
         anonymous = nw.col("customer_id").is_null()
         rules.append(("unknown customer", ~anonymous & nw.col("cx_known").is_null()))
         if times:
-            late = [_precedes("cx_end", column).fill_null(False) for column in times]
+            late = [_precedes("cx_end", column) for column in times]
             rules.append((AFTER_END, nw.any_horizontal(*late, ignore_nulls=True)))
     return rules
 

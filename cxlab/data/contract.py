@@ -41,6 +41,9 @@ __all__ = [
     "Metric",
     "Settings",
     "Table",
+    "in_years",
+    "is_folder",
+    "midnight_after",
     "read_settings",
     "read_yaml",
     "validation_line",
@@ -287,7 +290,7 @@ class Settings(_Strict):
         """Take what YAML reads as a date or time, or its text; never a bare number."""
         if isinstance(value, str):
             value = _parse_time(value)
-        if value is None or (isinstance(value, dt.date) and _in_years(value)):
+        if value is None or (isinstance(value, dt.date) and in_years(value)):
             return value
         raise ValueError(
             f"{str(value)[:_LONGEST]!r} is no date; allowed: a date such as 2026-06-30, "
@@ -335,7 +338,7 @@ class Settings(_Strict):
             until = until.date()
         if until is None:
             return None
-        return dt.datetime.combine(until, dt.time(0)) + dt.timedelta(days=1)
+        return midnight_after(until)
 
 
 def _parse_time(text: str) -> object:
@@ -348,8 +351,26 @@ def _parse_time(text: str) -> object:
     return text
 
 
-def _in_years(day: dt.date) -> bool:
+def in_years(day: dt.date) -> bool:
+    """Tell whether a day falls into :data:`YEARS`.
+
+    Parameters
+    ----------
+    day : datetime.date
+        The day.
+    """
     return YEARS[0] <= day.year <= YEARS[1]
+
+
+def midnight_after(day: dt.date) -> dt.datetime:
+    """Give the first instant after a day.
+
+    Parameters
+    ----------
+    day : datetime.date
+        The day.
+    """
+    return dt.datetime.combine(day, dt.time(0)) + dt.timedelta(days=1)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -378,6 +399,17 @@ def _timestamp(loader: _UniqueKeys, node: yaml.ScalarNode) -> object:
 
 
 _UniqueKeys.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; a name too long, or one that may not be seen, is none.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+    """
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for such a name
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -13,7 +13,16 @@ import narwhals as nw
 import pandas as pd
 
 from cxlab.data.check import SetAside, sift
-from cxlab.data.contract import TABLES, YEARS, Inactivity, Settings, read_settings
+from cxlab.data.contract import (
+    TABLES,
+    YEARS,
+    Inactivity,
+    Settings,
+    in_years,
+    is_folder,
+    midnight_after,
+    read_settings,
+)
 from cxlab.data.engine import reading
 from cxlab.data.sources import Folder, TypedTable
 from cxlab.errors import AnalysisError, DataError, UsageError
@@ -81,7 +90,7 @@ class Dataset:
     @property
     def end(self) -> dt.datetime:
         """The first instant that is not seen: the midnight that ends ``as_of``."""
-        return _midnight_after(self.as_of)
+        return midnight_after(self.as_of)
 
     def attach(self, frame: pd.DataFrame) -> Frame:
         """Give a pandas frame to the dataset's engine, so that its tables can be joined to it.
@@ -126,7 +135,7 @@ class Dataset:
         return f"needs the table {', '.join(absent)}, which {self.name} lacks" if absent else None
 
     def require(self, *needs: str) -> None:
-        """Refuse an analysis that needs a missing table, or spells where there are none.
+        """Refuse an analysis that needs a missing table.
 
         Raises
         ------
@@ -173,10 +182,11 @@ class Dataset:
         frame = frame.filter(nw.col("started_at") < end)
         if "ended_at" not in columns:
             frame = frame.with_columns(ended_at=nw.lit(None, dtype=nw.Datetime()))
+        ends: tuple[str, ...] = ("ended_at",)
         if isinstance(self.settings.churn, Inactivity):
             frame = self._silence(frame, self.settings.churn.inactivity.days)
-            frame = _hide(frame, ("ended_at", "silent_since"), end, "ended_at", "silent_since")
-        frame = _hide(frame, ("ended_at",), end, "ended_at")
+            ends = ("ended_at", "silent_since")
+        frame = _hide(frame, ends, end, *ends)
         frame = _hide(frame, columns, end, "cancelled_at")
         if "end_reason" in columns:
             open_yet = nw.col("ended_at").is_null()
@@ -191,21 +201,18 @@ class Dataset:
         ``silent_since`` tells when that contact was; where the days are not over by
         ``as_of``, the customer has not ended and it says nothing.
         """
-        self.require("interactions")
         last = (
             self.table("interactions")
             .group_by("customer_id")
             .agg(cx_last=nw.col("occurred_at").max())
         )
-        columns = frame.collect_schema().names()
-        frame = frame.join(last, on="customer_id", how="left")
-        seen = nw.when(nw.col("cx_last") > nw.col("started_at")).then(nw.col("cx_last"))
-        silent = seen.otherwise(nw.col("started_at")).dt.offset_by(f"{days}d")
-        ended = nw.when(nw.col("ended_at").is_null()).then(silent).otherwise(nw.col("ended_at"))
-        since = nw.when(nw.col("ended_at").is_null()).then(seen.otherwise(nw.col("started_at")))
-        return frame.with_columns(ended_at=ended, silent_since=since).select(
-            *columns, "silent_since"
+        frame = frame.join(last, on="customer_id", how="left").with_columns(
+            silent_since=nw.when(nw.col("ended_at").is_null()).then(
+                nw.max_horizontal("cx_last", "started_at")
+            )
         )
+        silent = nw.col("silent_since").dt.offset_by(f"{days}d")
+        return frame.with_columns(ended_at=nw.coalesce("ended_at", silent)).drop("cx_last")
 
 
 def _hide(frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *along: str) -> Frame:
@@ -215,10 +222,6 @@ def _hide(frame: Frame, columns: tuple[str, ...], end: nw.Expr, when: str, *alon
     known = nw.col(when) < end
     hidden = [c for c in (when, *along) if c in columns]
     return frame.with_columns(*[nw.when(known).then(nw.col(c)).alias(c) for c in hidden])
-
-
-def _midnight_after(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(0)) + dt.timedelta(days=1)
 
 
 def load(
@@ -252,21 +255,18 @@ def load(
     >>> dataset.table("interactions").head(5).collect()  # doctest: +SKIP
     """
     path = Path(path)
-    if not _is_folder(path):
+    if not is_folder(path):
         raise UsageError(f"{path}: no such dataset folder")
     asked = _parse_day(as_of)
     settings = read_settings(path)
     place = path / settings.source.path if settings.source else path
-    if not _is_folder(place):
+    if not is_folder(place):
         raise DataError(f"{path / 'dataset.yml'}: source.path: there is no folder {place}")
     day = _within(asked, settings)
     folder = Folder(place, settings, memory_limit)
     with reading(str(place)):
         read = {name: folder.read(name) for name in TABLES if name in folder.files}
-        frames = {
-            name: nw.from_native(folder.connection.table(typed.relation))
-            for name, typed in read.items()
-        }
+        frames = {name: nw.from_native(folder.connection.table(name)) for name in read}
         kept, set_aside = sift(read, frames, settings)
         dataset = Dataset(
             name=settings.name or path.resolve().name,
@@ -283,13 +283,6 @@ def load(
     return dataset
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name too long, or a folder that may not be entered
-        return False
-
-
 def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
     if as_of is None:
         return None
@@ -297,7 +290,7 @@ def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
         day = dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     except ValueError as error:
         raise UsageError(f"as_of is {as_of!r}; allowed: a date such as 2026-06-30") from error
-    if not YEARS[0] <= day.year <= YEARS[1]:
+    if not in_years(day):
         raise UsageError(f"as_of is {day}; allowed: dates from {YEARS[0]} to {YEARS[1]}")
     return day.date() if isinstance(day, dt.datetime) else day
 

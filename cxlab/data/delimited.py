@@ -94,9 +94,10 @@ def refuse_repeated(file: Path, columns: Sequence[str]) -> None:
     """
     seen: dict[str, str] = {}
     for column in columns:
-        if (other := seen.setdefault(column.lower(), column)) is not column:
+        if (other := seen.get(column.lower())) is not None:
             names = repr(column) if column == other else f"{column!r} (and {other!r})"
             raise DataError(f"{file}: column {names} is there twice; allowed: names that differ")
+        seen[column.lower()] = column
 
 
 def scan(files: Sequence[Path], hive: bool) -> str:

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cxlab.data.contract import SNAPSHOT, TABLES, Column, Settings, Table
+from cxlab.data.contract import SNAPSHOT, TABLES, YEARS, Column, Settings, Table
 from cxlab.data.delimited import refuse_repeated, scan
 from cxlab.data.engine import connect, literal, reading
-from cxlab.errors import DataError, UsageError
+from cxlab.errors import DataError
 
 __all__ = ["Folder", "TypedTable"]
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
 _ALLOWED = {
-    "time": "ISO 8601 dates and times from 1900 to 2200, such as 2026-06-30 or "
+    "time": f"ISO 8601 dates and times from {YEARS[0]} to {YEARS[1]}, such as 2026-06-30 or "
     "2026-06-30T14:05:00Z",
     "number": "numbers",
     "flag": "0 or 1",
@@ -52,8 +52,6 @@ class TypedTable:
         The contract it was read by.
     file : str
         The file's name, for messages.
-    relation : str
-        Name of the DuckDB view or table that holds it.
     columns : tuple of str
         Its columns.
     attributes : mapping
@@ -66,7 +64,6 @@ class TypedTable:
 
     table: Table
     file: str
-    relation: str
     columns: tuple[str, ...]
     attributes: dict[str, str]
     ignored: tuple[str, ...]
@@ -94,8 +91,6 @@ class Folder:
     """
 
     def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
-        if not path.is_dir():
-            raise UsageError(f"{path}: no such folder of tables")
         self.path = path
         self.settings = settings
         self.connection = connect(settings.time_zone, memory_limit)
@@ -153,14 +148,18 @@ class Folder:
         """
         files = self.files[name]
         shown = str(files[0].relative_to(self.path)) if len(files) == 1 else f"{name}/"
-        types = self._open(name, files, shown)
-        mapping = self.settings.columns.get(name, {})
-        table, chosen = _choose(name, self._where(name, shown), types, mapping)
+        where = f"{self.path / shown}: table {name}"
+        with reading(where):
+            return self._read(name, files, shown, where)
+
+    def _read(self, name: str, files: list[Path], shown: str, where: str) -> TypedTable:
+        parquet = files[0].suffix == ".parquet"
+        types = self._open(name, files, parquet)
+        table, chosen = _choose(name, where, types, self.settings.columns.get(name, {}))
         rest = {c: t for c, t in types.items() if c not in chosen.values()}
         attributes: dict[str, str] = {}
         if name == "customers":
-            with reading(self._where(name, shown)):
-                attributes = self._attributes({c: t for c, t in rest.items() if not _taken(c)})
+            attributes = self._attributes({c: t for c, t in rest.items() if not _taken(c)})
         ignored = tuple(c for c in rest if c not in attributes)
         parts = [
             f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {_quote(c.name)}"
@@ -171,32 +170,36 @@ class Folder:
             f"{self._cast(Column(a, k), a, rest[a])} AS {_quote(a)}"  # type: ignore[arg-type]
             for a, k in attributes.items()
         ]
-        rows = self._check_values(name, shown, table, chosen, types)
+        wrong = self._wrong(table, chosen, types)
+        marks = {c: _quote(f"cx_wrong_{c.name}") for c in wrong}
+        parts += [f"{condition} AS {marks[c]}" for c, condition in wrong.items()]
         # A CSV is parsed once; a Parquet file is read again, column by column, as needed.
-        kind = "VIEW" if files[0].suffix == ".parquet" else "TEMP TABLE"
-        with reading(self._where(name, shown)):
-            self.connection.execute(
-                f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}"
-            )
+        kind = "VIEW" if parquet else "TEMP TABLE"
+        self.connection.execute(
+            f"CREATE {kind} {name} AS SELECT {', '.join(parts)} FROM raw_{name}"
+        )
+        counts = "".join(f", count(*) FILTER ({m})" for m in marks.values())
+        query = f"SELECT count(*){counts} FROM {name}"
+        [(rows, *bad)] = self.connection.execute(query).fetchall()
+        if rows == 0:
+            raise DataError(f"{where} is empty")
+        for (column, condition), count in zip(wrong.items(), bad, strict=True):
+            if count:
+                self._refuse_values(name, where, column, chosen[column.name], condition, count)
         columns = (*chosen, *attributes)
-        return TypedTable(table, shown, name, columns, attributes, ignored, rows)
+        return TypedTable(table, shown, columns, attributes, ignored, int(rows))
 
-    def _where(self, name: str, shown: str) -> str:
-        return f"{self.path / shown}: table {name}"
-
-    def _open(self, name: str, files: list[Path], shown: str) -> dict[str, str]:
+    def _open(self, name: str, files: list[Path], parquet: bool) -> dict[str, str]:
         """Make the view ``raw_<name>`` and give its columns and their types."""
-        parquet = files[0].suffix == ".parquet"
         below = [_folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
         hive = any(below)
         query = _scan_parquet(files, hive) if parquet else scan(files, hive)
         if hive and (above := _folder_columns(self.path.parts).difference(*below)):
             query = f"SELECT * EXCLUDE ({', '.join(map(_quote, sorted(above)))}) FROM ({query})"
-        with reading(self._where(name, shown)):
-            self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
-            described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
-            if parquet:
-                refuse_repeated(files[0], self._parquet_columns(files[0]))
+        self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
+        described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
+        if parquet:
+            refuse_repeated(files[0], self._parquet_columns(files[0]))
         return {row[0]: row[1] for row in described}
 
     def _parquet_columns(self, file: Path) -> list[str]:
@@ -229,7 +232,7 @@ class Folder:
                 "WHEN '0' THEN 0 WHEN '0.0' THEN 0 WHEN 'false' THEN 0 END"
             )
         number = f"TRY_CAST({given} AS DOUBLE)" if dtype == "VARCHAR" else f"CAST({raw} AS DOUBLE)"
-        if dtype == "BOOLEAN" or not (dtype == "VARCHAR" or _is_number(dtype)):
+        if not (dtype == "VARCHAR" or _is_number(dtype)):
             return "CAST(NULL AS DOUBLE)"
         return f"CASE WHEN isfinite({number}) THEN {number} END"
 
@@ -243,17 +246,12 @@ class Folder:
             moment = f"CAST({raw} AS TIMESTAMP)"
         else:
             return "CAST(NULL AS TIMESTAMP)"
-        return f"CASE WHEN year({moment}) BETWEEN 1900 AND 2200 THEN {moment} END"
+        return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {moment} END"
 
-    def _check_values(
-        self,
-        name: str,
-        shown: str,
-        table: Table,
-        chosen: dict[str, str],
-        types: dict[str, str],
-    ) -> int:
-        """Refuse values that are not of their column's kind; give the number of rows."""
+    def _wrong(
+        self, table: Table, chosen: dict[str, str], types: dict[str, str]
+    ) -> dict[Column, str]:
+        """Give the SQL that tells the values that are not of their column's kind."""
         wrong = {}
         for column in table.columns:
             if column.name in chosen and column.kind in _ALLOWED:
@@ -263,19 +261,10 @@ class Folder:
                 wrong[column] = (
                     f"({text} IS NOT NULL AND {text} NOT IN {_MISSING} AND ({typed}) IS NULL)"
                 )
-        counts = ", ".join(f"count(*) FILTER ({w})" for w in wrong.values())
-        query = f"SELECT count(*){', ' if counts else ''}{counts} FROM raw_{name}"
-        with reading(self._where(name, shown)):
-            rows, *bad = self.connection.execute(query).fetchone() or (0,)
-        if rows == 0:
-            raise DataError(f"{self.path / shown}: table {name} is empty")
-        for (column, condition), count in zip(wrong.items(), bad, strict=True):
-            if count:
-                self._refuse_values(name, shown, column, chosen[column.name], condition, count)
-        return int(rows)
+        return wrong
 
     def _refuse_values(
-        self, name: str, shown: str, column: Column, source: str, condition: str, count: int
+        self, name: str, where: str, column: Column, source: str, condition: str, count: int
     ) -> None:
         examples = self.connection.execute(
             f"SELECT n, v FROM (SELECT row_number() OVER () AS n, *, {_quote(source)} AS v "
@@ -284,7 +273,7 @@ class Folder:
         met = ", ".join(f"{str(v)[:40]!r} in row {n}" for n, v in examples)
         known = f" (read from {source})" if source != column.name else ""
         raise DataError(
-            f"{self.path / shown}: table {name}, column {column.name}{known}: {count} of the "
+            f"{where}, column {column.name}{known}: {count} of the "
             f"values cannot be read as {column.kind}: {met}; allowed: {_ALLOWED[column.kind]}"
         )
 
@@ -316,7 +305,8 @@ def _taken(column: str) -> bool:
     In the spell form, ``tenure`` and ``churned`` would tell at a customer's start how it
     went; in the snapshot form, the times would.
     """
-    return column in (*TABLES["customers"].names, *SNAPSHOT.names) or column.startswith("cx_")
+    name = column.lower()  # the engine tells no upper case from lower
+    return name in (*TABLES["customers"].names, *SNAPSHOT.names) or name.startswith("cx_")
 
 
 def _parts(place: Path) -> list[Path]:
@@ -329,7 +319,7 @@ def _parts(place: Path) -> list[Path]:
     if not seen:
         raise DataError(f"{place}: holds no file; allowed: {', '.join(_SUFFIXES)}")
     kinds = {next((s[:4] for s in _SUFFIXES if p.name.endswith(s)), p.name) for p in seen}
-    if len(kinds) > 1 or not kinds < {".par", ".csv"}:
+    if not kinds < {".par", ".csv"}:
         raise DataError(f"{place}: allowed: files that all are Parquet, or all CSV")
     return [place / p for p in seen]
 

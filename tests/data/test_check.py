@@ -125,7 +125,7 @@ def test_each_rule_sets_aside_its_rows_and_no_others(
     ran = cx("check", write_dataset(tables, UNTIL), "--json")
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)["tables"][table]
-    mine = [s for s in found["set_aside"]]
+    mine = found["set_aside"]
     assert [(s["rule"], s["rows"]) for s in mine] == [(rule, count)]
     assert found["rows_used"] == found["rows"] - count == before + added - count
     assert len(mine[0]["examples"]) == min(count, 3)

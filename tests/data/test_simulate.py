@@ -65,7 +65,7 @@ def test_the_demo_is_neither_too_quiet_nor_too_loud() -> None:
     assert set(points["stage"]) == set(STAGES)
     assert set(contacts["channel"]) == {"web", "app", "phone", "email", "store"}
     assert (tables["feedback"]["comment"].dropna().value_counts(normalize=True) < 0.01).all()
-    assert made("demo").tables["interventions"]["touchpoint"].isin(points["touchpoint"]).all()
+    assert tables["interventions"]["touchpoint"].isin(points["touchpoint"]).all()
 
 
 # -- the contract ---------------------------------------------------------------------------

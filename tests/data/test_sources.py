@@ -158,6 +158,7 @@ def test_ids_keep_their_zeros_and_lose_spaces_around(write_files) -> None:
         (f"{HEAD}\n", ["customers.csv", "empty"]),
         ("\n" + TWO, ["first line is empty", "names of the columns"]),
         (f"{HEAD},plan,plan\n1,2025-01-01,2025-02-01,a,b\n", ["'plan'", "twice"]),
+        (f"{HEAD},a,a\n1,2025-01-01,2025-02-01,x,y\n", ["'a'", "twice"]),
         (f"{HEAD},Plan,plan\n1,2025-01-01,2025-02-01,a,b\n", ["'plan'", "'Plan'", "twice"]),
         (TWO + "3,2025-01-01\n", ["line 4", "as many values as the header"]),
         (TWO + "3,2025-01-01,,x,y\n", ["line 4", "as many values as the header"]),
@@ -326,7 +327,7 @@ def test_attributes_are_numbers_or_text_and_the_rest_is_told_of(parquet, cx) -> 
     assert "customers: columns ignored: born, empty" in cx("check", shop).out
 
 
-@pytest.mark.parametrize("column", ["tenure", "churned", "cx_reason"])
+@pytest.mark.parametrize("column", ["tenure", "churned", "cx_reason", "Tenure", "CX_Reason"])
 def test_what_would_tell_the_end_is_no_attribute(parquet, column) -> None:
     read = load(parquet(customers=people(**{column: [1, 0, 0]}))).read["customers"]
     assert (read.attributes, read.ignored) == ({}, (column,))

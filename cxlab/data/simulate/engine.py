@@ -292,9 +292,10 @@ class _Run:
     def _live_through(self, batch: _Batch, day: int) -> list[_Batch]:
         """Record contacts and their effect; give those of today that they lead on to."""
         failed = uniform(batch.key, 12) < self._failure(day)[batch.touchpoint]
-        onward, leads = self._handoffs(batch)
+        leads = (self.follow[batch.touchpoint] >= 0) & (uniform(batch.key, 13) < self.world.handoff)
         roots = np.where(leads & (batch.journey == 0), batch.key, batch.journey)
         batch = replace(batch, journey=roots)
+        onward = self._handoffs(batch.take(leads))
         self.contacts.append(vars(batch) | {"failed": failed, "spell": self.spell[batch.who]})
         age = 0.5 - (batch.second / DAY - day)
         fresh = 0.5 ** (age / self.world.half_life_days)
@@ -316,16 +317,16 @@ class _Run:
                 shares[names.index(fix.touchpoint)] *= fix.factor
         return shares
 
-    def _handoffs(self, batch: _Batch) -> tuple[_Batch, np.ndarray[Any, Any]]:
-        """Contacts that these lead on to, within an hour to two days; and which do."""
-        target = self.follow[batch.touchpoint]
-        leads = (target >= 0) & (uniform(batch.key, 13) < self.world.handoff)
-        parent = batch.take(leads)
+    def _handoffs(self, parent: _Batch) -> _Batch:
+        """Contacts that these lead on to, within an hour to two days."""
         hours = 48.0 ** uniform(parent.key, 14)
         second = parent.second + (hours * 3600.0).astype(np.int64)
-        journey = np.where(parent.journey == 0, parent.key, parent.journey)
-        key = keys(1, parent.key)
-        return _Batch(parent.who, target[leads], second, key, journey), leads
+        return replace(
+            parent,
+            touchpoint=self.follow[parent.touchpoint],
+            second=second,
+            key=keys(1, parent.key),
+        )
 
     def _ask(self, day: int) -> None:
         """Send the quarterly survey to those whose turn it is."""
