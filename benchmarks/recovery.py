@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from cxlab.report.tables import write_text
+
 WINDOW_DAYS = 90
 STRONG = 0.5  # log hazard ratios from here on count as strong
 
@@ -25,6 +27,7 @@ def one(job: tuple[str, int, int, bool]) -> pd.DataFrame:
     from cxlab.analyses import churn_drivers
     from cxlab.data.dataset import load
     from cxlab.data.simulate import simulate, write
+    from cxlab.data.simulate.tables import FIRST_DAY
 
     world, customers, seed, twins = job
     simulation = simulate(world, customers, seed)
@@ -40,11 +43,10 @@ def one(job: tuple[str, int, int, bool]) -> pd.DataFrame:
         strongest = sorted(effects, key=lambda t: -effects[t])[:3]
         end = pd.Timestamp(result.meta["as_of"]) + pd.Timedelta(days=1)
         start = end - pd.Timedelta(days=WINDOW_DAYS)
-        first = pd.Timestamp(simulation.truth.get("feed_start", "2024-07-01"))
         there = churned(simulation.tables["customers"], start, end)
         for touchpoint in [t for t in strongest if effects[t] >= STRONG]:
             other = simulate(
-                world, customers, seed, without=touchpoint, without_from=(start - first).days
+                world, customers, seed, without=touchpoint, without_from=(start - FIRST_DAY).days
             )
             saved = there - churned(other.tables["customers"], start, end)
             table.loc[table["touchpoint"] == touchpoint, "twin"] = saved
@@ -144,9 +146,7 @@ def main() -> None:
         "touchpoints together. In `exit` and `demo` customers wait five days on average between "
         "deciding and giving notice.\n\n" + _markdown(page) + "\n"
     )
-    temporary = options.out.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(options.out)
+    write_text(options.out, text)
     print(page.to_string())  # noqa: T201
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cxlab.report.tables import write_text
+
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
 RUNS = 3
@@ -101,9 +103,7 @@ def main() -> None:
         f"most {shift:.2f} standard errors.",
         "",
     ]
-    new = HERE / "speed.md.new"
-    new.write_text("\n".join(text), encoding="utf-8")
-    new.replace(HERE / "speed.md")
+    write_text(HERE / "speed.md", "\n".join(text))
     print("\n".join(text))  # noqa: T201
 
 

@@ -52,7 +52,10 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
         raise UsageError(f"window_days is {window_days}; allowed: 7 to 730")
     parts = {}
     if run:
-        parts = {"drivers": _drivers(Path(run)), "answers": _answers(Path(run))}
+        folder = Path(run)
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder of a run")
+        parts = {"drivers": _drivers(folder), "answers": _answers(folder)}
     if dataset.form == "snapshot":
         return _snapshot(dataset, parts)
     risk = risk_set(dataset)
@@ -62,13 +65,16 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     rows = _rows(f"last {window_days} days", now, currency)
     rows += _rows(f"the {window_days} days before", before, currency)
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    share, low, high = wilson(now["left"], now["customers"])
-    sentence = (
-        f"Of {now['customers']:,} customers at the start of the last {window_days} days, "
-        f"{now['left']:,} left of their own will: {share:.1%} (95% interval {low:.1%} to "
-        f"{high:.1%}). In the {window_days} days before it was {before['share']:.1%}."
-    )
     meta = _meta(dataset, now["customers"], now["left"]) | {"window_days": window_days}
+    sentence = f"Nobody was a customer at the start of the last {window_days} days."
+    if now["customers"]:
+        sentence = (
+            f"Of {now['customers']:,} customers at the start of the last {window_days} days, "
+            f"{now['left']:,} left of their own will: {_with_interval(meta)}."
+        )
+    if before["customers"]:
+        earlier, _, _ = wilson(before["left"], before["customers"])
+        sentence += f" In the {window_days} days before it was {earlier:.1%}."
     return Result("summary", table, (), meta, sentence, parts)
 
 
@@ -87,18 +93,21 @@ def _meta(dataset: Dataset, customers: int, left: int) -> dict[str, Any]:
     }
 
 
+def _with_interval(meta: dict[str, Any]) -> str:
+    return f"{meta['share']:.1%} (95% interval {meta['share_low']:.1%} to {meta['share_high']:.1%})"
+
+
 def _snapshot(dataset: Dataset, parts: dict[str, Result]) -> Result:
     """Count who had left when the snapshot was taken."""
     churned = dataset.table("customers").select("churned").collect(backend="pandas").to_native()
     customers, left = len(churned), int(churned["churned"].sum())
-    share, low, high = wilson(left, customers)
-    row = ("share who had left", share, low, high, np.nan, customers)
+    meta = _meta(dataset, customers, left)
+    share = (meta["share"], meta["share_low"], meta["share_high"])
+    table = pd.DataFrame([("share who had left", *share, np.nan, customers)], columns=_COLUMNS)
     sentence = (
-        f"Of {customers:,} customers in the snapshot, {left:,} had left: {share:.1%} "
-        f"(95% interval {low:.1%} to {high:.1%})."
+        f"Of {customers:,} customers in the snapshot, {left:,} had left: {_with_interval(meta)}."
     )
-    table = pd.DataFrame([row], columns=_COLUMNS)
-    return Result("summary", table, (), _meta(dataset, customers, left), sentence, parts)
+    return Result("summary", table, (), meta, sentence, parts)
 
 
 def _window(risk: RiskSet, start: float, end: float) -> dict[str, Any]:
@@ -115,7 +124,6 @@ def _window(risk: RiskSet, start: float, end: float) -> dict[str, Any]:
         "customers": customers,
         "left": int(left.sum()),
         "ended": int((inside & spells["competing"].to_numpy()).sum()),
-        "share": left.sum() / customers if customers else np.nan,
         "value": float(np.nansum(value[left])) if value is not None else np.nan,
     }
 
@@ -136,7 +144,7 @@ def _rows(when: str, counted: dict[str, Any], currency: str | None) -> list[tupl
 
 
 def _drivers(folder: Path) -> Result:
-    path = _existing(folder) / "drivers.csv"
+    path = folder / "drivers.csv"
     if not path.exists():
         return Result("drivers", pd.DataFrame(columns=list(_LEADING)))
     try:
@@ -148,7 +156,7 @@ def _drivers(folder: Path) -> Result:
 
 
 def _answers(folder: Path) -> Result:
-    path = _existing(folder) / "findings.json"
+    path = folder / "findings.json"
     columns = ["notebook", "statement", "verdict"]
     if not path.exists():
         return Result("answers", pd.DataFrame(columns=columns))
@@ -158,12 +166,6 @@ def _answers(folder: Path) -> Result:
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: no findings ({error})") from error
     return Result("answers", table)
-
-
-def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder of a run")
-    return folder
 
 
 def findings(result: Result, notebook: str = "00_summary") -> Findings:

@@ -23,6 +23,7 @@ from cxlab.frames.periods import days_since_epoch
 __all__ = ["Contacts", "Kernel", "Measured", "contact_counts", "contacts", "measure"]
 
 Frame = nw.LazyFrame[Any]
+Measured = Mapping[tuple[str, str], np.ndarray]  # (kernel's name, class) -> (rows, touchpoints)
 _NPS_BOTTOM, _NPS_TOP = 6, 9
 # Row tables are joined in blocks, so that one join's intermediate rows stay small.
 _BLOCK = 200_000
@@ -218,23 +219,6 @@ def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str], list[st
     return frame, texts, unmet
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Exposures of rows at touchpoints.
-
-    Parameters
-    ----------
-    values : mapping
-        ``(kernel's name, class)`` -> array of shape (rows, touchpoints).
-    """
-
-    values: Mapping[tuple[str, str], np.ndarray]
-
-    def __getitem__(self, key: tuple[str, str]) -> np.ndarray:
-        """Give one kernel's exposures of one class."""
-        return self.values[key]
-
-
 def measure(
     dataset: Dataset,
     known: Contacts,
@@ -286,10 +270,10 @@ def measure(
         summed = pairs.group_by("row", "touchpoint").agg(**sums).collect(backend="pandas")
         table = summed.to_native()
         row = table["row"].to_numpy()
-        column = np.searchsorted(np.array(known.touchpoints, dtype=object), table["touchpoint"])
+        column = pd.Index(known.touchpoints).get_indexer(table["touchpoint"])
         for kernel, kind in values:
             values[kernel, kind][row, column] = table[f"{kernel}|{kind}"].to_numpy(float)
-    return Measured(values)
+    return values
 
 
 def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
@@ -297,15 +281,15 @@ def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
     # A contact is of one class at a time: once known to be bad it is no other.
     bad = (nw.col("bad_from") < seen).fill_null(False)
     member = {
-        "bad": lambda: bad,
-        "good": lambda: (nw.col("good_from") < seen) & ~bad,
-        "unknown": lambda: (nw.col("unknown_until") >= seen) & ~bad,
+        "bad": bad,
+        "good": (nw.col("good_from") < seen) & ~bad,
+        "unknown": (nw.col("unknown_until") >= seen) & ~bad,
     }
     sums = {}
     for kernel, kind in wanted:
         weight = nw.col(kernel)
         if kind != "all":
-            weight = nw.when(member[kind]()).then(weight).otherwise(0.0)
+            weight = nw.when(member[kind]).then(weight).otherwise(0.0)
         sums[f"{kernel}|{kind}"] = weight.sum()
     return sums
 

@@ -47,7 +47,7 @@ class RiskSet:
         ``first`` and ``last`` (the periods at risk, both included), ``event`` (whether it
         ended in voluntary churn in ``last``), ``competing`` (whether it ended otherwise),
         ``event_at`` (days; NaN without an event), ``renews_once`` (whether it may
-        end at a single renewal only), maybe ``renewal_days``, ``monthly_value``
+        end at a single renewal only), ``renewal_days``, maybe ``monthly_value``
         and the attributes, each under the name :func:`attribute` gives it.
     end : float
         The first instant not seen, in days.
@@ -138,13 +138,12 @@ def risk_set(dataset: Dataset, period_days: int = 1, washout_days: float = 3.0) 
         silent = spells["silent_since"] + washout_days + 1.0
         spells["over"] = silent.fillna(spells["over"]).where(lambda over: over < end)
         spells = spells[spells["started"] < end].drop(columns="silent_since")
-    entry = np.maximum(spells["started"], _feed_start(dataset))
 
     def period(time: Any) -> Any:
         return np.floor((time - end) / period_days)
 
     over = spells["over"]
-    spells["first"] = period(entry.loc[spells.index])
+    spells["first"] = period(np.maximum(spells["started"], _feed_start(dataset)))
     spells["last"] = period(over.fillna(end - 1e-9))
     spells["event"] = over.notna() & spells["voluntary"]
     spells["competing"] = over.notna() & ~spells["voluntary"]
@@ -158,11 +157,8 @@ def risk_set(dataset: Dataset, period_days: int = 1, washout_days: float = 3.0) 
             f"and {dataset.as_of}"
         )
     renewals = _renewals(spells, end, period_days)
-    bound = spells["renewal_days"].notna() if "renewal_days" in spells else False
-    spells["renews_once"] = (spells["renews"].notna() if "renews" in spells else False) & ~(
-        pd.Series(bound, index=spells.index)
-    )
-    spells = spells.drop(columns=[c for c in ("renews", "noticed") if c in spells])
+    spells["renews_once"] = spells["renews"].notna() & spells["renewal_days"].isna()
+    spells = spells.drop(columns=["renews", "noticed"])
     return RiskSet(spells, end, period_days, renewals)
 
 
@@ -182,13 +178,13 @@ def _read_spells(dataset: Dataset) -> pd.DataFrame:
     columns += [nw.col(a).alias(attribute(a)) for a in dataset.attributes]
     spells = frame.select(*columns).sort("customer_id", "started").collect(backend="pandas")
     data: pd.DataFrame = spells.to_native().reset_index(drop=True)
-    data["over"] = data["cancelled"].fillna(data["ended"]) if "cancelled" in data else data["ended"]
-    reason = data["end_reason"] if "end_reason" in data else pd.Series(None, index=data.index)
-    data["voluntary"] = reason.isna() | (reason.astype("string").str.lower() == "voluntary")
-    data["voluntary"] = data["voluntary"].fillna(True).astype(bool)
-    noticed = data["cancelled"].notna() if "cancelled" in data else False
-    data["noticed"] = noticed & data["voluntary"]
-    return data.drop(columns=[c for c in ("ended", "cancelled", "end_reason") if c in data])
+    optional = ("cancelled", "renews", "renewal_days", "end_reason")
+    data = data.assign(**{c: np.nan for c in optional if c not in data})
+    data["over"] = data["cancelled"].fillna(data["ended"])
+    reason = data["end_reason"].astype("string").str.lower()
+    data["voluntary"] = (reason == "voluntary").fillna(True).astype(bool)
+    data["noticed"] = data["cancelled"].notna() & data["voluntary"]
+    return data.drop(columns=["ended", "cancelled", "end_reason"])
 
 
 def _feed_start(dataset: Dataset) -> float:
@@ -208,14 +204,11 @@ def _feed_start(dataset: Dataset) -> float:
 
 def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFrame | None:
     """List the periods at risk, renewals where there are any; move events to their renewal."""
-    if "renewal_days" not in spells and "renews" not in spells:
+    if spells["noticed"].any() or spells[["renewal_days", "renews"]].isna().all(axis=None):
         return None
-    if spells["noticed"].any():
-        return None
-    rows: list[tuple[int, int]] = []
-    for i, spell in enumerate(spells.itertuples()):
-        step = getattr(spell, "renewal_days", np.nan)
-        fixed = getattr(spell, "renews", np.nan)
+    periods = []
+    for spell in spells.itertuples():
+        step, fixed = spell.renewal_days, spell.renews
         stop = end + spell.last * period_days
         if step == step:
             # The first renewal not yet over when the spell's last period began.
@@ -224,18 +217,17 @@ def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFram
         elif fixed == fixed:
             due = np.array([fixed])
         else:  # bound by no renewal: free to leave in any period
-            rows += [(i, p) for p in range(spell.first, spell.last + 1)]
+            periods.append(np.arange(spell.first, spell.last + 1))
             continue
-        periods = np.floor((due - end) / period_days).astype(int)
-        if spell.event:
-            # Left between two renewals: the next one counts, or the day itself where the feed
-            # does not reach it.
-            chosen = periods[(periods >= spell.first) & (periods < 0)]
-            if not len(chosen) or chosen[-1] < spell.last:
-                chosen = np.append(chosen, spell.last)
-        else:
-            chosen = periods[(periods >= spell.first) & (periods <= spell.last)]
-        rows += [(i, int(p)) for p in chosen]
-        if spell.event:
-            spells.loc[i, "last"] = chosen[-1]
-    return pd.DataFrame(rows, columns=["spell", "period"])
+        chosen = np.floor((due - end) / period_days).astype(int)
+        # Left between two renewals: the next one counts, or the day itself where the feed
+        # does not reach it.
+        latest = -1 if spell.event else spell.last
+        chosen = chosen[(chosen >= spell.first) & (chosen <= latest)]
+        if spell.event and (not len(chosen) or chosen[-1] < spell.last):
+            chosen = np.append(chosen, spell.last)
+        periods.append(chosen)
+    event = spells["event"]
+    spells.loc[event, "last"] = [p[-1] for p, e in zip(periods, event, strict=True) if e]
+    spell = np.repeat(np.arange(len(spells)), [len(p) for p in periods])
+    return pd.DataFrame({"spell": spell, "period": np.concatenate(periods)})

@@ -15,7 +15,7 @@ import pandas as pd
 from cxlab.errors import UsageError, one_of
 from cxlab.frames.periods import RiskSet
 
-__all__ = ["Sample", "draw", "event_rows"]
+__all__ = ["Sample", "draw"]
 
 PER_EVENT = 20
 # Below this many rows a sample saves nothing and costs precision.
@@ -103,20 +103,6 @@ def _all_rows(risk: RiskSet) -> Sample:
     event = spells["event"].to_numpy()[spell] & (period == spells["last"].to_numpy()[spell])
     text = f"all {len(spell):,} person-periods with {risk.events:,} churns"
     return Sample(_rows(risk, spell, period, event.astype(int)), 0.0, "cloglog", text)
-
-
-def event_rows(risk: RiskSet, chosen: np.ndarray) -> pd.DataFrame:
-    """Give the rows of the events of some spells.
-
-    Parameters
-    ----------
-    risk : RiskSet
-        Who is at risk, and when.
-    chosen : ndarray of int
-        Positions of spells that ended in an event.
-    """
-    period = risk.spells["last"].to_numpy()[chosen]
-    return _rows(risk, chosen, period, np.ones(len(chosen), int))
 
 
 def _rows(risk: RiskSet, spell: np.ndarray, period: np.ndarray, event: np.ndarray) -> pd.DataFrame:

@@ -36,7 +36,7 @@ HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 112.0)
 _LEAST_CASES, _LEAST_BASE = 3, 5
 # One exposure column for so many churns.
 _EVENTS_PER_COLUMN = 5
-# Thresholds of METHOD 2 for a contact effect that is recent only.
+# When a contact effect is recent only: the touchpoint follows the decision (METHODS.md).
 _RECENT_Z, _OLD_SHARE, _DROP_Z = 4.0, 0.5, 3.0
 
 # A prior of standard deviation 10 on columns scaled to one: nothing beside a hundred churns,
@@ -45,6 +45,7 @@ _RIDGE = 0.01
 # The classes whose contrast is asked for; the others only say who comes into contact.
 _JUDGED = ("bad", "good")
 
+Place = tuple[str, int]
 Sums = Mapping[str, np.ndarray]  # class -> array of shape (rows, touchpoints)
 
 
@@ -303,12 +304,8 @@ class Contrasts:
         ``(class, touchpoint)`` -> its covariance with the log of the half-life.
     slope_variance : float
         Variance of the log of the half-life; 0 where it was given.
-    exposure_part : ndarray, shape (n,)
-        What the exposures add to each row's linear predictor.
-    eta : ndarray, shape (n,)
-        The linear predictor, without the offset.
-    log_likelihood : float
-        Of the fit.
+    baseline : ndarray, shape (n,)
+        The linear predictor, without the offset and the exposures.
     whole : ndarray
         All coefficients, those of the controls first; where other fits start from.
     """
@@ -317,9 +314,7 @@ class Contrasts:
     se: dict[tuple[str, int], float]
     slope_covariance: dict[tuple[str, int], float] = field(repr=False)
     slope_variance: float
-    exposure_part: np.ndarray = field(repr=False)
-    eta: np.ndarray = field(repr=False)
-    log_likelihood: float
+    baseline: np.ndarray = field(repr=False)
     whole: np.ndarray = field(repr=False)
 
     @property
@@ -383,9 +378,7 @@ def fit_contrasts(
         se=dict(zip(places, se, strict=True)),
         slope_covariance=dict(zip(places, joint, strict=True)),
         slope_variance=slope_variance,
-        exposure_part=x @ used,
-        eta=fitted.fit.eta - rows.offset,
-        log_likelihood=fitted.fit.log_likelihood,
+        baseline=fitted.fit.eta - rows.offset - x @ used,
         whole=fitted.coef,
     )
 
@@ -415,7 +408,7 @@ class AgeSplit:
         return not (np.isfinite(self.old[place][0]) and self.old[place][1] > 0)
 
     def recent_only(self, place: tuple[str, int]) -> bool:
-        """Tell whether a contrast is of recent contacts alone (METHOD 7)."""
+        """Tell whether a contrast is of recent contacts alone."""
         if self.untested(place):
             return True
         now, before = self.recent[place][0], self.old[place][0]
@@ -456,12 +449,10 @@ def split_by_age(
         The contrasts to look at; their contacts are parted too.
     """
     places = list(model.coef)
-    parted = set(suspects) | {("all", k) for _, k in suspects if ("all", k) in model.coef}
+    parted = set(suspects) | {("all", k) for _, k in suspects}
     whole = [p for p in places if p not in parted]
     order = [p for p in places if p in parted]
-    columns = [recent[c][:, k] + old[c][:, k] for c, k in whole]
-    columns += [recent[c][:, k] for c, k in order] + [old[c][:, k] for c, k in order]
-    ordered = [model.coef[p] for p in (*whole, *order, *order)]
+    columns, ordered = _parted(model, recent, old, whole, order)
     with ThreadPoolExecutor(1) as pool:
         pooled = pool.submit(_pooled, rows, model, recent, old, suspects)
         fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
@@ -479,6 +470,14 @@ def split_by_age(
     return AgeSplit(now, before, drop, pooled.result())
 
 
+def _parted(
+    model: Contrasts, recent: Sums, old: Sums, whole: Sequence[Place], parted: Sequence[Place]
+) -> tuple[list[np.ndarray], list[float]]:
+    columns = [recent[c][:, k] + old[c][:, k] for c, k in whole]
+    columns += [sums[c][:, k] for sums in (recent, old) for c, k in parted]
+    return columns, [model.coef[p] for p in (*whole, *parted, *parted)]
+
+
 def _pooled(
     rows: Rows, model: Contrasts, recent: Sums, old: Sums, suspects: Sequence[tuple[str, int]]
 ) -> tuple[float, float, float]:
@@ -489,10 +488,8 @@ def _pooled(
     contacts = sorted({("all", k) for _, k in drivers})
     rest = [p for p in model.coef if p not in drivers and p not in contacts]
     weights = np.array([model.coef[p] for p in drivers])
-    columns = [recent[c][:, k] + old[c][:, k] for c, k in rest]
-    columns += [recent[c][:, k] for c, k in contacts] + [old[c][:, k] for c, k in contacts]
+    columns, ordered = _parted(model, recent, old, rest, contacts)
     columns += [_stack(recent, drivers) @ weights, _stack(old, drivers) @ weights]
-    ordered = [model.coef[p] for p in (*rest, *contacts, *contacts)]
     start = np.concatenate([model.controls, ordered, [1.0, 1.0]])
     fitted = rows.fit(np.column_stack(columns), start)
     now, before = fitted.exposure_coef[-2:]

@@ -15,8 +15,8 @@ class ChurnWindow:
 
     Parameters
     ----------
-    eta : ndarray, shape (m,)
-        Log hazard per period at each churn, exposures included.
+    baseline : ndarray, shape (m,)
+        Log hazard per period at each churn, without the exposures.
     exposure_part : ndarray, shape (m,)
         What the decayed exposures add to it.
     left : ndarray of int, shape (m,)
@@ -25,7 +25,7 @@ class ChurnWindow:
         In the time from one such period to the next.
     """
 
-    eta: np.ndarray
+    baseline: np.ndarray
     exposure_part: np.ndarray
     left: np.ndarray
     half_life: float | np.ndarray
@@ -93,13 +93,12 @@ def attributable_churn(
         return float(weight @ saved), float(np.sqrt(max(variance, 0.0)))
 
     customers = total(np.ones(len(saved)))
-    money = total(np.nan_to_num(value))
-    return Attributable(*customers, *money)
+    return Attributable(*customers, *total(value))
 
 
 def _survival_without(window: ChurnWindow, removed: np.ndarray) -> np.ndarray:
     """Carry survival from each churn to the window's end, without the contrast."""
-    base = np.exp(window.eta - window.exposure_part)
+    base = np.exp(window.baseline)
     part = window.exposure_part - removed
     hazard = np.zeros(len(base))
     for step in range(1, int(window.left.max(initial=0)) + 1):

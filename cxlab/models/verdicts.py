@@ -1,4 +1,4 @@
-"""From figures to verdicts, each with its reason in one sentence (METHOD 6 and 7)."""
+"""From figures to verdicts, each with its reason in one sentence."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Evidence:
     by_definition : bool
         Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
-        Whether that holds for the would-be drivers together.
+        Whether the would-be drivers together are of recent contacts alone.
     """
 
     kind: str

@@ -70,3 +70,9 @@ def test_a_snapshot_has_no_window(tmp_path: Path) -> None:
     result = summary.run(load(tmp_path))
     assert result.table.loc[0, "estimate"] == 0.25
     assert "1 had left: 25.0%" in summary.findings(result)[0].statement
+
+
+def test_a_window_nobody_was_there_for_gives_no_share(small: Dataset) -> None:
+    assert summary.run(small, window_days=120).sentence.endswith("interval 10.8% to 60.3%).")
+    nobody = summary.run(small, window_days=400)
+    assert nobody.sentence == "Nobody was a customer at the start of the last 400 days."

@@ -79,7 +79,7 @@ def test_washout_leaves_out_recent_contacts_and_age_still_counts_from_them(make:
 
 def _measured(dataset: Dataset, rows: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
     kernels = {"d": Kernel(20.0), "n": Kernel()}
-    return dict(measure(dataset, contacts(dataset), rows, kernels, 3).values)
+    return dict(measure(dataset, contacts(dataset), rows, kernels, 3))
 
 
 @pytest.mark.parametrize("judged_by", ["outcome", "score", "rules"])

@@ -6,7 +6,7 @@ import pytest
 
 from cxlab.errors import UsageError
 from cxlab.frames.periods import RiskSet
-from cxlab.frames.sampling import draw, event_rows
+from cxlab.frames.sampling import draw
 
 
 def _risk(spells: int = 400, days: int = 300) -> RiskSet:
@@ -62,12 +62,3 @@ def test_auto_takes_all_rows_of_a_small_cohort() -> None:
 def test_other_words_are_refused(sample: str | int) -> None:
     with pytest.raises(UsageError, match="allowed: auto, full"):
         draw(_risk(), sample)
-
-
-def test_event_rows_are_the_events_rows() -> None:
-    risk = _risk()
-    chosen = np.array([4, 0])
-    rows = event_rows(risk, chosen)
-    assert rows["spell"].tolist() == [4, 0]
-    assert rows["event"].eq(1).all()
-    assert rows["start"].eq(299).all()

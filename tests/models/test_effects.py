@@ -29,7 +29,7 @@ def test_sum_over_churns_has_the_expectation_of_the_difference_in_survival() -> 
     day = left.argmax(1)[churned]
     exposure = 0.5 ** ((day + 0.5 - exposed_at[churned]) / HALF_LIFE)
     window = ChurnWindow(
-        eta=np.log(BASE) + BETA * exposure,
+        baseline=np.full(len(day), np.log(BASE)),
         exposure_part=BETA * exposure,
         left=WINDOW - 1 - day,
         half_life=HALF_LIFE,
@@ -58,6 +58,6 @@ def test_no_effect_saves_nobody_and_harmless_contacts_cost_nothing() -> None:
 
 
 def test_a_churn_on_the_last_day_counts_in_full() -> None:
-    window = ChurnWindow(np.array([-2.0]), np.array([0.5]), np.array([0]), 20.0)
+    window = ChurnWindow(np.array([-2.5]), np.array([0.5]), np.array([0]), 20.0)
     found = attributable_churn(window, 0.5, np.ones(1), np.zeros(1), np.zeros((2, 2)), np.ones(1))
     assert found.customers == pytest.approx(1 - np.exp(-0.5))

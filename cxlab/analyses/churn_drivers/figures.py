@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.study import Model, Place, Study
+from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study
 from cxlab.data.contract import Inactivity
 from cxlab.frames.exposures import Kernel, contact_counts
 from cxlab.frames.periods import RiskSet
-from cxlab.frames.sampling import event_rows
 from cxlab.models import contrast, effects, intervals, verdicts
 
 __all__ = ["COLUMNS", "MAIN", "age_splits", "attributed", "estimates", "finished", "judged"]
@@ -21,9 +20,6 @@ COLUMNS = (
     *("attributable_share", "value_at_risk", "value_at_risk_low", "value_at_risk_high"),
     *("top3_probability", "verdict", "why"),
 )
-
-
-MAIN = -1
 
 
 def estimates(study: Study, model: Model) -> pd.DataFrame:
@@ -98,7 +94,7 @@ def judged(
     words = []
     for row in table.itertuples():
         k = row.place[1]
-        split = splits.get(k if k in model.own else MAIN)
+        split = splits.get(model.home(row.place))
         if split is not None and row.place not in split.recent:
             split = None
         evidence = verdicts.Evidence(
@@ -137,12 +133,9 @@ def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, con
     told = table[(table["q_value"] < verdicts.ALPHA) & (table["valence"] != "contact")]
     recent, old = study.sums(model.measured, "recent"), study.sums(model.measured, "old")
     splits = {}
-    main = [p for p in told["place"] if p[1] not in model.own]
-    if main and model.main is not None:
-        splits[MAIN] = contrast.split_by_age(model.rows, model.main, recent, old, main)
-    for k, fitted in model.own.items():
-        if mine := [p for p in told["place"] if p[1] == k]:
-            splits[k] = contrast.split_by_age(model.rows, fitted, recent, old, mine)
+    for home, fitted in model.fits.items():
+        if mine := [p for p in told["place"] if model.home(p) == home]:
+            splits[home] = contrast.split_by_age(model.rows, fitted, recent, old, mine)
     return splits
 
 
@@ -160,27 +153,26 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
     start = study.window_start
     inside = spells["event"] & (spells["event_at"] >= start)
     inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
-    chosen = np.flatnonzero(inside.to_numpy())
-    rows = event_rows(study.risk, chosen)
+    rows = study.sample.rows
+    position = np.flatnonzero((rows["event"] == 1) & inside.to_numpy()[rows["spell"]])
+    rows = rows.iloc[position]
+    chosen = rows["spell"].to_numpy()
     h = model.half_life.days
     # The effect is there from the contact on, so the washout does not hold here.
     measured = study.measure({"decay": Kernel(h), "slope": Kernel(h, slope=True)}, rows, 0.0)
-    cases = study.sample.rows.loc[study.sample.rows["event"] == 1, "spell"]
-    position = pd.Series(cases.index, index=cases.to_numpy()).loc[chosen].to_numpy()
     value = _value(spells.iloc[chosen])
     left, step = _periods_left(study.risk, chosen)
     decayed = study.sums(measured, "decay")
 
-    windows = {}
-    for own, fitted in ({MAIN: model.main} | model.own).items():
-        if fitted is not None:
-            part = _exposure_part(fitted, decayed)
-            windows[own] = effects.ChurnWindow(
-                eta=fitted.eta[position] - fitted.exposure_part[position] + part,
-                exposure_part=part,
-                left=left,
-                half_life=h / (options.period_days * step),
-            )
+    windows = {
+        home: effects.ChurnWindow(
+            baseline=fitted.baseline[position],
+            exposure_part=_exposure_part(fitted, decayed),
+            left=left,
+            half_life=h / (options.period_days * step),
+        )
+        for home, fitted in model.fits.items()
+    }
     figures: list[dict[str, float]] = []
     for row in table.itertuples():
         kind, k = row.place
@@ -192,14 +184,14 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
         joint = fitted.slope_covariance[row.place]
         covariance = np.array([[row.se**2, joint], [joint, fitted.slope_variance]])
         found = effects.attributable_churn(
-            windows[k if k in model.own else MAIN],
+            windows[model.home(row.place)],
             row.coef,
             measured["decay", kind][:, k],
             measured["slope", kind][:, k],
             covariance,
-            np.zeros(len(chosen)) if value is None else value,
+            value,
         )
-        figures.append(_figures(found, len(chosen), value is not None))
+        figures.append(_figures(found, len(chosen)))
     names = [c for c in COLUMNS if c.startswith(("attributable", "value"))]
     return table.join(pd.DataFrame(figures, index=table.index, columns=names).astype(float))
 
@@ -209,10 +201,10 @@ def _exposure_part(fitted: contrast.Contrasts, sums: dict[str, np.ndarray]) -> n
     return np.asarray(np.sum(parts, axis=0))
 
 
-def _value(churners: pd.DataFrame) -> np.ndarray | None:
+def _value(churners: pd.DataFrame) -> np.ndarray:
     """Give churners' monthly value; who has none given counts as the others' mean."""
-    if "monthly_value" not in churners or churners["monthly_value"].isna().all():
-        return None
+    if "monthly_value" not in churners:
+        return np.full(len(churners), np.nan)
     value = churners["monthly_value"]
     return value.fillna(value.mean()).to_numpy(float)
 
@@ -220,30 +212,24 @@ def _value(churners: pd.DataFrame) -> np.ndarray | None:
 def _periods_left(risk: RiskSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give the occasions to leave between each churn and the end, and periods between them."""
     left = np.maximum(-1 - risk.spells["last"].to_numpy()[chosen], 0)
-    step = np.ones(len(left))
-    if risk.renewals is not None and "renewal_days" in risk.spells:
-        days = risk.spells["renewal_days"].to_numpy(float)[chosen]
-        step = np.where(np.isnan(days), 1.0, days / risk.period_days)
-    if risk.renewals is not None:
-        once = risk.spells["renews_once"].to_numpy()[chosen]
-        left = np.where(once, 0, left)
-    return (left // step).astype(int), step
+    if risk.renewals is None:
+        return left, np.ones(len(left))
+    spells = risk.spells.iloc[chosen]
+    step = (spells["renewal_days"] / risk.period_days).fillna(1.0).to_numpy()
+    return (np.where(spells["renews_once"], 0, left) // step).astype(int), step
 
 
-def _figures(found: effects.Attributable, churns: int, valued: bool) -> dict[str, float]:
-    reach = intervals.Z * found.customers_se
-    figures = {
+def _figures(found: effects.Attributable, churns: int) -> dict[str, float]:
+    reach, money = intervals.Z * found.customers_se, intervals.Z * found.value_se
+    return {
         "attributable_churn": found.customers,
         "attributable_churn_low": found.customers - reach,
         "attributable_churn_high": found.customers + reach,
         "attributable_share": found.customers / churns,
+        "value_at_risk": found.value,
+        "value_at_risk_low": found.value - money,
+        "value_at_risk_high": found.value + money,
     }
-    if valued:
-        reach = intervals.Z * found.value_se
-        figures["value_at_risk"] = found.value
-        figures["value_at_risk_low"] = found.value - reach
-        figures["value_at_risk_high"] = found.value + reach
-    return figures
 
 
 def finished(table: pd.DataFrame) -> pd.DataFrame:

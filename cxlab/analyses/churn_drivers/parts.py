@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.study import RECENT_DAYS, VOLUME_DAYS, Model, Study
+from cxlab.analyses.churn_drivers.study import MAIN, RECENT_DAYS, VOLUME_DAYS, Model, Study
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
@@ -43,7 +43,7 @@ def by_age(
     places = [
         (v, names.index(t)) for t, v in zip(leading["touchpoint"], leading["valence"], strict=True)
     ]
-    places = [p for p in places if p[1] not in model.own]
+    places = [p for p in places if model.home(p) == MAIN]
     columns = ["touchpoint", "valence", "age_low", "age_high", "estimate", "se", "curve"]
     washout = float(study.options.washout_days)
     bins = list(pairwise([washout, *[e for e in _AGE_BINS if e > washout]]))
@@ -252,7 +252,6 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
     """
     dataset, options = study.dataset, study.options
     start = study.window_start
-    churned = study.risk.spells["event_at"] >= start
     return {
         "dataset": dataset.name,
         "as_of": dataset.as_of.isoformat(),
@@ -266,7 +265,6 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "person_periods": study.risk.person_periods,
         "window_start": (EPOCH + dt.timedelta(days=start)).date().isoformat(),
         "window_days": round(study.risk.end - start),
-        "window_churns": int(churned.sum()),
         "washout_days": options.washout_days,
         "period_days": options.period_days,
         "followers": _followers(study, model),

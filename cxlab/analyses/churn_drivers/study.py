@@ -25,7 +25,8 @@ VOLUME_DAYS = 90.0
 # The separation step comes before the half-life is known; any middle value will do.
 _REFERENCE_HALF_LIFE = 28.0
 
-Place = tuple[str, int]
+Place = contrast.Place
+MAIN = -1
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Options:
     sample : str or int
         See :func:`cxlab.frames.sampling.draw`.
     period_days : int
-        Length of a person-period, 1 or 7.
+        Length of a person-period, 1 to 7.
     seed : int
         Of the sample.
     quick : bool
@@ -133,10 +134,8 @@ class Model:
         Which touchpoints follow the decision to leave.
     rows : Rows
         With everything adjusted for.
-    main : Contrasts or None
-        The model of all others; None where the data carry no exposure.
-    own : dict
-        Separated touchpoint -> the model with it added.
+    fits : dict
+        Separated touchpoint -> the model with it added; ``MAIN`` -> that of all others.
     bare : Contrasts or None
         ``main`` without the customer's past share of bad contacts.
     measured : Measured
@@ -146,14 +145,22 @@ class Model:
     half_life: contrast.HalfLife
     separated: np.ndarray
     rows: contrast.Rows
-    main: contrast.Contrasts | None
-    own: dict[int, contrast.Contrasts]
+    fits: dict[int, contrast.Contrasts]
     bare: contrast.Contrasts | None
     measured: Measured
 
+    @property
+    def main(self) -> contrast.Contrasts | None:
+        """The model of all that do not follow the decision; None without exposures."""
+        return self.fits.get(MAIN)
+
+    def home(self, place: Place) -> int:
+        """Tell under which key of ``fits`` a contrast is looked for."""
+        return place[1] if place[1] in self.fits else MAIN
+
     def of(self, place: Place) -> contrast.Contrasts | None:
         """Give the model that holds a contrast, or None where none does."""
-        model = self.own.get(place[1], self.main)
+        model = self.fits.get(self.home(place))
         return model if model is not None and place in model.coef else None
 
 
@@ -171,11 +178,8 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     sample = draw(risk, options.sample, options.seed)
     known = contacts(dataset)
     adjusted = adjustment(risk, sample.rows, dataset.attributes)
-    half_lives: tuple[float, ...]
-    if options.half_life_days is None:
-        half_lives = contrast.HALF_LIVES
-    else:
-        half_lives = (float(options.half_life_days),)
+    given = options.half_life_days or (None if "bad" in known.classes else _REFERENCE_HALF_LIFE)
+    half_lives = contrast.HALF_LIVES if given is None else (float(given),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
     kernels |= {
         "recent": Kernel(_REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),
@@ -247,11 +251,11 @@ def fit(study: Study) -> Model:
     main = contrast.fit_contrasts(rows, decayed, places, slopes) if places else None
 
     def without_proneness() -> contrast.Contrasts | None:
-        if main is None:
+        if main is None or rows is active:
             return None
         fewer = active.controls.shape[1]
         start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
-        return contrast.fit_contrasts(active, decayed, places, slopes, start)
+        return contrast.fit_contrasts(active, decayed, places, start=start)
 
     def alone(k: int) -> contrast.Contrasts | None:
         mine = contrast.choose_places(decayed, event, np.arange(len(separated)) == k)
@@ -263,9 +267,10 @@ def fit(study: Study) -> Model:
     with ThreadPoolExecutor(2) as pool:
         later = pool.submit(without_proneness)
         fits = {int(k): pool.submit(alone, int(k)) for k in np.flatnonzero(separated)}
-        own = {k: fitted for k, f in fits.items() if (fitted := f.result()) is not None}
+        own = {k: f.result() for k, f in fits.items()}
         bare = later.result()
-    return Model(half_life, separated, rows, main, own, bare, measured)
+    made = {k: f for k, f in ({MAIN: main} | own).items() if f is not None}
+    return Model(half_life, separated, rows, made, bare, measured)
 
 
 def _half_life(
@@ -274,7 +279,7 @@ def _half_life(
     sums: dict[float, dict[str, np.ndarray]],
     places: Sequence[Place],
 ) -> contrast.HalfLife:
-    if study.options.half_life_days is None and places and "bad" in study.classes:
+    if len(study.half_lives) > 1 and places:
         return contrast.profile_half_life(rows, sums, places)
     given = study.options.half_life_days or _REFERENCE_HALF_LIFE
     empty = pd.DataFrame({"half_life": [], "log_likelihood": []})
