@@ -10,7 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["FINDINGS_MIME", "RESULT_MIME", "Check", "Finding", "Findings", "Result"]
+__all__ = [
+    "FINDINGS_MIME",
+    "RESULT_MIME",
+    "Check",
+    "Finding",
+    "Findings",
+    "Result",
+    "three_figures",
+]
 
 RESULT_MIME = "application/vnd.cxlab.result+json"
 FINDINGS_MIME = "application/vnd.cxlab.findings+json"
@@ -167,7 +175,7 @@ class Result:
     def _repr_html_(self) -> str:
         sentence = f"<p>{html.escape(self.sentence)}</p>" if self.sentence else ""
         shown = self.table.to_html(
-            index=False, na_rep="–", border=0, classes="cx-table", float_format=_figure
+            index=False, na_rep="–", border=0, classes="cx-table", float_format=three_figures
         )
         return f'<div class="cx-result">{sentence}<div class="cx-scroll">{shown}</div></div>'
 
@@ -177,7 +185,7 @@ class Result:
         return {RESULT_MIME: self.to_dict()}
 
 
-def _figure(value: float) -> str:
+def three_figures(value: float) -> str:
     """Give a number to three significant figures, never in powers of ten."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
@@ -188,7 +196,7 @@ def _plain(value: Any) -> Any:
     """Turn numpy, pandas and date values into what JSON can hold."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)) and not isinstance(value, str):
+    if isinstance(value, (list, tuple, set, frozenset)):
         ordered: Iterable[Any] = sorted(value) if isinstance(value, (set, frozenset)) else value
         return [_plain(v) for v in ordered]
     if hasattr(value, "isoformat"):

@@ -30,6 +30,8 @@ __all__ = ["Job", "Outcome", "run_all", "warm_up"]
 _STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
 _MARK = "CXLAB_JOB"
+# Letters of a failure kept for a page.
+_LONGEST = 400
 _KERNEL = {
     "argv": [
         sys.executable,
@@ -95,6 +97,11 @@ class Outcome:
     status: str
     reason: str = ""
     seconds: float = 0.0
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no answer where there should be one."""
+        return self.reason if self.status in ("failed", "timed out") else None
 
 
 @dataclass
@@ -241,9 +248,9 @@ def _outcome(running: _Running) -> Outcome | None:
     return Outcome("timed out", limit + _last_cell(running.job.target), seconds)
 
 
-def _one_line(text: str, limit: int = 400) -> str:
+def _one_line(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def _last_cell(path: Path) -> str:

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRIVERS_RESULT",
-    "PICTURE_MIME",
     "Harvest",
     "collect",
     "drivers_text",
-    "gather",
     "read_outputs",
     "write_drivers",
     "write_found",
@@ -107,29 +105,10 @@ def collect(folder: Path, names: Iterable[str]) -> tuple[Harvest, dict[str, str]
     dict of str to str
         The notebooks left out, with the reason.
     """
-    found: dict[str, Harvest] = {}
-    refused: dict[str, str] = {}
+    harvest, refused = Harvest(), {}
     for name in names:
         try:
-            found[name] = read_outputs(folder / f"{name}.ipynb")
-        except AnalysisError as error:
-            refused[name] = str(error)
-    harvest, conflicts = gather(found)
-    return harvest, refused | conflicts
-
-
-def gather(found: Mapping[str, Harvest]) -> tuple[Harvest, dict[str, str]]:
-    """Bring together what several notebooks show; returns as :func:`collect` does.
-
-    Parameters
-    ----------
-    found : mapping of str to Harvest
-        By notebook.
-    """
-    harvest, refused = Harvest(), {}
-    for name, one in found.items():
-        try:
-            harvest.add(one)
+            harvest.add(read_outputs(folder / f"{name}.ipynb"))
         except AnalysisError as error:
             refused[name] = str(error)
     return harvest, refused
@@ -162,7 +141,8 @@ def read_outputs(path: Path) -> Harvest:
                 found.pictures[_file_name(picture["name"])] = picture
             if FINDINGS_MIME in data and tagged:
                 rows = data[FINDINGS_MIME]["findings"]
-                found.findings |= {row["id"]: _finding(row, path.stem) for row in rows}
+                told = [_finding(row, path.stem) for row in rows]
+                found.findings |= {finding["id"]: finding for finding in told}
     for result in found.results.values():
         found.tables |= _tables(result)
     parts = [(n, t) for n, t in found.tables.items() if "." in n]
@@ -219,7 +199,7 @@ def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
     """
     content = {
         "schema_version": 1,
-        "as_of": day.isoformat() if (day := day_of(dataset)) else None,
+        "as_of": day_of(dataset),
         "dataset": {"name": dataset.name, "sha256": dict(sorted(dataset.sha256().items()))},
         "findings": list(harvest.findings.values()),
     }

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxlab.results import three_figures
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -72,8 +74,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(figure=figure)
-    made.globals.update(interval=interval, kind=_KIND, verdict=_VERDICT, zip=zip)
+    made.filters.update(figure=figure, valence=valence)
+    made.globals.update(kind=_KIND, verdict=_VERDICT, zip=zip)
     return made
 
 
@@ -108,9 +110,7 @@ def figure(value: Any) -> str:
         return "–"
     if not _is_number(value):
         return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    if float(value).is_integer() or abs(value) >= 100:
-        return _minus(f"{value:,.0f}")
-    return _minus(f"{value:.3g}") if abs(value) >= 1e-4 else "<0.0001"
+    return _minus(three_figures(value))
 
 
 def p_value(value: Any) -> str:

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxlab.plots.picture import PICTURE_MIME
 from cxlab.report.execute import Outcome
-from cxlab.report.findings import DRIVERS_RESULT, PICTURE_MIME, Harvest
+from cxlab.report.findings import DRIVERS_RESULT, Harvest
 from cxlab.report.markup import (
     TEMPLATES,
     clean,
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter
     from nbformat import NotebookNode
 
-__all__ = ["FOREST", "write_front", "write_page"]
+__all__ = ["write_front", "write_page"]
 
-FOREST = "churn_drivers_forest"
+_FOREST = "churn_drivers_forest"
 """The picture the front page shows."""
 
 _PRIORITY = [
@@ -235,11 +236,11 @@ def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
     day = day_of(plan.dataset)
     told = [
         ("dataset", plan.dataset.name, "The data"),
-        ("as_of", day.isoformat(), "Nothing after this date was seen")
+        ("as_of", day, "Nothing after this date was seen")
         if day
         else ("as_of", "undated", "A snapshot has no dates"),
     ]
-    if "quick" in plan.defaults[name]:
+    if "quick" in plan.registry.defaults[name]:
         told.append(("quick", json.dumps(plan.quick), "Leave out what takes long"))
     own = plan.registry.notebooks[name].parameters
     for key, value in plan.settings(name).items():
@@ -285,7 +286,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     rows = _rows(result)
     drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
     source = harvest.sources.get(DRIVERS_RESULT, "")
-    forest = harvest.pictures.get(FOREST)
+    forest = harvest.pictures.get(_FOREST)
     files = ("findings.json", "drivers.csv", "tables.xlsx")
     text = template(
         "front.html.j2",
@@ -307,7 +308,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
         period=_period([result, *harvest.results.values()]),
         forest=show_picture(forest) if forest else "",
         files=[*(f for f in files if (folder / f).is_file()), "manifest.json"],
-        failed={n: m for n, m in notebooks.items() if m["status"] not in ("ok", "skipped")},
+        failed={n: m for n, m in notebooks.items() if m["error"] is not None},
     )
     write_text(path, text)
 

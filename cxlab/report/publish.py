@@ -45,7 +45,7 @@ class Build:
         Its start, in UTC.
     """
 
-    def __init__(self, out: Path, as_of: dt.date | None, started: dt.datetime) -> None:
+    def __init__(self, out: Path, as_of: str | None, started: dt.datetime) -> None:
         self.out = out
         self.run_id = f"{as_of or 'undated'}-{started:%Y%m%dT%H%M%SZ}"
         self._lock = -1
@@ -207,14 +207,14 @@ def describe_run(
     started : datetime.datetime
         When it started, in UTC.
     """
-    good = all(o.status in ("ok", "skipped") for o in outcomes.values())
+    good = all(o.error is None for o in outcomes.values())
     seconds = (dt.datetime.now(dt.UTC) - started).total_seconds()
     dataset = plan.dataset
     return {
         "run_id": run_id,
         "status": "ok" if good else "failed",
         "title": plan.spec.title,
-        "as_of": day.isoformat() if (day := day_of(dataset)) else None,
+        "as_of": day_of(dataset),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),
@@ -231,11 +231,7 @@ def describe_run(
                 "status": outcomes[name].status,
                 "seconds": round(outcomes[name].seconds, 1),
                 "reason": outcomes[name].reason,
-                "error": (
-                    outcomes[name].reason
-                    if outcomes[name].status in ("failed", "timed out")
-                    else None
-                ),
+                "error": outcomes[name].error,
                 "parameters": plan.settings(name),
             }
             for name, entry in plan.registry.notebooks.items()

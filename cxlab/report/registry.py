@@ -69,6 +69,7 @@ class Registry:
 
     folder: Path
     notebooks: dict[str, Entry]
+    defaults: dict[str, dict[str, Default]]
 
     def path(self, name: str) -> Path:
         """Give a notebook's file."""
@@ -192,7 +193,7 @@ def read_registry(folder: Path | None = None) -> Registry:
     """
     folder = find_notebooks() if folder is None else Path(folder)
     file = folder / "registry.yml"
-    registry = Registry(folder, read_model(_File, file).notebooks)
+    registry = Registry(folder, read_model(_File, file).notebooks, {})
     every = registry.notebooks
     for name, entry in every.items():
         if not registry.path(name).is_file():
@@ -203,7 +204,8 @@ def read_registry(folder: Path | None = None) -> Registry:
         for parameter in entry.parameters:
             if parameter in STANDARD:
                 raise DataError(f"{file}: {name}: {parameter} is set by cxlab; leave it out")
-        for told in _refused_defaults(entry, _own_defaults(registry, name)):
+        registry.defaults[name] = read_defaults(registry.path(name))
+        for told in _refused_defaults(entry, registry.defaults[name]):
             raise DataError(f"{registry.path(name)}: {told}")
     others = [n for n, e in every.items() if not e.sums_up]
     try:
@@ -230,7 +232,7 @@ def _described(registry: Registry, name: str) -> str:
     """Tell one notebook."""
     entry = registry.notebooks[name]
     lines = [name, f"  {entry.question}", f"  needs {', '.join(entry.needs)}"]
-    defaults = read_defaults(registry.path(name)) if entry.parameters else {}
+    defaults = registry.defaults[name]
     for key, parameter in entry.parameters.items():
         default = f" = {json.dumps(defaults[key].value)}" if key in defaults else ""
         kind = f"{parameter.type}{parameter.allowed}"

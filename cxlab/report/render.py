@@ -53,11 +53,8 @@ class Run:
     def reason(self) -> str:
         """Why the run failed: each notebook that did, with its reason; else empty."""
         ended = self.manifest["notebooks"].items()
-        return "; ".join(
-            f"{name} {n['status']}: {n['reason']}"
-            for name, n in ended
-            if n["status"] not in ("ok", "skipped")
-        )
+        told = (f"{k} {n['status']}: {n['error']}" for k, n in ended if n["error"] is not None)
+        return "; ".join(told)
 
 
 def render(
@@ -230,7 +227,7 @@ def _finish(
     write_pictures(harvest.pictures, build.folder / "figures")
     for name, outcome in outcomes.items():
         log = build.work / name / "log.txt"  # what the kernel had to say
-        if outcome.status in ("failed", "timed out") and log.is_file() and log.stat().st_size:
+        if outcome.error is not None and log.is_file() and log.stat().st_size:
             log.replace(build.folder / f"{name}.log")
     manifest = describe_run(plan, build.run_id, outcomes, started)
     write_front(build.folder / "index.html", plan, harvest, manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from cxlab.data.contract import is_folder
 from cxlab.errors import DataError, UsageError, one_of
-from cxlab.report.parameters import STRICT, Default, read_defaults
+from cxlab.report.parameters import STRICT
 from cxlab.report.registry import Registry, read_model, read_registry
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ Load = Callable[..., "Dataset"]
 """Gives the dataset from its path and ``as_of``."""
 
 
-def day_of(dataset: Dataset) -> dt.date | None:
+def day_of(dataset: Dataset) -> str | None:
     """Give the day up to which data are seen; a snapshot is undated.
 
     Parameters
@@ -31,7 +33,7 @@ def day_of(dataset: Dataset) -> dt.date | None:
     dataset : Dataset
         The data.
     """
-    return None if dataset.form == "snapshot" else dataset.as_of
+    return None if dataset.form == "snapshot" else dataset.as_of.isoformat()
 
 
 class Publish(BaseModel):
@@ -92,8 +94,6 @@ class Plan:
         The notebooks in the order to run them.
     given : dict of str to dict
         Parameters that were set, by notebook.
-    defaults : dict of str to dict
-        Every parameter of the notebooks' own cells.
     skipped : dict of str to str
         Notebooks that cannot run on these data, with the reason.
     """
@@ -108,13 +108,12 @@ class Plan:
     quick: bool
     order: list[str]
     given: dict[str, dict[str, Any]]
-    defaults: dict[str, dict[str, Default]]
     skipped: dict[str, str]
 
     def settings(self, name: str) -> dict[str, Any]:
         """Give all of a notebook's own parameters as it runs with them."""
         own = self.registry.notebooks[name].parameters
-        values = {k: d.value for k, d in self.defaults[name].items() if k in own}
+        values = {k: d.value for k, d in self.registry.defaults[name].items() if k in own}
         return {**values, **self.given[name]}
 
     def injected(self, name: str, run: Path | None) -> dict[str, Any]:
@@ -133,7 +132,7 @@ class Plan:
             "quick": self.quick,
             "run": str(run or ""),
         }
-        has = self.defaults[name]
+        has = self.registry.defaults[name]
         return {k: v for k, v in standard.items() if k in has} | self.given[name]
 
 
@@ -152,9 +151,9 @@ def read_spec(path: Path) -> Spec:
     DataError
         If it is not YAML, or holds what a spec may not.
     """
-    if _is_folder(path):
+    if is_folder(path):
         raise UsageError(f"{path}: is a folder; allowed: a report's YAML file")
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - a name too long is no file, no error
         raise UsageError(f"{path}: no such file")
     return read_model(Spec, path)
 
@@ -199,18 +198,14 @@ def make_plan(
     given = _set(read, spec, registry, order)
     for name, values in _shared(_pairs(parameters), registry, order).items():
         given[name].update(values)
-    defaults = {name: read_defaults(registry.path(name)) for name in order}
     for name in order:
-        if absent := [k for k in given[name] if k not in defaults[name]]:
+        if absent := [k for k in given[name] if k not in registry.defaults[name]]:
             file = registry.path(name)
             raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
-    day = _day(as_of) or (read.as_of.isoformat() if read.as_of else "")
+    day = _day(as_of) or read.as_of
     path = (spec.parent / read.dataset).resolve()
     dataset = _loaded(load, path, day, spec)
-    missing = {
-        name: [t for t in registry.notebooks[name].needs if t not in dataset.tables]
-        for name in order
-    }
+    unmet = {name: _unmet(registry.notebooks[name].needs, dataset) for name in order}
     return Plan(
         spec=read,
         spec_path=spec,
@@ -218,34 +213,31 @@ def make_plan(
         dataset_path=path,
         registry=registry,
         dataset=dataset,
-        as_of=day,
+        as_of=day.isoformat() if day else "",
         quick=quick,
         order=order,
         given=given,
-        defaults=defaults,
-        skipped={
-            name: f"the dataset has no table {' and no table '.join(tables)}"
-            for name, tables in missing.items()
-            if tables
-        },
+        skipped={name: reason for name, reason in unmet.items() if reason},
     )
 
 
-def _loaded(load: Load, path: Path, day: str, spec: Path) -> Dataset:
+def _unmet(needs: Iterable[str], dataset: Dataset) -> str:
+    """Say why a notebook cannot run on these data; empty where it can."""
+    if absent := [t for t in needs if t not in dataset.tables]:
+        return f"the dataset has no table {' and no table '.join(absent)}"
+    if dataset.form == "snapshot" and "interactions" in needs:
+        return "a snapshot does not say when customers left, so contacts cannot come before it"
+    return ""
+
+
+def _loaded(load: Load, path: Path, day: dt.date | None, spec: Path) -> Dataset:
     """Load the data; a folder that is not there is the spec's fault, not the caller's."""
     try:
-        return load(path, as_of=dt.date.fromisoformat(day) if day else None)
+        return load(path, as_of=day)
     except UsageError:
-        if _is_folder(path):
+        if is_folder(path):
             raise
         raise DataError(f"{spec}: dataset: no folder {path}") from None
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # such as a name too long
-        return False
 
 
 def _order(spec: Spec, path: Path, registry: Registry, only: list[str]) -> list[str]:
@@ -322,11 +314,11 @@ def _unknown(key: str, registry: Registry, selected: list[str]) -> str:
     return f"no notebook has the parameter {key!r}{note}; allowed: {', '.join(names) or 'none'}"
 
 
-def _day(as_of: dt.date | str | None) -> str:
-    """Give a date as ISO text."""
+def _day(as_of: dt.date | str | None) -> dt.date | None:
+    """Read a date that may be written as text."""
     if as_of is None or as_of == "":
-        return ""
+        return None
     try:
-        return dt.date.fromisoformat(str(as_of)).isoformat()
+        return dt.date.fromisoformat(str(as_of))
     except ValueError:
         raise UsageError(f"as_of is {as_of!r}; it has to be a date such as 2026-06-30") from None

@@ -100,6 +100,7 @@ def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """
     from openpyxl import Workbook
     from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
 
     book = Workbook()
     book.remove(book.active)
@@ -118,8 +119,8 @@ def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
                     cell.font = Font(bold=True)
                 widths[column - 1] = max(widths[column - 1], len(str(value)))
         sheet.freeze_panes = "A2"
-        for cell, width in zip(sheet[1], widths, strict=True):
-            sheet.column_dimensions[cell.column_letter].width = min(width + 2, 60)
+        for column, width in enumerate(widths, start=1):
+            sheet.column_dimensions[get_column_letter(column)].width = min(width + 2, 60)
     if not names:
         book.create_sheet("no tables")
     book.save(path)

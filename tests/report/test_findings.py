@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -9,9 +12,9 @@ import pytest
 
 from cxlab.analyses.churn_drivers import COLUMNS
 from cxlab.errors import AnalysisError
-from cxlab.report.findings import Harvest, drivers_text, gather, write_drivers
+from cxlab.report.findings import collect, drivers_text, read_outputs, write_drivers
 from cxlab.report.tables import write_tables, write_workbook
-from cxlab.results import Result
+from cxlab.results import FINDINGS_MIME, Finding, Result
 
 
 def drivers(**given: object) -> pd.DataFrame:
@@ -55,24 +58,35 @@ def test_tables_and_workbook(tmp_path: Path) -> None:
         f"{long}.one": {"columns": ["n", "x"], "rows": [[1234567.0, "=1+1"], [None, None]]},
         f"{long}.two": {"columns": ["share", "ok"], "rows": [[0.12345678, True]]},
         "empty": {"columns": ["a"], "rows": []},
+        "nothing": {"columns": [], "rows": []},
     }
     write_tables(tables, tmp_path)
     assert (tmp_path / f"{long}.one.csv").read_text() == "n,x\n1234567,=1+1\n,\n"
     assert (tmp_path / f"{long}.two.csv").read_text() == "share,ok\n0.123457,true\n"
     write_workbook(tables, tmp_path / "tables.xlsx")
     book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
-    assert book.sheetnames == [long[:31], f"{long[:29]}~2", "empty"]
+    assert book.sheetnames == [long[:31], f"{long[:29]}~2", "empty", "nothing"]
     assert book.worksheets[0]["B2"].data_type == "s"  # text, not a formula
 
 
-def shown(notebook: str, estimate: float) -> Harvest:
-    finding = {"id": "a", "notebook": notebook, "statement": "s", "estimate": estimate}
-    return Harvest({"a": finding})
+def write_shown(path: Path, finding: dict[str, Any]) -> Path:
+    """Write an executed notebook that shows a finding."""
+    output = nbformat.v4.new_output("display_data", {FINDINGS_MIME: {"findings": [finding]}})
+    cell = nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": ["findings"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    return path
 
 
-def test_the_first_to_show_is_the_source() -> None:
-    harvest, refused = gather(
-        {n: shown(n, e) for n, e in (("one", 1.0), ("two", 1.0), ("three", 2.0))}
-    )
+def test_the_first_to_show_is_the_source(tmp_path: Path) -> None:
+    for name, estimate in (("one", 1.0), ("two", 1.0), ("three", 2.0)):
+        shown = asdict(Finding("a", name, "s", estimate))
+        write_shown(tmp_path / f"{name}.ipynb", shown)
+    harvest, refused = collect(tmp_path, ["one", "two", "three"])
     assert [f["notebook"] for f in harvest.findings.values()] == ["one"]
     assert refused == {"three": "the finding a was shown before with other content"}
+
+
+def test_a_finding_without_an_id_is_refused(tmp_path: Path) -> None:
+    path = write_shown(tmp_path / "a.ipynb", {"notebook": "a", "statement": "s"})
+    with pytest.raises(AnalysisError, match=r"a finding is not as it should be: .*'id'"):
+        read_outputs(path)

@@ -190,6 +190,10 @@ def test_the_registry_of_the_tests_fits_its_notebooks() -> None:
     assert "-p horizon_days = 90  (int from 1 to 365 days) How far" in describe(registry)
 
 
+def test_the_registry_fits_the_notebooks_it_ships_with() -> None:
+    assert mismatches(read_registry(Path(__file__).parents[2] / "notebooks")) == []
+
+
 def test_without_notebooks_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -237,16 +237,16 @@ def fork_servers(pid: int) -> list[psutil.Process]:
 
 def test_a_snapshot_is_undated(tmp_path: Path) -> None:
     def load_snapshot(path: Path, as_of: object = None) -> ToyDataset:
-        return ToyDataset(form="snapshot")
+        return ToyDataset(form="snapshot", tables=("customers", "feedback"))
 
-    spec = write_spec(tmp_path, notebooks=["drivers"])
+    spec = write_spec(tmp_path, notebooks=["feedback"])
     for _ in range(2):
         run = render(spec, load=load_snapshot)
     assert re.fullmatch(r"undated-\d{8}T\d{6}Z(-2)?", run.path.name)
     assert link(run.path.parent) == run.path.name
     assert run.manifest["as_of"] is None
     assert json.loads((run.path / "findings.json").read_text())["as_of"] is None
-    front, page = ((run.path / f"{n}.html").read_text() for n in ("index", "drivers"))
+    front, page = ((run.path / f"{n}.html").read_text() for n in ("index", "feedback"))
     assert "<title>Toy &lt;report&gt;, undated</title>" in front
     assert "<strong>Undated</strong>" in front
     assert "<span>undated</span>" in page

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy import load_toy, write_spec
+from toy import ToyDataset, load_toy, write_spec
 
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.report.render import render
@@ -13,7 +13,7 @@ from cxlab.report.spec import make_plan, read_spec
 
 def plan(spec: Path, **given: Any) -> Any:
     asked = {"as_of": None, "only": (), "parameters": (), "quick": False, "out": None}
-    return make_plan(spec, load=load_toy, **(asked | given))
+    return make_plan(spec, **({"load": load_toy} | asked | given))
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,9 @@ def test_a_spec_that_cannot_be(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_a_missing_spec_is_a_wrong_call(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"):
-        read_spec(tmp_path / "none.yml")
+    for name in ("none.yml", "x" * 300):
+        with pytest.raises(UsageError, match="no such file"):
+            read_spec(tmp_path / name)
     with pytest.raises(UsageError, match="is a folder; allowed: a report's YAML file"):
         read_spec(tmp_path)
 
@@ -85,6 +86,13 @@ def test_parameters_reach_the_notebooks_that_have_them(tmp_path: Path) -> None:
     made = plan(write_spec(tmp_path, parameters=own))
     assert made.given == {"drivers": {"horizon_days": 30, "strict": False}, "summary": {}}
     assert made.settings("drivers")["since"] == "2026-01-01"
+
+
+def test_contacts_of_a_snapshot_are_not_set_in_time(tmp_path: Path) -> None:
+    snapshot = ToyDataset(form="snapshot")
+    made = plan(write_spec(tmp_path), load=lambda path, as_of: snapshot)
+    assert list(made.skipped) == ["drivers"]
+    assert made.skipped["drivers"].startswith("a snapshot does not say when customers left")
 
 
 def test_the_command_wins_over_the_spec(tmp_path: Path) -> None:
