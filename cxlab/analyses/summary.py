@@ -81,9 +81,7 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
 def _meta(dataset: Dataset, customers: int, left: int) -> dict[str, Any]:
     share, low, high = wilson(left, customers)
     return {
-        "dataset": dataset.name,
-        "as_of": dataset.as_of.isoformat(),
-        "currency": dataset.settings.currency,
+        **dataset.about(),
         "level": LEVEL,
         "customers": customers,
         "left": left,

@@ -345,7 +345,7 @@ def contract_report(dataset: Dataset) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
         "form": dataset.form,
-        "as_of": dataset.as_of.isoformat() if dataset.form == "spells" else None,
+        "as_of": dataset.day,
         "time_zone": dataset.settings.time_zone,
         "tables": tables,
         "tables_missing": [t for t in TABLES if t not in dataset.read],

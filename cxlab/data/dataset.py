@@ -88,6 +88,11 @@ class Dataset:
         return dict(self.read["customers"].attributes)
 
     @property
+    def day(self) -> str | None:
+        """The last day seen, such as ``2026-06-30``; None for a snapshot, which is undated."""
+        return None if self.form == "snapshot" else self.as_of.isoformat()
+
+    @property
     def end(self) -> dt.datetime:
         """The first instant that is not seen: the midnight that ends ``as_of``."""
         return midnight_after(self.as_of)
@@ -101,6 +106,15 @@ class Dataset:
             Rows to join; kept alive by the caller as long as the lazy frame is used.
         """
         return nw.from_native(self._folder.connection.from_df(frame))
+
+    def about(self) -> dict[str, Any]:
+        """Say where a result comes from, for its ``meta``: the data, their day and hash."""
+        return {
+            "dataset": self.name,
+            "as_of": self.day,
+            "sha256": self.sha256(),
+            "currency": self.settings.currency,
+        }
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

@@ -22,6 +22,10 @@ _COLOURS = {
     "reverse causation suspected": WITHHELD,
 }
 _MARKERS = {"driver": "o", "protective": "s", "no evidence": "D"}
+_DRAWN = (
+    *("touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high", "attributable_churn"),
+    *("attributable_churn_low", "attributable_churn_high", "verdict"),
+)
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
@@ -131,8 +135,8 @@ def _whole(value: float) -> str:
     return f"{round(value) + 0:,d}".replace("-", "\N{MINUS SIGN}")
 
 
-def forest_words(result: Result) -> dict[str, str]:
-    """Give the caption and the description of :func:`forest`.
+def forest_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`forest`.
 
     Parameters
     ----------
@@ -157,7 +161,7 @@ def forest_words(result: Result) -> dict[str, str]:
         for r in drivers.itertuples()
     ]
     alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {'; '.join(each) or 'none'}."
-    return {"caption": caption, "alt": alt}
+    return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN)]}
 
 
 def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:
@@ -220,8 +224,8 @@ def _panel(ax: Axes, part: pd.DataFrame) -> None:
     ax.plot(middle, part["curve"], "--", color=UNSURE, lw=1.5, zorder=2)
 
 
-def effect_by_age_words(result: Result) -> dict[str, str]:
-    """Give the caption and the description of :func:`effect_by_age`.
+def effect_by_age_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`effect_by_age`.
 
     Parameters
     ----------
@@ -231,7 +235,7 @@ def effect_by_age_words(result: Result) -> dict[str, str]:
     meta: Any = result.meta
     table = result["by_age"].table
     if table.empty:
-        return {"caption": result["by_age"].sentence, "alt": "An empty figure."}
+        return {"caption": result["by_age"].sentence, "alt": "An empty figure.", "data": table}
     caption = (
         "Dots: hazard ratio of a bad contact against an ordinary one by the days since it "
         f"happened, estimated apart for each span of days; 95% intervals. Dashed: the model, with "
@@ -243,4 +247,4 @@ def effect_by_age_words(result: Result) -> dict[str, str]:
         for name, part in table.groupby("touchpoint", sort=False)
     ]
     alt = f"Hazard ratios by days since the contact, first and last span: {'; '.join(each)}."
-    return {"caption": caption, "alt": alt}
+    return {"caption": caption, "alt": alt, "data": table}

@@ -8,6 +8,10 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from cxlab.results import Result
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -31,6 +35,8 @@ class Picture:
         Finding, n, period and interval level.
     alt : str
         What is to be seen, for those who cannot see it.
+    data : pandas.DataFrame
+        The figures that are drawn.
     svg : str
         The figure as SVG.
     png : bytes
@@ -40,6 +46,7 @@ class Picture:
     name: str
     caption: str
     alt: str
+    data: pd.DataFrame
     svg: str
     png: bytes
 
@@ -54,13 +61,14 @@ class Picture:
             "name": self.name,
             "caption": self.caption,
             "alt": self.alt,
+            "data": Result(self.name, self.data).to_dict()["table"],
             "svg": self.svg,
             "png": base64.b64encode(self.png).decode(),
         }
         return {"text/html": shown, PICTURE_MIME: data}
 
 
-def picture(ax: Axes, *, name: str, caption: str, alt: str) -> Picture:
+def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) -> Picture:
     """Draw the figure of an Axes once, and close it.
 
     Parameters
@@ -73,6 +81,8 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str) -> Picture:
         Finding, n, period and interval level.
     alt : str
         What is to be seen, for those who cannot see it.
+    data : pandas.DataFrame
+        The figures that are drawn, one row a mark; a report shows them one click away.
 
     Returns
     -------
@@ -95,4 +105,4 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str) -> Picture:
             png, format="png", bbox_inches="tight", dpi=_DPI, metadata={"Software": None}
         )
     plt.close(figure)  # else the notebook shows it a second time
-    return Picture(name, caption, alt, svg.getvalue(), png.getvalue())
+    return Picture(name, caption, alt, data, svg.getvalue(), png.getvalue())

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ACCENT", "HARM", "HELP", "INK", "LABEL", "NOTE", "UNSURE", "WITHHELD", "style"]
+__all__ = [
+    "ACCENT",
+    "HARM",
+    "HELP",
+    "INK",
+    "LABEL",
+    "NOTE",
+    "UNSURE",
+    "WITHHELD",
+    "Identity",
+    "identities",
+    "style",
+]
 
 HARM = "#d55e00"
 """Drives customers away (vermilion)."""
@@ -24,9 +37,57 @@ INK = "#1c2026"
 TITLE, LABEL, TICK, NOTE = 13.0, 11.0, 10.0, 9.0
 """Font sizes in points."""
 
+# After Paul Tol's muted scheme; none of them is a colour that means harm or help.
+_IDENTITIES = (
+    "#332288",
+    "#117733",
+    "#aa4499",
+    "#7a6a00",
+    "#882255",
+    "#2a8a9a",
+    "#7a5230",
+    "#6a6fc0",
+)
+_MARKERS = "osD^vP"
+_DASHES = ("-", "--", "-.", ":")
 _CARD = "#ffffff"
 _SOFT = "#5a616b"
 _LINE = "#dcdcd6"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a touchpoint or a segment looks like in every picture of a report.
+
+    Parameters
+    ----------
+    colour, marker, dashes : str
+        As matplotlib takes them. Two with the same colour differ in marker and dashes.
+    """
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+def identities(names: Iterable[str]) -> dict[str, Identity]:
+    """Give each name a look of its own, the same wherever the same names are given.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All touchpoints of the dataset (or all levels of a segment), drawn or not: a picture
+        of a few of them then shows them as every other picture does.
+    """
+    found = {}
+    for place, name in enumerate(sorted(set(names))):
+        turn, colour = divmod(place, len(_IDENTITIES))
+        found[name] = Identity(
+            _IDENTITIES[colour],
+            _MARKERS[(place + turn) % len(_MARKERS)],
+            _DASHES[turn % len(_DASHES)],
+        )
+    return found
 
 
 def _settings() -> Any:
@@ -43,7 +104,7 @@ def _settings() -> Any:
         "axes.labelcolor": INK,
         "axes.labelsize": LABEL,
         "axes.linewidth": 0.8,
-        "axes.prop_cycle": cycler(color=[HELP, HARM, ACCENT, UNSURE, "#cc79a7", "#b8860b"]),
+        "axes.prop_cycle": cycler(color=_IDENTITIES),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlelocation": "left",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import AnalysisError
 from cxlab.plots.picture import PICTURE_MIME
-from cxlab.report.spec import day_of
 from cxlab.report.tables import csv_text, write_tables, write_text
 from cxlab.results import FINDINGS_MIME, RESULT_MIME, Finding, Result
 
@@ -199,7 +198,7 @@ def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
     """
     content = {
         "schema_version": 1,
-        "as_of": day_of(dataset),
+        "as_of": dataset.day,
         "dataset": {"name": dataset.name, "sha256": dict(sorted(dataset.sha256().items()))},
         "findings": list(harvest.findings.values()),
     }

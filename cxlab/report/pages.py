@@ -24,7 +24,7 @@ from cxlab.report.markup import (
     template,
     valence,
 )
-from cxlab.report.spec import Plan, day_of
+from cxlab.report.spec import Plan
 from cxlab.report.tables import write_text
 from cxlab.results import FINDINGS_MIME, RESULT_MIME
 
@@ -155,7 +155,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
         "title": title,
         "name": name,
         "report": plan.spec.title,
-        "as_of": day_of(plan.dataset),
+        "as_of": plan.dataset.day,
         "outcome": outcome,
         "findings": findings,
         "settings": _settings(plan, name),
@@ -233,7 +233,7 @@ def _take_title(cells: list[NotebookNode]) -> str:
 
 def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
     """List what the notebook ran with: name, value with its unit, meaning."""
-    day = day_of(plan.dataset)
+    day = plan.dataset.day
     told = [
         ("dataset", plan.dataset.name, "The data"),
         ("as_of", day, "Nothing after this date was seen")

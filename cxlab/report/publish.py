@@ -18,7 +18,7 @@ from typing import Any
 
 from cxlab.errors import UsageError
 from cxlab.report.execute import Outcome
-from cxlab.report.spec import Plan, day_of
+from cxlab.report.spec import Plan
 
 __all__ = ["Build", "describe_run"]
 
@@ -214,7 +214,7 @@ def describe_run(
         "run_id": run_id,
         "status": "ok" if good else "failed",
         "title": plan.spec.title,
-        "as_of": day_of(dataset),
+        "as_of": dataset.day,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),

@@ -20,7 +20,7 @@ from typing import Any
 from cxlab.errors import UsageError
 from cxlab.report.execute import Job, Outcome, run_all, warm_up
 from cxlab.report.publish import Build, describe_run
-from cxlab.report.spec import Load, Plan, day_of, make_plan
+from cxlab.report.spec import Load, Plan, make_plan
 from cxlab.report.tables import write_text
 
 __all__ = ["Run", "render"]
@@ -113,7 +113,7 @@ def render(
         )
         started = dt.datetime.now(dt.UTC)
         with (
-            Build(plan.out, day_of(plan.dataset), started) as build,
+            Build(plan.out, plan.dataset.day, started) as build,
             ThreadPoolExecutor(1) as converter,
         ):
             converter.submit(_import_later)

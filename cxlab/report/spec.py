@@ -19,21 +19,10 @@ from cxlab.report.registry import Registry, read_model, read_registry
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["Load", "Plan", "Publish", "Spec", "day_of", "make_plan", "read_spec"]
+__all__ = ["Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
 
 Load = Callable[..., "Dataset"]
 """Gives the dataset from its path and ``as_of``."""
-
-
-def day_of(dataset: Dataset) -> str | None:
-    """Give the day up to which data are seen; a snapshot is undated.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The data.
-    """
-    return None if dataset.form == "snapshot" else dataset.as_of.isoformat()
 
 
 class Publish(BaseModel):

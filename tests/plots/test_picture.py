@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 mpl.use("agg")
@@ -11,7 +12,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 from cxlab.plots.picture import PICTURE_MIME, Picture, picture
-from cxlab.plots.style import HARM, HELP, UNSURE, WITHHELD, style
+from cxlab.plots.style import HARM, HELP, UNSURE, WITHHELD, identities, style
 from cxlab.report.findings import PICTURE_MIME as HARVESTED
 
 
@@ -20,7 +21,8 @@ def draw() -> Picture:
         _, ax = plt.subplots()
         ax.plot([1, 2], [3, 4])
         ax.set_title("A line")
-    return picture(ax, name="line", caption="It <rises>.", alt='A "line"')
+    data = pd.DataFrame({"x": [1, 2], "y": [3, 4]})
+    return picture(ax, name="line", caption="It <rises>.", alt='A "line"', data=data)
 
 
 @pytest.fixture
@@ -45,7 +47,16 @@ def test_what_a_notebook_shows(drawn: Picture) -> None:
     assert "It &lt;rises&gt;." in bundle["text/html"]
     assert 'alt="A &quot;line&quot;"' in bundle["text/html"]
     assert base64.b64decode(bundle[PICTURE_MIME]["png"]) == drawn.png
+    assert bundle[PICTURE_MIME]["data"] == {"columns": ["x", "y"], "rows": [[1, 3], [2, 4]]}
     assert PICTURE_MIME == HARVESTED
+
+
+def test_a_name_looks_the_same_in_every_picture() -> None:
+    names = [f"touchpoint {k:02d}" for k in range(24)]
+    looks = identities(names)
+    assert looks == identities(reversed(names))
+    assert len(set(looks.values())) == len(names)
+    assert not {HARM, HELP} & {look.colour for look in looks.values()}
 
 
 def test_style_ends_with_its_block() -> None:

@@ -20,6 +20,10 @@ class ToyDataset:
     form: str = "events"
     tables: tuple[str, ...] = ("customers", "interactions")
 
+    @property
+    def day(self) -> str | None:
+        return None if self.form == "snapshot" else self.as_of.isoformat()
+
     def sha256(self) -> dict[str, str]:
         return {"interactions": "cd" * 32, "customers": "ab" * 32}
 

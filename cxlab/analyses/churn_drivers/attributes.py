@@ -72,12 +72,9 @@ def run(dataset: Dataset) -> Result:
         ),
     )
     meta = {
-        "dataset": dataset.name,
-        "as_of": dataset.as_of.isoformat(),
-        "sha256": dataset.sha256(),
+        **dataset.about(),
         "scale": "log hazard ratio",
         "level": LEVEL,
-        "currency": dataset.settings.currency,
         "customers": int(complete.sum()),
         "churns": int(data.loc[complete, "churned"].sum()),
         "tenure_unit": dataset.settings.tenure_unit,

@@ -253,12 +253,9 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
     dataset, options = study.dataset, study.options
     start = study.window_start
     return {
-        "dataset": dataset.name,
-        "as_of": dataset.as_of.isoformat(),
-        "sha256": dataset.sha256(),
+        **dataset.about(),
         "scale": "log hazard ratio",
         "level": intervals.LEVEL,
-        "currency": dataset.settings.currency,
         "customers": int(study.risk.spells["customer_id"].nunique()),
         "churns": study.risk.events,
         "competing": int(study.risk.spells["competing"].sum()),
