@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,16 +13,22 @@ import pandas as pd
 
 __all__ = [
     "FINDINGS_MIME",
+    "NOTHING",
     "RESULT_MIME",
     "Check",
     "Finding",
     "Findings",
+    "Plain",
     "Result",
+    "cell_text",
+    "cell_text_read",
     "three_figures",
 ]
 
 RESULT_MIME = "application/vnd.cxlab.result+json"
 FINDINGS_MIME = "application/vnd.cxlab.findings+json"
+NOTHING = "There is nothing to show here."
+"""What stands in place of an empty table whose result has no sentence."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +91,41 @@ class Findings(list[Finding]):
         return {"findings": [{k: _plain(v) for k, v in asdict(f).items()} for f in self]}
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(f.statement)}</li>" for f in self)
+        items = _joined((html.escape(f.statement) for f in self), "li")
         return f'<ul class="cx-findings">{items}</ul>'
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, dict[str, Any]]:
         return {FINDINGS_MIME: self.to_dict()}
+
+
+class Plain:
+    """Sentences as a notebook shows them: to the letter, never read as Markdown or LaTeX.
+
+    A touchpoint may be called ``[x](http://y)``, ``# big`` or ``$a$``.
+
+    Parameters
+    ----------
+    *lines : str
+        One is a paragraph, several are a list; of none, or an empty one, nothing is shown.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = [line for line in lines if line]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        shown = [html.escape(line) for line in self.lines]
+        if len(shown) > 1:
+            return {"text/plain": str(self), "text/html": f"<ul>{_joined(shown, 'li')}</ul>"}
+        return {"text/plain": str(self), "text/html": _joined(shown, "p")}
+
+
+def _joined(lines: Iterable[str], tag: str) -> str:
+    return "".join(f"<{tag}>{line}</{tag}>" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -173,7 +208,10 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        sentence = f"<p>{html.escape(self.sentence)}</p>" if self.sentence else ""
+        said = [self.sentence] if self.sentence else [NOTHING] if self.table.empty else []
+        sentence = _joined(map(html.escape, said), "p")
+        if self.table.empty:
+            return f'<div class="cx-result">{sentence}</div>'
         shown = self.table.to_html(
             index=False, na_rep="–", border=0, classes="cx-table", float_format=three_figures
         )
@@ -185,11 +223,61 @@ class Result:
         return {RESULT_MIME: self.to_dict()}
 
 
+# Controls, halves of characters, and what makes a reader see letters in another order.
+_ILLEGIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def legible(text: str) -> str:
+    """Give a text as it can be shown: a character that has no shape becomes a mark.
+
+    Parameters
+    ----------
+    text : str
+        From data. Tabs and line ends stay; controls, lone surrogates and characters that turn
+        the direction of what follows become U+FFFD.
+    """
+    return _ILLEGIBLE.sub("\ufffd", text)
+
+
 def three_figures(value: float) -> str:
     """Give a number to three significant figures, never in powers of ten."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else "<0.0001"
+
+
+# What a spreadsheet trims before it looks for a formula: blanks, quotes, what cannot be seen.
+_TRIMMED = r"[\s\x00-\x20\"'`´‘’“”\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,99}"
+_FORMULA = r"[=+\-@＝＋－＠﹦﹢﹣﹫]"
+# Where the list separator is a semicolon, a comma-separated file is split at that as well.
+_TO_GUARD = re.compile(rf"^(?='*[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?={_TRIMMED}{_FORMULA})")
+_GUARDED = re.compile(rf"^'(?='*[\t\r\n])|(?:^|(?<=[;\t\r\n]))'(?={_TRIMMED}{_FORMULA})")
+
+
+def cell_text(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run as a formula.
+
+    Parameters
+    ----------
+    text : str
+        A cell of text; numbers are no text, and stay as they are.
+
+    Notes
+    -----
+    After OWASP, *CSV Injection*: a cell that begins with ``= + - @``, a tab or a line end.
+    """
+    return _TO_GUARD.sub("'", text)
+
+
+def cell_text_read(text: str) -> str:
+    """Take the apostrophes of :func:`cell_text` out again.
+
+    Parameters
+    ----------
+    text : str
+        A cell as :func:`cell_text` gave it.
+    """
+    return _GUARDED.sub("", text)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,16 @@ import json
 import numpy as np
 import pandas as pd
 
-from cxlab.results import FINDINGS_MIME, RESULT_MIME, Check, Finding, Findings, Result
+from cxlab.results import (
+    FINDINGS_MIME,
+    RESULT_MIME,
+    Check,
+    Finding,
+    Findings,
+    Plain,
+    Result,
+    legible,
+)
 
 
 def _result() -> Result:
@@ -48,6 +57,24 @@ def test_html_escapes_what_comes_from_data() -> None:
     assert "b&lt;c&gt;" in shown
     assert "One &amp; all." in shown
     assert RESULT_MIME in _result()._repr_mimebundle_()
+
+
+def test_sentences_are_shown_to_the_letter() -> None:
+    one = Plain("[x](http://y) <b> $a$")._repr_mimebundle_()
+    assert one == {
+        "text/plain": "[x](http://y) <b> $a$",
+        "text/html": "<p>[x](http://y) &lt;b&gt; $a$</p>",
+    }
+    several = Plain("# a", "", "- b")._repr_mimebundle_()
+    assert several["text/html"] == "<ul><li># a</li><li>- b</li></ul>"
+    assert Plain("")._repr_mimebundle_() == {"text/plain": "", "text/html": ""}
+
+
+def test_what_has_no_shape_becomes_a_mark() -> None:
+    mark = "\ufffd"
+    assert legible("a\x00b\x1bc\ud800d\u202ee\u2067f\x85g") == mark.join("abcdefg")
+    kept = "line\nend\ttab שלום 😀 e\u0301 \u200d"
+    assert legible(kept) == kept
 
 
 def test_findings_show_and_carry_themselves() -> None:

@@ -8,6 +8,7 @@ or refused; a column of ``customers`` that is not listed is an attribute.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -28,7 +29,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from cxlab.errors import DataError, one_of
+from cxlab.errors import DataError, UsageError, one_of
 
 __all__ = [
     "OUTCOMES",
@@ -44,6 +45,7 @@ __all__ = [
     "in_years",
     "is_folder",
     "midnight_after",
+    "read_day",
     "read_settings",
     "read_yaml",
     "validation_line",
@@ -53,9 +55,12 @@ Kind = Literal["id", "time", "number", "flag", "text"]
 OUTCOMES = ("ok", "failed")
 _UNION_MEMBERS = ("literal['contract']", "Inactivity")
 _LONGEST = 60
+YEARS = (1900, 2200)
+"""The first and the last year that a time may fall in."""
+_DAYS = f"a date such as 2026-06-30, from {YEARS[0]} to {YEARS[1]}"
 _ALLOWED = {
     "bool": "true or false",
-    "date": "a date such as 2026-06-30",
+    "date": _DAYS,
     "dict": "names with values",
     "finite_number": "a finite number",
     "float": "a number",
@@ -72,8 +77,6 @@ _ALLOWED = {
     "tuple": "a list",
 }
 """What is allowed, by pydantic's kind of error."""
-YEARS = (1900, 2200)
-"""The first and the last year that a time may fall in."""
 
 
 @dataclass(frozen=True)
@@ -292,10 +295,7 @@ class Settings(_Strict):
             value = _parse_time(value)
         if value is None or (isinstance(value, dt.date) and in_years(value)):
             return value
-        raise ValueError(
-            f"{str(value)[:_LONGEST]!r} is no date; allowed: a date such as 2026-06-30, "
-            f"from {YEARS[0]} to {YEARS[1]}"
-        )
+        raise ValueError(f"{str(value)[:_LONGEST]!r} is no date; allowed: {_DAYS}")
 
     @field_validator("churn", mode="before")
     @classmethod
@@ -351,6 +351,32 @@ def _parse_time(text: str) -> object:
     return text
 
 
+def read_day(value: object, what: str) -> dt.date:
+    """Read a day that was asked for.
+
+    Parameters
+    ----------
+    value : datetime.date or str
+        The day, or its text.
+    what : str
+        What it is for, such as ``"--as-of"``.
+
+    Raises
+    ------
+    UsageError
+        It is no day, or falls into none of :data:`YEARS`.
+    """
+    day = value
+    if isinstance(day, str):
+        with contextlib.suppress(ValueError):
+            day = dt.date.fromisoformat(day)
+    if isinstance(day, dt.datetime):
+        day = day.date()
+    if not (isinstance(day, dt.date) and in_years(day)):
+        raise UsageError(f"{what} is {str(value)[:_LONGEST]!r}; allowed: {_DAYS}")
+    return day
+
+
 def in_years(day: dt.date) -> bool:
     """Tell whether a day falls into :data:`YEARS`.
 
@@ -373,8 +399,19 @@ def midnight_after(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(0)) + dt.timedelta(days=1)
 
 
+_LONE_HALF = frozenset(map(chr, range(0xD800, 0xE000)))
+
+
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, but a key given twice is an error and not the last one's win."""
+    """YAML's safe loader; a key given twice, or text that is no Unicode, is an error."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Build a scalar."""
+        if isinstance(node.value, str) and not _LONE_HALF.isdisjoint(node.value):
+            raise yaml.MarkedYAMLError(
+                problem="half of a character (a lone surrogate)", problem_mark=node.start_mark
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Build a mapping."""

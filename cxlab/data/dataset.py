@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,12 +17,11 @@ import pandas as pd
 from cxlab.data.check import SetAside, sift
 from cxlab.data.contract import (
     TABLES,
-    YEARS,
     Inactivity,
     Settings,
-    in_years,
     is_folder,
     midnight_after,
+    read_day,
     read_settings,
 )
 from cxlab.data.engine import reading
@@ -124,6 +125,11 @@ class Dataset:
         """Hash each table's files."""
         return dict(self._hashes)
 
+    def settings_sha256(self) -> str:
+        """Hash what ``dataset.yml`` says of the data, however it is written there."""
+        said = self.settings.model_dump(mode="json", exclude_defaults=True, exclude={"source"})
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
     def overview(self) -> Result:
         """Count each table's rows: read, used, and set aside."""
         rows = []
@@ -131,7 +137,8 @@ class Dataset:
             aside = sum(s.rows for s in self.set_aside if s.table == name)
             rows.append((name, typed.rows, typed.rows - aside, aside))
         table = pd.DataFrame(rows, columns=["table", "rows", "used", "set aside"])
-        return Result("overview", table, sentence=f"Seen as of {self.as_of}.")
+        seen = f"Seen as of {self.day}." if self.day else "A snapshot: it is not dated."
+        return Result("overview", table, sentence=seen)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Name the columns of a table that is there; of one that is not, none."""
@@ -145,8 +152,8 @@ class Dataset:
         needs : iterable of str
             Names of tables.
         """
-        absent = [t for t in needs if t not in self.read]
-        return f"needs the table {', '.join(absent)}, which {self.name} lacks" if absent else None
+        absent = [t for t in needs if t not in self.tables]
+        return f"the dataset has no table {' and no table '.join(absent)}" if absent else None
 
     def require(self, *needs: str) -> None:
         """Refuse an analysis that needs a missing table.
@@ -157,7 +164,7 @@ class Dataset:
             A table is missing.
         """
         if reason := self.missing(needs):
-            raise AnalysisError(f"{self.path}: the analysis {reason}")
+            raise AnalysisError(f"{self.path}: {reason}, which the analysis needs")
 
     def table(self, name: str) -> Frame:
         """Give a table's rows as known at the end of ``as_of``, lazily.
@@ -271,7 +278,7 @@ def load(
     path = Path(path)
     if not is_folder(path):
         raise UsageError(f"{path}: no such dataset folder")
-    asked = _parse_day(as_of)
+    asked = None if as_of is None else read_day(as_of, "as_of")
     settings = read_settings(path)
     place = path / settings.source.path if settings.source else path
     if not is_folder(place):
@@ -295,18 +302,6 @@ def load(
         )
         _refuse_without_churn(dataset)
     return dataset
-
-
-def _parse_day(as_of: dt.date | str | None) -> dt.date | None:
-    if as_of is None:
-        return None
-    try:
-        day = dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    except ValueError as error:
-        raise UsageError(f"as_of is {as_of!r}; allowed: a date such as 2026-06-30") from error
-    if not in_years(day):
-        raise UsageError(f"as_of is {day}; allowed: dates from {YEARS[0]} to {YEARS[1]}")
-    return day.date() if isinstance(day, dt.datetime) else day
 
 
 def _within(day: dt.date | None, settings: Settings) -> dt.date | None:

@@ -17,22 +17,25 @@ from cxlab.data.delimited import refuse_repeated, scan
 from cxlab.data.engine import connect, literal, reading
 from cxlab.errors import DataError
 
-__all__ = ["Folder", "TypedTable"]
+__all__ = ["MISSING", "Folder", "TypedTable", "quote"]
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
-_MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
+MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
 _ALLOWED = {
     "time": f"ISO 8601 dates and times from {YEARS[0]} to {YEARS[1]}, such as 2026-06-30 or "
     "2026-06-30T14:05:00Z",
     "number": "numbers",
-    "flag": "0 or 1",
+    "flag": "0 or 1, no or yes, false or true",
 }
+# Columns asked about in one query, and so held in memory at once.
+_AT_ONCE = 50
 _EXAMPLES = 3
 _MOST_NAMES = 20
 _LONGEST = 60
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """Write a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -162,16 +165,16 @@ class Folder:
             attributes = self._attributes({c: t for c, t in rest.items() if not _taken(c)})
         ignored = tuple(c for c in rest if c not in attributes)
         parts = [
-            f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {_quote(c.name)}"
+            f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {quote(c.name)}"
             for c in table.columns
             if c.name in chosen
         ]
         parts += [
-            f"{self._cast(Column(a, k), a, rest[a])} AS {_quote(a)}"  # type: ignore[arg-type]
+            f"{self._cast(Column(a, k), a, rest[a])} AS {quote(a)}"  # type: ignore[arg-type]
             for a, k in attributes.items()
         ]
         wrong = self._wrong(table, chosen, types)
-        marks = {c: _quote(f"cx_wrong_{c.name}") for c in wrong}
+        marks = {c: quote(f"cx_wrong_{c.name}") for c in wrong}
         parts += [f"{condition} AS {marks[c]}" for c, condition in wrong.items()]
         # A CSV is parsed once; a Parquet file is read again, column by column, as needed.
         kind = "VIEW" if parquet else "TEMP TABLE"
@@ -195,7 +198,7 @@ class Folder:
         hive = any(below)
         query = _scan_parquet(files, hive) if parquet else scan(files, hive)
         if hive and (above := _folder_columns(self.path.parts).difference(*below)):
-            query = f"SELECT * EXCLUDE ({', '.join(map(_quote, sorted(above)))}) FROM ({query})"
+            query = f"SELECT * EXCLUDE ({', '.join(map(quote, sorted(above)))}) FROM ({query})"
         self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
         described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
         if parquet:
@@ -214,9 +217,9 @@ class Folder:
 
     def _cast(self, column: Column, source: str, dtype: str) -> str:
         """SQL that reads a file's column as the contract's kind; null where it cannot."""
-        raw = _quote(source)
+        raw = quote(source)
         text = f"trim(CAST({raw} AS VARCHAR))"
-        given = f"CASE WHEN {text} IN {_MISSING} THEN NULL ELSE {text} END"
+        given = f"CASE WHEN {text} IN {MISSING} THEN NULL ELSE {text} END"
         if column.kind == "id":
             whole = f"TRY_CAST({raw} AS HUGEINT)"
             if _is_fractional(dtype):  # pandas writes integers with gaps as floats
@@ -228,10 +231,11 @@ class Folder:
             return self._time(raw, text, dtype)
         if column.kind == "flag":
             return (
-                f"CASE lower({given}) WHEN '1' THEN 1 WHEN '1.0' THEN 1 WHEN 'true' THEN 1 "
-                "WHEN '0' THEN 0 WHEN '0.0' THEN 0 WHEN 'false' THEN 0 END"
+                f"CASE WHEN lower({given}) IN ('1', '1.0', 'true', 'yes') THEN 1 "
+                f"WHEN lower({given}) IN ('0', '0.0', 'false', 'no') THEN 0 END"
             )
-        number = f"TRY_CAST({given} AS DOUBLE)" if dtype == "VARCHAR" else f"CAST({raw} AS DOUBLE)"
+        # What means missing is no finite number; asking for it costs memory in wide tables.
+        number = f"TRY_CAST({text} AS DOUBLE)" if dtype == "VARCHAR" else f"CAST({raw} AS DOUBLE)"
         if not (dtype == "VARCHAR" or _is_number(dtype)):
             return "CAST(NULL AS DOUBLE)"
         return f"CASE WHEN isfinite({number}) THEN {number} END"
@@ -256,10 +260,10 @@ class Folder:
         for column in table.columns:
             if column.name in chosen and column.kind in _ALLOWED:
                 source = chosen[column.name]
-                text = f"trim(CAST({_quote(source)} AS VARCHAR))"
+                text = f"trim(CAST({quote(source)} AS VARCHAR))"
                 typed = self._cast(column, source, types[source])
                 wrong[column] = (
-                    f"({text} IS NOT NULL AND {text} NOT IN {_MISSING} AND ({typed}) IS NULL)"
+                    f"({text} IS NOT NULL AND {text} NOT IN {MISSING} AND ({typed}) IS NULL)"
                 )
         return wrong
 
@@ -267,7 +271,7 @@ class Folder:
         self, name: str, where: str, column: Column, source: str, condition: str, count: int
     ) -> None:
         examples = self.connection.execute(
-            f"SELECT n, v FROM (SELECT row_number() OVER () AS n, *, {_quote(source)} AS v "
+            f"SELECT n, v FROM (SELECT row_number() OVER () AS n, *, {quote(source)} AS v "
             f"FROM raw_{name}) WHERE {condition} ORDER BY n LIMIT {_EXAMPLES}"
         ).fetchall()
         met = ", ".join(f"{str(v)[:40]!r} in row {n}" for n, v in examples)
@@ -286,15 +290,15 @@ class Folder:
             elif dtype in ("VARCHAR", "BOOLEAN") or dtype.startswith("ENUM"):
                 kinds[column] = "text"
         texts = [c for c, t in columns.items() if t == "VARCHAR"]
-        if texts:
+        for some in (texts[i : i + _AT_ONCE] for i in range(0, len(texts), _AT_ONCE)):
             tests = ", ".join(
-                f"bool_and(trim({_quote(c)}) IN {_MISSING} OR {_quote(c)} IS NULL OR "
-                f"TRY_CAST({_quote(c)} AS DOUBLE) IS NOT NULL) AND count(nullif(trim("
-                f"{_quote(c)}), '')) > 0"
-                for c in texts
+                f"bool_and(trim({quote(c)}) IN {MISSING} OR {quote(c)} IS NULL OR "
+                f"TRY_CAST({quote(c)} AS DOUBLE) IS NOT NULL) AND count(nullif(trim("
+                f"{quote(c)}), '')) > 0"
+                for c in some
             )
-            answers = self.connection.execute(f"SELECT {tests} FROM raw_customers").fetchone()
-            for column, numeric in zip(texts, answers or (), strict=True):
+            answers = self.connection.execute(f"SELECT {tests} FROM raw_customers").fetchall()
+            for column, numeric in zip(some, answers[0], strict=True):
                 kinds[column] = "number" if numeric else "text"
         return {c: kinds[c] for c in columns if c in kinds}
 

@@ -46,7 +46,7 @@ class RiskSet:
         One row a spell, ordered by customer and start: ``customer_id``, ``started`` (days),
         ``first`` and ``last`` (the periods at risk, both included), ``event`` (whether it
         ended in voluntary churn in ``last``), ``competing`` (whether it ended otherwise),
-        ``event_at`` (days; NaN without an event), ``renews_once`` (whether it may
+        ``event_at`` and ``competing_at`` (days; NaN without), ``renews_once`` (whether it may
         end at a single renewal only), ``renewal_days``, maybe ``monthly_value``
         and the attributes, each under the name :func:`attribute` gives it.
     end : float
@@ -148,6 +148,7 @@ def risk_set(dataset: Dataset, period_days: int = 1, washout_days: float = 3.0) 
     spells["event"] = over.notna() & spells["voluntary"]
     spells["competing"] = over.notna() & ~spells["voluntary"]
     spells["event_at"] = over.where(spells["event"])
+    spells["competing_at"] = over.where(spells["competing"])
     # Those who left before the feed began were never at risk within it.
     spells = spells[spells["last"] >= spells["first"]].reset_index(drop=True)
     spells = spells.astype({"first": int, "last": int}).drop(columns=["over", "voluntary"])

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-__all__ = ["LEVEL", "Z", "benjamini_hochberg", "hazard_ratios", "wald_p", "wilson"]
+__all__ = [
+    "LEVEL",
+    "Z",
+    "benjamini_hochberg",
+    "hazard_ratios",
+    "holm",
+    "poisson_rate",
+    "share_difference",
+    "wald_p",
+    "wilson",
+]
 
 LEVEL = 0.95
 Z = float(special.ndtri(0.5 + LEVEL / 2))
@@ -62,6 +72,45 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return q
 
 
+def holm(p: np.ndarray) -> np.ndarray:
+    """Give p-values adjusted for any one of them being wrong (Holm 1979); NaN does not count.
+
+    Parameters
+    ----------
+    p : ndarray
+        P-values of one family, dependent in any way.
+    """
+    p = np.asarray(p, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    raised = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return adjusted
+
+
+def poisson_rate(count: np.ndarray, exposure: np.ndarray) -> dict[str, np.ndarray]:
+    """Give rates with their exact 95% intervals (Garwood 1936); NaN without exposure.
+
+    Parameters
+    ----------
+    count : ndarray
+        How many events.
+    exposure : ndarray
+        In how much time.
+
+    Returns
+    -------
+    dict
+        ``estimate``, ``conf_low`` and ``conf_high``.
+    """
+    count, tail = np.asarray(count, dtype=float), (1 - LEVEL) / 2
+    per = np.where(np.asarray(exposure) > 0, exposure, np.nan)
+    low = np.where(count > 0, special.gammaincinv(np.maximum(count, 1), tail), 0.0)
+    high = special.gammaincinv(count + 1, 1 - tail)
+    return {"estimate": count / per, "conf_low": low / per, "conf_high": high / per}
+
+
 def wilson(count: int, total: int) -> tuple[float, float, float]:
     """Give a share and its 95% Wilson score interval (Wilson 1927); NaN of nothing.
 
@@ -76,3 +125,25 @@ def wilson(count: int, total: int) -> tuple[float, float, float]:
 
     interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
     return count / total, float(interval.low), float(interval.high)
+
+
+def share_difference(
+    count: int, total: int, other: int, other_total: int
+) -> tuple[float, float, float]:
+    """Give the difference of two shares and its 95% interval (Newcombe 1998, method 10).
+
+    Parameters
+    ----------
+    count, total : int
+        How many of how many; its share is the one the other is taken from.
+    other, other_total : int
+        The same of the other group.
+    """
+    share, low, high = wilson(count, total)
+    base, base_low, base_high = wilson(other, other_total)
+    difference = share - base
+    return (
+        difference,
+        difference - float(np.hypot(share - low, base_high - base)),
+        difference + float(np.hypot(high - share, base - base_low)),
+    )

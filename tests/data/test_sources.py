@@ -443,13 +443,13 @@ def test_values_not_of_their_kind(write_dataset, refused, tables, column, value,
 
 def test_flags(write_files, refused) -> None:
     good = "tenure,churned\n" + "".join(f"{i},{v}\n" for i, v in enumerate(
-        ["1", "0", "1.0", "0.0", "true", "FALSE", " 1 "]))  # fmt: skip
+        ["1", "0", "1.0", "0.0", "true", "FALSE", " 1 ", "Yes", "no"]))  # fmt: skip
     dataset = load(write_files({"customers.csv": good}))
     assert rows(dataset, "tenure", "churned") == [
-        (0, 1), (1, 0), (2, 1), (3, 0), (4, 1), (5, 0), (6, 1),
+        (0, 1), (1, 0), (2, 1), (3, 0), (4, 1), (5, 0), (6, 1), (7, 1), (8, 0),
     ]  # fmt: skip
-    line = refused(1, "check", write_files({"customers.csv": "tenure,churned\n1,yes\n2,0\n"}))
-    assert "column churned: 1 of" in line and "'yes' in row 1" in line and "0 or 1" in line
+    line = refused(1, "check", write_files({"customers.csv": "tenure,churned\n1,left\n2,0\n"}))
+    assert "column churned: 1 of" in line and "'left' in row 1" in line and "0 or 1" in line
 
 
 def test_long_and_strange_values_are_cut(write_files, refused) -> None:

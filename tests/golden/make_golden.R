@@ -37,3 +37,75 @@ s <- summary(fit)$coefficients
 write.csv(data.frame(term = rownames(s), coef = round_trip(s[, "coef"]),
                      se = round_trip(s[, "se(coef)"]), p = round_trip(s[, "Pr(>|z|)"])),
           "tests/golden/cox.csv", row.names = FALSE)
+
+# Made-up spells: late entry, ties, two causes, returning customers, three groups.
+trimmed <- function(x) trimws(round_trip(x))
+set.seed(7)
+n <- 240
+s <- data.frame(customer = sample(1:190, n, replace = TRUE), group = sample(c("a", "b", "c"), n,
+                replace = TRUE, prob = c(.5, .3, .2)))
+s$entry <- ifelse(runif(n) < .4, floor(runif(n, 1, 12)), 0)
+frailty <- exp(rnorm(190, 0, .5))[s$customer] * ifelse(s$group == "b", 1.6, 1)
+s$exit <- s$entry + ceiling(rexp(n, .06 * frailty))
+s$cause <- sample(0:2, n, replace = TRUE, prob = c(.3, .5, .2))
+s$cause[s$exit > 30] <- 0
+s$exit <- pmin(s$exit, 30)
+write.csv(s, "tests/golden/spells.csv", row.names = FALSE)
+at <- c(1, 5, 12, 24)
+tidy <- function(what, fit, estimate, se, low = NA_real_, high = NA_real_) data.frame(
+  what = what, tenure = at, estimate = trimmed(estimate), se = trimmed(se),
+  conf_low = trimmed(low), conf_high = trimmed(high))
+curve <- function(what, fit) {
+  f <- summary(fit, times = at)
+  q <- quantile(fit, .5)
+  rbind(tidy(what, fit, f$surv, f$std.err, f$lower, f$upper),
+        data.frame(what = paste(what, "median"), tenure = NA, estimate = trimmed(q$quantile),
+                   se = NA, conf_low = trimmed(q$lower), conf_high = trimmed(q$upper)))
+}
+s$row <- seq_len(n)
+states <- survfit(Surv(entry, exit, factor(cause)) ~ 1, data = s, id = row)
+f <- summary(states, times = at)
+mean_of <- function(what, data) {  # Greenwood's variance of the area under the curve
+  m <- summary(survfit(Surv(exit, cause == 1) ~ 1, data = data), rmean = 20)$table
+  data.frame(what = what, tenure = 20, estimate = trimmed(m[["rmean"]]),
+             se = trimmed(m[["se(rmean)"]]), conf_low = NA, conf_high = NA)
+}
+out <- rbind(curve("curve", survfit(Surv(entry, exit, cause == 1) ~ 1, data = s,
+                                    conf.type = "log-log")),
+             curve("curve by customer", survfit(Surv(entry, exit, cause == 1) ~ 1, data = s,
+                                                conf.type = "log-log", cluster = customer)),
+             tidy("incidence 1", f, f$pstate[, 2], f$std.err[, 2]),
+             tidy("incidence 2", f, f$pstate[, 3], f$std.err[, 3]),
+             mean_of("mean", s))
+write.csv(out, "tests/golden/curves.csv", row.names = FALSE)
+score <- function(what, statistic) data.frame(what = what, statistic = trimmed(statistic))
+s$apart <- s$exit + s$row / 1e4  # no ties: Breslow's score test is then the log-rank test
+entry <- coxph(Surv(entry, apart, cause == 1) ~ group, data = s, ties = "breslow")
+robust <- coxph(Surv(entry, apart, cause == 1) ~ group, data = s, ties = "breslow",
+                cluster = customer)
+plain <- survdiff(Surv(exit, cause == 1) ~ group, data = s)
+write.csv(rbind(score("survdiff without entry", plain$chisq), score("entry", entry$score),
+                score("entry, by customer", robust$rscore)),
+          "tests/golden/logrank.csv", row.names = FALSE)
+
+# Shipped snapshots: Cox with strata, ties by Efron, and the test of proportional hazards
+# (cox.zph of survival 3, a score test), one row a term or, with terms = TRUE, an attribute.
+golden_cox <- function(name, formula, data) {
+  control <- coxph.control(eps = 1e-12, toler.chol = 1e-14, iter.max = 100)
+  fit <- do.call(coxph, list(formula, data = data, control = control))  # cox.zph reads the call
+  s <- summary(fit)$coefficients
+  write.csv(data.frame(term = rownames(s), coef = round_trip(s[, "coef"]),
+                       se = round_trip(s[, "se(coef)"]),
+                       log_likelihood = round_trip(fit$loglik[2])),
+            sprintf("tests/golden/cox_%s.csv", name), row.names = FALSE)
+  z <- cox.zph(fit, transform = "km", terms = TRUE, global = FALSE)$table
+  write.csv(data.frame(attribute = rownames(z), chi2 = round_trip(z[, "chisq"]), df = z[, "df"],
+                       p = round_trip(z[, "p"])),
+            sprintf("tests/golden/zph_%s.csv", name), row.names = FALSE)
+}
+saas <- read.csv("data/saas/customers.csv", stringsAsFactors = TRUE)
+golden_cox("saas", Surv(months_active, churned) ~ csat_score + minutes_customer_support +
+             product_payroll + strata(product_accounting), saas)
+telco <- read.csv("data/telco/customers.csv", stringsAsFactors = TRUE)
+golden_cox("telco", Surv(tenure, churn == "Yes") ~ partner + contract + payment_method +
+             paperless_billing + strata(internet_service), telco)

@@ -3,7 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxlab.models.intervals import Z, benjamini_hochberg, wald_p, wilson
+from cxlab.models.intervals import (
+    Z,
+    benjamini_hochberg,
+    holm,
+    poisson_rate,
+    share_difference,
+    wald_p,
+    wilson,
+)
 
 
 def test_q_values_match_statsmodels_and_skip_nan() -> None:
@@ -35,3 +43,37 @@ def test_wilson_of_nobody_is_nan() -> None:
 
 def test_wald_p_at_the_interval_limit() -> None:
     assert wald_p(np.array([Z]), np.array([1.0]))[0] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("counts", [(0, 5, 3, 10), (30, 100, 5, 100), (56, 70, 48, 80)])
+def test_the_difference_of_shares_matches_statsmodels(counts: tuple[int, int, int, int]) -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    expected = confint_proportions_2indep(*counts, method="newcomb", compare="diff")
+    difference, low, high = share_difference(*counts)
+    assert difference == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
+    assert (low, high) == pytest.approx(expected, abs=1e-9)
+    if counts == (56, 70, 48, 80):  # Newcombe 1998, table II, example (a)
+        assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_holm_matches_statsmodels_and_skips_nan() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(2).random(12) ** 3
+    adjusted = holm(np.insert(p, 3, np.nan))
+    assert np.isnan(adjusted[3])
+    np.testing.assert_allclose(np.delete(adjusted, 3), multipletests(p, method="holm")[1])
+
+
+def test_rates_have_the_exact_poisson_interval() -> None:
+    from statsmodels.stats.rates import confint_poisson
+
+    counts, time = np.array([0, 3, 40]), np.array([10.0, 12.0, 500.0])
+    found = poisson_rate(counts, time)
+    for k in range(3):
+        low, high = confint_poisson(counts[k], time[k], method="exact-c")
+        limits = (found["conf_low"][k], found["conf_high"][k])
+        assert limits == pytest.approx((0.0 if counts[k] == 0 else low, high))
+    np.testing.assert_allclose(found["estimate"], counts / time)
+    assert np.isnan(poisson_rate(np.array([0]), np.array([0.0]))["estimate"]).all()
