@@ -1,4 +1,4 @@
-"""Pictures of the driver model: what matters, and how it fades."""
+"""Pictures of the driver model: what matters, how it fades, and whether it changes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots.style import HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
+from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
 from cxlab.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["effect_by_age", "effect_by_age_words", "forest", "forest_words"]
+__all__ = [
+    "effect_by_age",
+    "effect_by_age_words",
+    "effect_by_tenure",
+    "effect_by_tenure_words",
+    "forest",
+    "forest_words",
+]
 
 _COLOURS = {
     "driver": HARM,
@@ -22,17 +29,24 @@ _COLOURS = {
     "reverse causation suspected": WITHHELD,
 }
 _MARKERS = {"driver": "o", "protective": "s", "no evidence": "D"}
+_INTERVAL = ("touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high")
 _DRAWN = (
-    *("touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high", "attributable_churn"),
-    *("attributable_churn_low", "attributable_churn_high", "verdict"),
+    *(*_INTERVAL, "attributable_churn", "attributable_churn_low", "attributable_churn_high"),
+    "verdict",
 )
-_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+_DRAWN_OF_ATTRIBUTES = (*_INTERVAL, "compared_with", "verdict")
+_MOST_ATTRIBUTES = 40
+_COLUMNS_AT = (8, 135)
+"""Where the columns of text stand, in points right of the axes."""
+_TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 
 def _shown(result: Result) -> pd.DataFrame:
     """Give the contrasts to draw: those with an estimate, drivers first."""
     table = result.table
     drawn = table[(table["valence"] != "contact") & table["hazard_ratio"].notna()]
+    if _of_attributes(result):
+        return _shown_attributes(drawn)
     order = ["attributable_churn", "hazard_ratio"]
     drivers = drawn["verdict"] == "driver"
     return pd.concat(
@@ -40,8 +54,21 @@ def _shown(result: Result) -> pd.DataFrame:
     )
 
 
+def _of_attributes(result: Result) -> bool:
+    return result.meta.get("form") == "snapshot"
+
+
+def _shown_attributes(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the first attributes, numbers for a step of theirs."""
+    drawn = table.sort_values("rank").head(_MOST_ATTRIBUTES)
+    drawn[list(_INTERVAL[2:])] = drawn[["step_ratio", "step_low", "step_high"]]
+    return drawn
+
+
 def forest(result: Result, *, ax: Axes | None = None) -> Axes:
-    """Draw hazard ratios with 95% intervals, drivers first, by attributable churn.
+    """Draw hazard ratios with 95% intervals, drivers first.
+
+    Touchpoints go by attributable churn, attributes of a snapshot by the size of their effect.
 
     Parameters
     ----------
@@ -55,7 +82,6 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     shown = _shown(result)
     both = len(set(shown["valence"])) > 1
@@ -77,15 +103,7 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
                 markersize=7,
                 zorder=3,
             )
-        ax.axvline(1, color=INK, lw=1, zorder=1)
-        ax.set_xscale("log")
-        low = min(float(shown["conf_low"].min()), 0.5) if len(shown) else 0.5
-        high = max(float(shown["conf_high"].max()), 2.0) if len(shown) else 2.0
-        ax.set_xlim(max(low, 0.05) / 1.1, min(high, 50.0) * 1.1)
-        ax.xaxis.set_major_locator(FixedLocator(_TICKS))
-        ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        _ratio_axis(ax, shown)
         ax.set_ylim(-0.7, len(shown) - 0.3)
         names = shown["touchpoint"] + (" (" + shown["valence"] + ")" if both else "")
         ax.set_yticks(place, names)
@@ -93,9 +111,10 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.grid(axis="y", visible=False)
         for label, verdict in zip(ax.get_yticklabels(), shown["verdict"], strict=True):
             label.set_fontweight("bold" if verdict == "driver" else "normal")
-        ax.set_xlabel(
-            "Hazard of leaving after one fresh bad contact, against an ordinary one (log scale)"
-        )
+        what = "Hazard of leaving after one fresh bad contact, against an ordinary one"
+        if _of_attributes(result):
+            what = "Hazard of leaving, against those compared with"
+        ax.set_xlabel(f"{what} (log scale)")
         if shown.empty:
             _say_nothing(ax, "No contrast could be estimated.")
         else:
@@ -109,25 +128,54 @@ def _say_nothing(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL)
 
 
+def _ratio_axis(ax: Axes, shown: pd.DataFrame) -> None:
+    """Draw a logarithmic axis that holds every estimate; the longest intervals may leave it."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    low, high = 0.5, 2.0
+    if len(shown):
+        low = min(low, max(shown["conf_low"].min(), 0.05), 0.9 * shown["hazard_ratio"].min())
+        high = max(high, min(shown["conf_high"].max(), 50.0), 1.1 * shown["hazard_ratio"].max())
+    ax.axvline(1, color=INK, lw=1, zorder=1)
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.1, high * 1.1)
+    ax.xaxis.set_major_locator(FixedLocator(_TICKS))
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _columns(ax: Axes, shown: pd.DataFrame, place: np.ndarray) -> None:
     """Write the figures beside the marks."""
-    across = ax.get_yaxis_transform()
-    heads = ((1.02, "Hazard ratio (95%)"), (1.30, "Customers lost (95%)"))
-    for x, text in heads:
-        ax.text(
-            x, len(shown) - 0.35, text, transform=across, fontsize=NOTE, color=INK,
-            fontweight="bold", va="bottom",
-        )  # fmt: skip
+    attributes = "compared_with" in shown  # else of touchpoints
+    heads = ("Hazard ratio (95%)", "Compared with" if attributes else "Customers lost (95%)")
+    bold = {"fontweight": "bold", "va": "bottom"}
+    rows: list[tuple[float, tuple[str, ...], dict[str, Any]]] = [(len(shown) - 0.35, heads, bold)]
     for y, row in zip(place, shown.itertuples(), strict=True):
-        ratio = f"{row.hazard_ratio:.2f} ({row.conf_low:.2f} to {row.conf_high:.2f})"
-        lost = "not counted"
-        if np.isfinite(row.attributable_churn):
-            lost = (
-                f"{_whole(row.attributable_churn)} ({_whole(row.attributable_churn_low)} to "
-                f"{_whole(row.attributable_churn_high)})"
-            )
-        for x, text in zip((1.02, 1.30), (ratio, lost), strict=True):
-            ax.text(x, y, text, transform=across, fontsize=NOTE, color=INK, va="center")
+        ratio = f"{_ratio(row.hazard_ratio)} ({_ratio(row.conf_low)} to {_ratio(row.conf_high)})"
+        beside = row.compared_with if attributes else _lost(row)
+        rows.append((y, (ratio, beside), {"va": "center"}))
+    for y, texts, look in rows:
+        for right, text in zip(_COLUMNS_AT, texts, strict=True):
+            ax.annotate(
+                text, (1, y), (right, 0), ax.get_yaxis_transform(), "offset points",
+                fontsize=NOTE, color=INK, annotation_clip=False, **look,
+            )  # fmt: skip
+
+
+def _ratio(value: float) -> str:
+    """Give a hazard ratio, a small one with two figures that tell."""
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
+
+
+def _lost(row: Any) -> str:
+    """Give the customers lost with their interval."""
+    if not np.isfinite(row.attributable_churn):
+        return "not counted"
+    return (
+        f"{_whole(row.attributable_churn)} ({_whole(row.attributable_churn_low)} to "
+        f"{_whole(row.attributable_churn_high)})"
+    )
 
 
 def _whole(value: float) -> str:
@@ -144,6 +192,8 @@ def forest_words(result: Result) -> dict[str, Any]:
         Of ``churn_drivers``.
     """
     meta, shown = result.meta, _shown(result)
+    if _of_attributes(result):
+        return _attribute_words(result, shown)
     drivers = shown[shown["verdict"] == "driver"]
     thin = result.table[
         (result.table["valence"] != "contact") & result.table["hazard_ratio"].isna()
@@ -162,6 +212,102 @@ def forest_words(result: Result) -> dict[str, Any]:
     ]
     alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {'; '.join(each) or 'none'}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN)]}
+
+
+def _attribute_words(result: Result, shown: pd.DataFrame) -> dict[str, Any]:
+    """Give the words of :func:`forest` for a snapshot."""
+    meta, every = result.meta, result.table["hazard_ratio"].notna()
+    sooner, later = (int((result.table["verdict"] == v).sum()) for v in ("driver", "protective"))
+    caption = (
+        f"{sooner} of {every.sum()} attributes and levels {'goes' if sooner == 1 else 'go'} with "
+        f"leaving sooner, {later} with leaving later, all others held equal. {meta['customers']:,} "
+        f"customers with {meta['churns']:,} churns in a snapshot without dates. 95% intervals."
+    )
+    if len(shown) < every.sum():
+        caption += f" Shown are the {len(shown)} that tell most."
+    told = shown[shown["verdict"].isin(["driver", "protective"])]
+    each = [
+        f"{r.touchpoint} {_ratio(r.hazard_ratio)} ({_ratio(r.conf_low)} to {_ratio(r.conf_high)}) "
+        f"against {r.compared_with}"
+        for r in told.itertuples()
+    ]
+    alt = f"Forest plot of {len(shown)} hazard ratios. Told from 1: {'; '.join(each) or 'none'}."
+    return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN_OF_ATTRIBUTES)]}
+
+
+def effect_by_tenure(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw the hazard ratios of a snapshot that change with tenure, early and late.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``churn_drivers``, of a snapshot.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    import matplotlib.pyplot as plt
+
+    shown = _changing(result)
+    with style():
+        if ax is None:
+            _, ax = plt.subplots(figsize=(9.5, 1.6 + 0.5 * max(len(shown), 2)))
+        if shown.empty:
+            _say_nothing(ax, result["by_tenure"].sentence)
+            return ax
+        place = np.arange(len(shown))[::-1]
+        spans = (("early", str(result.meta["early_span"]), "o", INK, "white", 0.14),
+                 ("late", "later", "s", ACCENT, ACCENT, -0.14))  # fmt: skip
+        for name, label, marker, colour, face, up in spans:
+            for y, low, high in zip(
+                place, shown[f"{name}_low"], shown[f"{name}_high"], strict=True
+            ):
+                ax.plot([low, high], [y + up] * 2, color=colour, lw=2, zorder=2)
+            ax.plot(shown[name], place + up, marker, color=colour, markerfacecolor=face,
+                    markersize=7, zorder=3, label=label)  # fmt: skip
+        spread = [
+            shown[[name, f"{name}_low", f"{name}_high"]].set_axis(_INTERVAL[2:], axis=1)
+            for name in ("early", "late")
+        ]
+        _ratio_axis(ax, pd.concat(spread))
+        ax.set_ylim(-0.6, len(shown) - 0.4)
+        ax.set_yticks(place, shown["term"])
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel("Hazard of leaving, against those compared with (log scale)")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return ax
+
+
+def _changing(result: Result) -> pd.DataFrame:
+    table = result["by_tenure"].table
+    return table[table["changes"] & (table["early"].notna() | table["late"].notna())]
+
+
+def effect_by_tenure_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`effect_by_tenure`.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``churn_drivers``, of a snapshot.
+    """
+    meta, shown = result.meta, _changing(result)
+    caption = (
+        f"{result['by_tenure'].sentence} {meta['customers']:,} customers with {meta['churns']:,} "
+        "churns in a snapshot without dates, about half of them in each span. 95% intervals; a "
+        "mark that is missing cannot be told."
+    )
+    each = [
+        " ".join([r.term, *(f"{_ratio(v)} {n}" for n, v in (("early", r.early), ("late", r.late))
+                            if np.isfinite(v))])
+        for r in shown.itertuples()
+    ]  # fmt: skip
+    alt = f"Hazard ratios early and late in tenure: {'; '.join(each) or 'none'}."
+    return {"caption": caption, "alt": alt, "data": shown}
 
 
 def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:

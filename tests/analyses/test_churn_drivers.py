@@ -178,38 +178,8 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
     simulation = simulate("null", 50, 1)
     write(simulation, tmp_path)
     (tmp_path / "interactions.parquet").unlink()
-    with pytest.raises(AnalysisError, match="needs the table interactions"):
+    with pytest.raises(AnalysisError, match="has no table interactions"):
         churn_drivers.run(load(tmp_path))
-
-
-def test_a_snapshot_gets_a_cox_model_of_its_attributes(tmp_path: Path) -> None:
-    generator = np.random.default_rng(5)
-    rows = 1500
-    slow = generator.integers(0, 2, rows)
-    minutes = generator.normal(30, 10, rows)
-    left = generator.exponential(30 / np.exp(0.9 * slow + 0.03 * (minutes - 30)))
-    stop = generator.uniform(1, 40, rows)
-    pd.DataFrame(
-        {
-            "tenure": np.ceil(np.minimum(left, stop)),
-            "churned": (left <= stop).astype(int),
-            "support": np.where(slow == 1, "slow", "fast"),
-            "minutes": minutes,
-            "noise": generator.normal(size=rows),
-            "same": 1,
-        }
-    ).to_csv(tmp_path / "customers.csv", index=False)
-    result = churn_drivers.run(load(tmp_path))
-    table = result.table.set_index("touchpoint")
-    assert list(result.table.columns[:20]) == list(churn_drivers.COLUMNS)
-    assert set(table["valence"]) == {"attribute"}
-    level = next(t for t in table.index if t.startswith("support="))
-    sign = 1 if level == "support=slow" else -1
-    assert table.loc[level, "estimate"] == pytest.approx(sign * 0.9, abs=3 * table.loc[level, "se"])
-    assert table.loc["minutes", "verdict"] == "driver"
-    assert table.loc["noise", "verdict"] == "no evidence"
-    assert "same" not in table.index
-    assert "same" in result.summary()
 
 
 def test_without_outcomes_the_sentence_says_what_is_missing(tmp_path: Path) -> None:

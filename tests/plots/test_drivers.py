@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.plots.drivers import effect_by_age, effect_by_age_words, forest, forest_words
+from cxlab.plots.drivers import (
+    effect_by_age,
+    effect_by_age_words,
+    effect_by_tenure,
+    effect_by_tenure_words,
+    forest,
+    forest_words,
+)
 from cxlab.results import Result
 
 
@@ -91,3 +98,57 @@ def test_drawing_changes_no_settings_and_takes_the_axes_given(result: Result) ->
     assert forest(result, ax=ax) is ax
     assert dict(mpl.rcParams) == before
     plt.close("all")
+
+
+@pytest.fixture
+def snapshot() -> Result:
+    """A snapshot's result: a level that drives, a number told by a step, and an unsure level."""
+    nan = np.nan
+    rows = [
+        (1, "plan=a", 0.02, 0.01, 0.04, "protective", "b", nan, 0.02, 0.01, 0.04),
+        (2, "storage", 1.001, 1.0005, 1.0015, "driver", "1,000 less", 1000, 2.7, 1.6, 4.5),
+        (3, "plan=c", 1.1, 0.8, 1.5, "no evidence", "b", nan, 1.1, 0.8, 1.5),
+        (4, "spent", nan, nan, nan, "not separable", None, nan, nan, nan, nan),
+    ]
+    columns = ["rank", "touchpoint", "hazard_ratio", "conf_low", "conf_high", "verdict",
+               "compared_with", "step", "step_ratio", "step_low", "step_high"]  # fmt: skip
+    spans = pd.DataFrame(
+        [("plan=a", 0.5, 0.4, 0.6, nan, nan, nan, True), ("plan=c", 1.0, 0.5, 2, 2, 1, 4, True),
+         ("storage", 2.7, 1.6, 4.5, 2.6, 1.5, 4.4, False)],
+        columns=["term", "early", "early_low", "early_high", "late", "late_low", "late_high",
+                 "changes"],
+    )  # fmt: skip
+    meta = {"form": "snapshot", "customers": 900, "churns": 210, "early_span": "in the first year"}
+    table = pd.DataFrame(rows, columns=columns).assign(valence="attribute")
+    parts = {"by_tenure": Result("by_tenure", spans, sentence="Two change.")}
+    return Result("churn_drivers", table, (), meta, "It drives.", parts)
+
+
+def test_attributes_are_drawn_by_their_steps_beside_what_they_are_compared_with(
+    snapshot: Result,
+) -> None:
+    ax = forest(snapshot)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["plan=a", "storage", "plan=c"]
+    marks = [float(line.get_xdata()[0]) for line in ax.lines if len(line.get_xdata()) == 1]
+    assert marks == [0.02, 2.7, 1.1]
+    low, high = ax.get_xlim()
+    assert low < 0.02 and high > 2.7
+    texts = [t.get_text() for t in ax.texts]
+    assert {"0.02 (0.01 to 0.04)", "2.70 (1.60 to 4.50)", "1,000 less", "b"} <= set(texts)
+    words = forest_words(snapshot)
+    for part in ("1 of 3 attributes and levels goes with leaving sooner, 1 with", "900", "210",
+                 "95%", "without dates"):  # fmt: skip
+        assert part in words["caption"]
+    assert "storage 2.70 (1.60 to 4.50) against 1,000 less" in words["alt"]
+    assert words["data"]["hazard_ratio"].tolist() == [0.02, 2.7, 1.1]
+
+
+def test_effects_that_change_are_drawn_early_and_late(snapshot: Result) -> None:
+    ax = effect_by_tenure(snapshot)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["plan=a", "plan=c"]
+    legend = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert legend == ["in the first year", "later"]
+    words = effect_by_tenure_words(snapshot)
+    assert words["caption"].startswith("Two change. 900 customers with 210 churns")
+    assert "plan=a 0.50 early; plan=c 1.00 early 2.00 late" in words["alt"]
+    assert words["data"]["term"].tolist() == ["plan=a", "plan=c"]

@@ -6,14 +6,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from cxlab.analyses.churn_drivers import attributes, figures, parts
+from cxlab.analyses.churn_drivers import attribute_words, attributes, figures, parts, words
 from cxlab.analyses.churn_drivers.figures import COLUMNS
 from cxlab.analyses.churn_drivers.study import Options, fit, prepare
-from cxlab.analyses.churn_drivers.words import findings, reasons, sentence
 from cxlab.data.dataset import Dataset
-from cxlab.results import Result
+from cxlab.results import Findings, Result
 
-__all__ = ["COLUMNS", "Options", "findings", "reasons", "run"]
+__all__ = ["COLUMNS", "Options", "findings", "limits", "method", "reasons", "run"]
 
 
 def run(dataset: Dataset, **options: Any) -> Result:
@@ -34,7 +33,8 @@ def run(dataset: Dataset, **options: Any) -> Result:
         One row a touchpoint and valence (snapshot: a term), with the columns of
         ``drivers.csv`` and ``term, estimate, se, n``. Parts: ``worth`` (customers and money),
         ``by_age`` (hazard ratio by time since the contact), ``half_life`` (profile),
-        ``adjusted_for``, ``without_proneness``.
+        ``adjusted_for``, ``without_proneness``; of a snapshot ``by_tenure`` (hazard ratio early
+        and late) and ``adjusted_for``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
         table=table,
         checks=parts.checks(study, model, table),
         meta=meta,
-        sentence=sentence(table, meta["window_days"]),
+        sentence=words.sentence(table, meta["window_days"]),
         parts={
             "worth": parts.worth(table, dataset.settings.currency),
             "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
@@ -74,3 +74,58 @@ def _run(dataset: Dataset, settings: Options) -> Result:
             "without_proneness": parts.without_proneness(study, model, table),
         },
     )
+
+
+def _words(result: Result) -> Any:
+    """Give the module that words a result of this form."""
+    return attribute_words if result.meta.get("form") == "snapshot" else words
+
+
+def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
+    """Word the drivers for ``findings.json`` and the top of the report.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    notebook : str
+        The notebook that says so.
+    """
+    found: Findings = _words(result).findings(result, notebook)
+    return found
+
+
+def reasons(result: Result) -> list[str]:
+    """Give the verdicts' reasons, a line each.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    """
+    lines: list[str] = _words(result).reasons(result)
+    return lines
+
+
+def method(result: Result) -> tuple[str, ...]:
+    """Say in sentences how customers are compared, in these data.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    """
+    lines: tuple[str, ...] = _words(result).METHOD
+    return lines
+
+
+def limits(result: Result) -> tuple[str, ...]:
+    """Say in sentences what the answer does not tell, in these data.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    """
+    lines: tuple[str, ...] = _words(result).LIMITS
+    return lines

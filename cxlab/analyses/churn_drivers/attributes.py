@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from cxlab.analyses.churn_drivers import attribute_words as words
+from cxlab.analyses.churn_drivers.constancy import LEAST_FACTOR, Model, fit_model
 from cxlab.analyses.churn_drivers.figures import COLUMNS
+from cxlab.analyses.churn_drivers.terms import AVERAGE, Terms, make_terms, step_of
 from cxlab.data.dataset import Dataset
-from cxlab.errors import AnalysisError
-from cxlab.models.hazard import independent_columns
 from cxlab.models.intervals import LEVEL, benjamini_hochberg, hazard_ratios
-from cxlab.models.survival import cox
-from cxlab.models.verdicts import ALPHA, WIDEST_SE
+from cxlab.models.verdicts import ALPHA, VERDICTS, WIDEST_SE
 from cxlab.results import Check, Result
 
 __all__ = ["run"]
 
-_MOST_LEVELS = 30
-_LEAST_EVENTS = 5
-# A number missing for more than this share would cost too many rows.
-_MOST_MISSING = 0.2
 # Log hazard ratio of one standard deviation beyond which a term tells who left by itself.
 _LARGEST = 4.0
+_EVENTS_A_COEFFICIENT = 10
+_EXTRA = (
+    *("attribute", "level", "reference", "compared_with", "step"),
+    *("step_ratio", "step_low", "step_high"),
+)
+
+_SPANS = ("early", "early_low", "early_high", "late", "late_low", "late_high")
+_TESTED = ("chi2", "df", "q_constant", "changes")
 
 
 def run(dataset: Dataset) -> Result:
@@ -32,125 +39,211 @@ def run(dataset: Dataset) -> Result:
     dataset : Dataset
         In the snapshot form.
 
-    Raises
-    ------
-    AnalysisError
-        No attribute varies enough to be told of.
+    Returns
+    -------
+    Result
+        Without rows where no attribute tells customers apart; its sentence says why.
     """
     columns = ["tenure", "churned"]
     columns += [c for c in ("monthly_value",) if c in dataset.columns("customers")]
     frame = dataset.table("customers").select(*columns, *dataset.attributes)
     data: pd.DataFrame = frame.collect(backend="pandas").to_native()
     kinds = {c: "number" for c in columns[2:]} | dataset.attributes
-    terms, left_out = _terms(data, kinds)
-    if terms.empty:
-        raise AnalysisError(
-            f"{dataset.path}: table customers: no attribute tells customers apart "
-            f"({'; '.join(left_out) or 'there is none'})"
-        )
-    complete = terms.notna().all(axis=1).to_numpy()
-    fitted = cox(
-        terms[complete],
-        data.loc[complete, "tenure"].to_numpy(),
-        data.loc[complete, "churned"].to_numpy(),
-    )
-    table = _table(fitted, terms[complete])
-    drivers = table[table["verdict"] == "driver"]["touchpoint"]
-    told = f"A higher hazard of leaving goes with {len(drivers)} attributes: {', '.join(drivers)}."
-    checks = (
-        Check(
-            "incomplete rows",
-            bool(complete.all()),
-            f"{(~complete).sum()} rows left out for a missing value",
-        ),
-        Check("columns left out", None, "; ".join(left_out) or "none"),
-        Check(
-            "time",
-            None,
-            "A snapshot shows attributes as they are now, not as they were before customers left: "
-            "an attribute that leaving changes cannot be told from one that makes customers leave.",
-        ),
-    )
-    meta = {
+    terms = make_terms(data, kinds)
+    complete = terms.columns.notna().all(axis=1)
+    used, columns_used = data[complete], terms.columns[complete]
+    tenure, churned = used["tenure"].to_numpy(float), used["churned"].to_numpy(int)
+    meta: dict[str, Any] = {
         **dataset.about(),
+        "form": dataset.form,
         "scale": "log hazard ratio",
         "level": LEVEL,
-        "customers": int(complete.sum()),
-        "churns": int(data.loc[complete, "churned"].sum()),
+        "customers": len(used),
+        "churns": int(churned.sum()),
         "tenure_unit": dataset.settings.tenure_unit,
+        "strata": [],
+        "changing": [],
     }
+    if terms.columns.empty:
+        return _nothing(terms, meta)
+    model = fit_model(terms, columns_used, tenure, churned)
+    span = words.Span(model.cut, dataset.settings.tenure_unit)
+    meta |= {
+        "strata": list(model.strata),
+        "changing": model.changing(),
+        "early_span": str(span),
+    }
+    spans = _by_tenure(model, _steps(model, terms, columns_used))
+    table = _finished(_table(model, terms, columns_used, spans), terms, span)
+    by_tenure = Result("by_tenure", spans, sentence=words.changing(meta["changing"], span))
     return Result(
         "churn_drivers",
         table,
-        checks,
+        _checks(data, terms, model, meta),
         meta,
-        told if len(drivers) else "No attribute goes with a higher hazard of leaving.",
+        words.sentence(table),
+        {"by_tenure": by_tenure, "adjusted_for": _adjusted_for(terms, model.strata)},
     )
 
 
-def _terms(data: pd.DataFrame, kinds: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    """Turn attributes into columns: numbers as they are, text one column a level but one."""
-    columns: dict[str, pd.Series] = {}
-    left_out = []
-    for name, kind in kinds.items():
-        values = data[name]
-        if kind == "number" and values.isna().mean() > _MOST_MISSING:
-            left_out.append(f"{name} is missing for {values.isna().mean():.0%}")
-        elif values.nunique() < 2:
-            left_out.append(f"{name} does not vary")
-        elif kind == "number":
-            columns[name] = values.astype(float)
-        elif values.nunique() > _MOST_LEVELS:
-            left_out.append(f"{name} has {values.nunique()} different values")
-        else:
-            text = values.fillna("(missing)")
-            for level in text.value_counts().index[1:]:
-                inside = text == level
-                if min(data.loc[inside, "churned"].sum(), (~inside).sum()) < _LEAST_EVENTS:
-                    left_out.append(f"{name}={level} has too few churns")
-                else:
-                    columns[f"{name}={level}"] = inside.astype(float)
-    return _independent(pd.DataFrame(columns, index=data.index), left_out), left_out
+def _nothing(terms: Terms, meta: dict[str, Any]) -> Result:
+    """Say why there is no model."""
+    reasons = "; ".join(f"{name}: {why}" for name, why, _ in terms.left_out)
+    told = f"No attribute tells customers apart ({reasons or 'there is none'})."
+    table = pd.DataFrame(columns=[*COLUMNS, "term", "estimate", "se", "n", *_EXTRA])
+    columns = ["term", "step", *_SPANS, *_TESTED]
+    parts = {
+        "by_tenure": Result("by_tenure", pd.DataFrame(columns=columns), sentence=told),
+        "adjusted_for": _adjusted_for(terms, ()),
+    }
+    return Result("churn_drivers", table, (), meta, told, parts)
 
 
-def _independent(terms: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
-    if terms.empty:
-        return terms
-    centred = (terms - terms.mean()).fillna(0.0).to_numpy()
-    keep = independent_columns(centred)
-    left_out += [f"{t} follows from the others" for t in terms.columns[~keep]]
-    return terms.loc[:, keep]
+def _steps(model: Model, terms: Terms, columns: pd.DataFrame) -> pd.Series:
+    """Give the step each number's effect is told by; of levels, none."""
+    numbers = {t: t not in terms.level for t in model.table["term"]}
+    return pd.Series({t: step_of(columns[t]) if n else np.nan for t, n in numbers.items()})
 
 
-def _table(fitted: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
-    spread = terms.std().to_numpy()
-    leaky = fitted["estimate"].abs() * spread > _LARGEST
-    thin = ~leaky & (fitted["se"] * spread > WIDEST_SE)
-    q_value = benjamini_hochberg(fitted["p_value"].to_numpy())
-    table = fitted.assign(touchpoint=fitted["term"], valence="attribute", q_value=q_value)
-    table.loc[leaky | thin, ["estimate", "se", "p_value", "q_value"]] = np.nan
+def _table(model: Model, terms: Terms, columns: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
+    """Give one row a term, with its verdict."""
+    table = model.table.drop(columns=["early", "early_se", "late", "late_se"])
+    table = table.merge(spans[["term", "step", "early", "late"]], on="term")
+    customers = table["term"].map(_customers(terms, columns))
+    share = customers / len(columns)
+    spread = columns.std().reindex(table["term"]).to_numpy()
+    spread = np.where(table["term"].isin(terms.level), np.sqrt(share * (1 - share)), spread)
+    size = table["estimate"].abs() * spread
+    leaky = size > _LARGEST
+    thin = ~leaky & ~(table["se"] * spread <= WIDEST_SE)
+    table.loc[leaky | thin, ["estimate", "se", "p_value"]] = np.nan
+    table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
+    told, up = table["q_value"] < ALPHA, table["estimate"] > 0
+    kinds = ["not separable", "too little data", "driver", "protective"]
+    table["verdict"] = np.select([leaky, thin, told & up, told], kinds, "no evidence")
     table = table.assign(**hazard_ratios(table["estimate"], table["se"]))
-    counts = {t: int((terms[t] != 0).sum()) for t in terms}
-    table["exposed_customers"] = table["term"].map(counts)
-    told = table["q_value"] < ALPHA
-    up = table["estimate"] > 0
-    table["verdict"] = np.select(
-        [leaky, thin, told & up, told],
-        ["not separable", "too little data", "driver", "protective"],
-        "no evidence",
-    )
-    table["why"] = np.select(
-        [leaky, thin, told & up, told],
-        [
-            "It tells who left almost without fail, as something recorded after leaving does.",
-            "The interval is too wide to say anything.",
-            "Customers who have it, or more of it, leave sooner, all other attributes held equal.",
-            "Customers who have it, or more of it, leave later, all other attributes held equal.",
-        ],
-        "The hazard of leaving cannot be told from that of other customers.",
-    )
-    size = -table["estimate"].abs().fillna(0.0)
-    table = table.assign(n=table["exposed_customers"], order=~told, size=size)
-    table = table.sort_values(["order", "size", "term"]).reset_index(drop=True)
-    table["rank"] = np.arange(1, len(table) + 1)
-    return table.reindex(columns=[*COLUMNS, "term", "estimate", "se", "n"])
+    each = table["step"].fillna(1.0)
+    stepped = hazard_ratios(table["estimate"] * each, table["se"] * each)
+    table = table.assign(**dict(zip(_EXTRA[-3:], stepped.values(), strict=True)))
+    table["level"] = table["term"].map(terms.level)
+    table["reference"] = table["attribute"].map(terms.reference)
+    less = [f"{step:,.12g} less" for step in table["step"]]
+    other = table["reference"].replace(AVERAGE, "the average")
+    table["compared_with"] = other.where(table["step"].isna(), less)
+    table["exposed_customers"] = customers
+    size = size.where(table["estimate"].notna(), 0.0)
+    judged = table["verdict"].map(VERDICTS.index)
+    order = pd.DataFrame({"verdict": judged, "size": -size, "term": table["term"]})
+    return table.loc[order.sort_values(list(order)).index].reset_index(drop=True)
+
+
+def _customers(terms: Terms, columns: pd.DataFrame) -> dict[str, int]:
+    """Count the customers of each level; of a number, all."""
+    groups = terms.groups.reindex(columns.index)
+    return {
+        t: int((groups[terms.attribute[t]] == terms.level[t]).sum())
+        if t in terms.level
+        else len(columns)
+        for t in terms.names
+    }
+
+
+def _finished(table: pd.DataFrame, terms: Terms, span: words.Span) -> pd.DataFrame:
+    """Add each row's reason, and the attributes left out of the model."""
+    table = table.assign(touchpoint=table["term"], valence="attribute")
+    table["why"] = [words.why(row, span) for row in table.itertuples()]
+    left = [_left_out_row(*row) for row in terms.left_out if row[2]]
+    if left:
+        table = pd.concat([table, pd.DataFrame(left)], ignore_index=True)
+        judged = table["verdict"].map(VERDICTS.index).sort_values(kind="stable")
+        table = table.loc[judged.index].reset_index(drop=True)
+    table["n"], table["rank"] = table["exposed_customers"], np.arange(1, len(table) + 1)
+    return table.reindex(columns=[*COLUMNS, "term", "estimate", "se", "n", *_EXTRA])
+
+
+def _left_out_row(attribute: str, reason: str, verdict: str) -> dict[str, Any]:
+    return {
+        "touchpoint": attribute,
+        "term": attribute,
+        "attribute": attribute,
+        "valence": "attribute",
+        "verdict": verdict,
+        "why": f"Left out of the model: {reason}.",
+    }
+
+
+def _checks(
+    data: pd.DataFrame, terms: Terms, model: Model, meta: dict[str, Any]
+) -> tuple[Check, ...]:
+    """Give the checks that travel with the result."""
+    coefficients = len(model.fit.table)
+    each = model.fit.events / coefficients
+    plural = "" if coefficients == 1 else "s"
+    gone = terms.columns.isna().sum()
+    missing = ", ".join(f"{t}: {c:,}" for t, c in gone.items() if c)
+    dropped = len(data) - meta["customers"]
+    text = f"all {len(data):,} customers have a value in every attribute of the model"
+    if dropped:
+        text = f"{dropped:,} of {len(data):,} customers left out for a missing value ({missing})"
+    made = [
+        Check(
+            "events per coefficient",
+            each >= _EVENTS_A_COEFFICIENT,
+            f"{model.fit.events:,} churns for {coefficients:,} coefficient{plural} ({each:.1f} "
+            f"each; {_EVENTS_A_COEFFICIENT} are wanted)",
+        ),
+        Check("complete customers", not dropped, text),
+        *_at_once(data, meta["tenure_unit"]),
+        _constancy(model),
+    ]
+    if terms.left_out:
+        text = "; ".join(f"{name}: {why}" for name, why, _ in terms.left_out)
+        made.append(Check("attributes left out", None, text))
+    if terms.notes:
+        made.append(Check("levels", None, "; ".join(terms.notes)))
+    return (*made, Check("time", None, words.LIMITS[0]))
+
+
+def _at_once(data: pd.DataFrame, unit: str) -> list[Check]:
+    """Tell of customers who were there for no time at all."""
+    none = data["tenure"] == 0
+    if not none.any():
+        return []
+    left = int(data.loc[none, "churned"].sum())
+    said = f"{left:,} of them had left" if left else "none of them had left, so they tell nothing"
+    text = f"{none.sum():,} of {len(data):,} customers have a tenure of 0 {unit}; {said}"
+    return [Check("tenure of 0", None, f"{text}. They are counted and kept")]
+
+
+def _constancy(model: Model) -> Check:
+    """Tell whose effects change with tenure, and what was done about it."""
+    name, changing = "effects that change with tenure", model.changing()
+    rest = [c for c in changing if c not in model.strata]
+    if not changing:
+        text = f"none changes {LEAST_FACTOR:g}-fold from early to late tenure"
+        return Check(name, True, text)
+    told = [f"{', '.join(model.strata)}: held equal by strata"] if model.strata else []
+    told += [f"{', '.join(rest)}: kept in the model, with one average effect"] if rest else []
+    return Check(name, None if not rest else False, "; ".join(told))
+
+
+def _by_tenure(model: Model, steps: pd.Series) -> pd.DataFrame:
+    """Give each term's hazard ratio early and late, of a number for its step, and the test."""
+    table = model.table
+    step = table["term"].map(steps)
+    made = pd.DataFrame({"term": table["term"], "step": step})
+    for name in ("early", "late"):
+        estimate, se = (table[c] * step.fillna(1.0) for c in (name, f"{name}_se"))
+        told = se <= WIDEST_SE
+        ratios = hazard_ratios(estimate.where(told), se.where(told))
+        made[[name, f"{name}_low", f"{name}_high"]] = pd.DataFrame(ratios)
+    made[list(_TESTED)] = table[list(_TESTED)]
+    return made.sort_values("changes", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _adjusted_for(terms: Terms, strata: Sequence[str]) -> Result:
+    """List what was held equal and how, and what was left out and why."""
+    every = dict.fromkeys(terms.attribute.values())
+    rows = [(a, "strata" if a in strata else "in the model") for a in every]
+    rows += [(name, f"left out: {why}") for name, why, _ in terms.left_out]
+    return Result("adjusted_for", pd.DataFrame(rows, columns=["what", "how"]))

@@ -254,13 +254,15 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
     start = study.window_start
     return {
         **dataset.about(),
+        "form": dataset.form,
+        "period": [_day(study.risk.begin), dataset.day],
         "scale": "log hazard ratio",
         "level": intervals.LEVEL,
         "customers": int(study.risk.spells["customer_id"].nunique()),
         "churns": study.risk.events,
         "competing": int(study.risk.spells["competing"].sum()),
         "person_periods": study.risk.person_periods,
-        "window_start": (EPOCH + dt.timedelta(days=start)).date().isoformat(),
+        "window_start": _day(start),
         "window_days": round(study.risk.end - start),
         "washout_days": options.washout_days,
         "period_days": options.period_days,
@@ -271,6 +273,11 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "sample": study.sample.text,
         "seed": options.seed,
     }
+
+
+def _day(days: float) -> str:
+    """Give days since 1970 as a date."""
+    return (EPOCH + dt.timedelta(days=days)).date().isoformat()
 
 
 def worth(drivers: pd.DataFrame, currency: str | None) -> Result:

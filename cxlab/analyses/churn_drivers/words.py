@@ -10,11 +10,36 @@ import pandas as pd
 
 from cxlab.results import Finding, Findings, Result
 
-__all__ = ["findings", "reasons", "sentence"]
+__all__ = ["LIMITS", "METHOD", "findings", "listed", "reasons", "sentence"]
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Join names as a sentence does."""
+METHOD = (
+    "Each bad contact is compared with an ordinary one at the same touchpoint and of the same age. "
+    "Whoever has decided to leave may come into contact more often; whether the contact then fails "
+    "is not their choice. That is what makes the comparison fair, and what it assumes.",
+    "Busy customers meet more failures and leave less; some customers are unlucky everywhere. Both "
+    "would bend a plain comparison, so they are held equal.",
+)
+LIMITS = (
+    "It is cause only as far as a contact's turning out badly is as good as random, once what is "
+    "listed above is held equal.",
+    "Contacts before the feed began are unknown. Customers who were there before it enter late.",
+    "A contact as such is never called a driver, and neither is a touchpoint of stage exit: "
+    "customers who have decided to leave come there.",
+    "Customers who never appear in the feed are in the base, but tell nothing about touchpoints.",
+    "If causes work for ten days or less, the guard against reverse causation may hide them. Dates "
+    "of notice (cancelled_at) make it sharper.",
+)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What to join.
+    """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
@@ -36,7 +61,7 @@ def sentence(table: pd.DataFrame, window_days: int) -> str:
         )
     if drivers.empty:
         return "No touchpoint can be called a driver of voluntary churn from these data."
-    named = _listed(list(drivers["touchpoint"]))
+    named = listed(list(drivers["touchpoint"]))
     one = len(drivers) == 1
     return (
         f"{len(drivers)} touchpoint{'' if one else 's'} drive{'s' if one else ''} voluntary churn, "
@@ -44,8 +69,8 @@ def sentence(table: pd.DataFrame, window_days: int) -> str:
     )
 
 
-def reasons(result: Result) -> str:
-    """Give each verdict's reason as a Markdown list, bad and good contacts only.
+def reasons(result: Result) -> list[str]:
+    """Give each verdict's reason in a line, bad and good contacts only.
 
     Parameters
     ----------
@@ -58,8 +83,8 @@ def reasons(result: Result) -> str:
     lines = []
     for (verdict, why), part in told.groupby(["verdict", "why"], sort=False):
         names = ", ".join(part["touchpoint"])
-        lines.append(f"- **{verdict}**: {names}. {why}")
-    return "\n".join(lines)
+        lines.append(f"{verdict.capitalize()}: {names}. {why}")
+    return lines
 
 
 def _as_positive(row: Any) -> tuple[float, float, float]:
@@ -76,7 +101,7 @@ def _as_positive(row: Any) -> tuple[float, float, float]:
     return -row.attributable_churn, -high, -low
 
 
-def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
+def findings(result: Result, notebook: str) -> Findings:
     """Word the drivers for ``findings.json`` and the top of the report.
 
     Parameters
@@ -150,7 +175,7 @@ def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:
 def _following(followers: Sequence[str]) -> str:
     one = len(followers) == 1
     return (
-        f"Contacts at {_listed(followers)} rise when customers have decided to leave. "
+        f"Contacts at {listed(followers)} rise when customers have decided to leave. "
         f"{'It follows' if one else 'They follow'} the decision and "
         f"{'is' if one else 'are'} not called {'a driver' if one else 'drivers'}."
     )
