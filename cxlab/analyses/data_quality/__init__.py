@@ -1,0 +1,151 @@
+"""Can these data be trusted to answer, and what should be known before they do?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxlab.analyses.data_quality import answers, feed, tables
+from cxlab.analyses.data_quality.looked import Looked, Section, counted
+from cxlab.data.dataset import Dataset
+from cxlab.errors import UsageError
+from cxlab.models.intervals import LEVEL
+from cxlab.results import Check, Finding, Findings, Result
+
+__all__ = ["findings", "run"]
+
+_SAID_BY = {"freshness.interactions": "gaps.contacts", "freshness.feedback": "gaps.questions"}
+
+
+def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Result:
+    """Look for what would bend the answers: rows, days, columns and customers that are missing.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In either form; what needs a table that is not there is left out.
+    window_days : int
+        Days before ``as_of`` in which those who leave are counted, for the comparison of
+        customers who answered with those who did not.
+    min_group : int
+        Customers, or questions, below which no share is told.
+
+    Returns
+    -------
+    Result
+        One row a thing looked at, the worst first: ``term``, the share of rows it touches
+        (``estimate, conf_low, conf_high``), ``p_value, n, outcome``. Parts, where they apply:
+        ``came_in``, ``set_aside``, ``gaps``, ``weekly``, ``steps``, ``coverage``,
+        ``response_by_month``, ``who_is_missing``, ``who_answers``, ``empty_cells``,
+        ``unvarying``, ``repeated``, ``names``.
+
+    Raises
+    ------
+    UsageError
+        An option is out of its bounds.
+    """
+    for name, value, bounds in (
+        ("window_days", window_days, (7, 730)),
+        ("min_group", min_group, (1, 1000)),
+    ):
+        if not bounds[0] <= value <= bounds[1]:
+            raise UsageError(f"{name} is {value}; allowed: {bounds[0]} to {bounds[1]}")
+    families = [] if dataset.form == "snapshot" else feed.daily(dataset)
+    sections: list[Section | None] = [
+        tables.came_in(dataset),
+        tables.set_aside(dataset),
+        feed.gaps(dataset, families),
+        feed.steps(dataset, families),
+        answers.coverage(dataset, min_group),
+        answers.who_is_missing(dataset, window_days, min_group),
+        answers.who_answers(dataset, min_group),
+        tables.empty_cells(dataset, min_group),
+        tables.unvarying(dataset),
+        tables.repeated(dataset),
+        tables.names(dataset),
+    ]
+    there = [s for s in sections if s is not None]
+    looked = sorted(_once([lo for s in there for lo in s.looked]), key=_rank)
+    parts = {name: part for s in there for name, part in s.parts.items()}
+    meta = _meta(dataset, looked, window_days, min_group)
+    parts = {n: Result(p.name, p.table, (), meta, p.sentence) for n, p in parts.items()}
+    checks = tuple(Check(lo.name, lo.passed, lo.text) for lo in looked)
+    return Result("data_quality", _table(looked), checks, meta, _sentence(looked), parts)
+
+
+def _once(looked: list[Looked]) -> list[Looked]:
+    """Let a table's age only inform where a gap up to the last day says it already."""
+    failed = {lo.slug for lo in looked if lo.passed is False}
+    told = {old for old, gap in _SAID_BY.items() if gap in failed}
+    return [replace(lo, passed=None) if lo.slug in failed & told else lo for lo in looked]
+
+
+def _rank(looked: Looked) -> tuple[int, int, float]:
+    """Put what failed before what informs, and the worst first."""
+    return {False: 0, None: 1, True: 2}[looked.passed], *looked.order
+
+
+def _meta(
+    dataset: Dataset, looked: list[Looked], window_days: int, min_group: int
+) -> dict[str, Any]:
+    meta = {
+        **dataset.about(),
+        "scale": "share of rows",
+        "level": LEVEL,
+        "min_group": min_group,
+        "looked_at": len(looked),
+        "slugs": [lo.slug for lo in looked],
+        "rows": sum(t.rows for t in dataset.read.values()),
+    }
+    if period := tables.period(dataset):
+        meta |= {"period": period, "window_days": window_days}
+    return meta
+
+
+def _table(looked: list[Looked]) -> pd.DataFrame:
+    outcome = {True: "passed", False: "failed", None: "note"}
+    rows = [
+        (lo.name, *lo.share, lo.p_value, lo.total or np.nan, outcome[lo.passed]) for lo in looked
+    ]
+    columns = ["term", "estimate", "conf_low", "conf_high", "p_value", "n", "outcome"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
+
+
+def _sentence(looked: list[Looked]) -> str:
+    failed = [lo for lo in looked if lo.passed is False]
+    notes = [lo for lo in looked if lo.passed is None]
+    if not failed:
+        text = f"Nothing was found in {counted(len(looked), 'check')} that would bend the answers."
+        if notes:
+            are = "is" if len(notes) == 1 else "are"
+            text += f" {counted(len(notes), 'thing')} {are} good to know."
+        return text
+    if len(failed) == 1:
+        return f"One thing should be known before these data are trusted. {failed[0].text}"
+    return (
+        f"{len(failed)} things should be known before these data are trusted. First: "
+        f"{failed[0].text}"
+    )
+
+
+def findings(result: Result, notebook: str = "01_data_quality") -> Findings:
+    """Word what was found amiss for ``findings.json`` and the top of the report.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    notebook : str
+        The notebook that says so.
+    """
+    found = Findings([Finding("quality.summary", notebook, result.sentence, n=result.meta["rows"])])
+    rows = zip(result.meta["slugs"], result.checks, result.table.itertuples(), strict=True)
+    failed = [(slug, check, row) for slug, check, row in rows if check.passed is False]
+    for slug, check, row in failed[1:]:
+        n = None if pd.isna(row.n) else int(row.n)
+        figures = (row.estimate, row.conf_low, row.conf_high)
+        found.append(Finding(f"quality.{slug}", notebook, check.text, *figures, "share", n))
+    return found
