@@ -1,0 +1,283 @@
+"""How long do customers stay, and who leaves sooner?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxlab.analyses.retention import rates, readable, segments, words
+from cxlab.analyses.retention.seen import LEFT, OTHERWISE, Seen, see, stretch
+from cxlab.analyses.retention.segments import Segment
+from cxlab.analyses.retention.words import findings
+from cxlab.data.contract import Inactivity
+from cxlab.data.dataset import Dataset
+from cxlab.errors import AnalysisError, UsageError, one_of
+from cxlab.frames.periods import EPOCH
+from cxlab.models.intervals import LEVEL, Z
+from cxlab.models.survival import Curve, Lifetimes, cumulative_incidence, restricted_means
+from cxlab.models.verdicts import ALPHA
+from cxlab.results import Check, Result
+
+__all__ = ["findings", "run"]
+
+_COLUMNS = ["term", "tenure", "estimate", "conf_low", "conf_high", "p_value", "n", "unit"]
+_POINTS, _END_POINTS = 200, 50
+# Lifetimes are averaged up to a mark that this share of those ever at risk at once reaches.
+_REACH = 0.05
+_SILENCE = (
+    "Here churn is silence: of those silent at the end of the data some will come back, so that "
+    "the last months look worse than they are."
+)
+
+
+def run(dataset: Dataset, *, segment: str = "", horizon: int = 0, min_group: int = 10) -> Result:
+    """Estimate how long customers stay, for all and by their attributes.
+
+    The end that counts is voluntary churn, as for the drivers; customers whose contract ended
+    otherwise are followed until then. Customers who were there before the feed enter late.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form, or a snapshot (without calendar).
+    segment : str
+        The attribute whose groups are shown; empty: the one that separates most.
+    horizon : int
+        Tenure up to which lifetimes are averaged, in the unit of tenure; 0: the last of the
+        usual marks to which enough are followed.
+    min_group : int
+        Groups of fewer customers are withheld, and curves end where fewer are at risk.
+
+    Returns
+    -------
+    Result
+        ``term, tenure, estimate, conf_low, conf_high, p_value, n, unit``: the share that stays
+        beyond each mark (n: at risk there), the median and the mean up to the horizon.
+        Parts: ``curve``; ``ends`` and ``ends_curve`` (where there are other ends);
+        ``segments``, ``levels``, ``pairs`` and ``segment_curves`` (where groups can be
+        compared); ``by_tenure``; ``by_month`` (dated data). In words, for reading: ``stays``,
+        ``attributes``, ``groups``, ``two_by_two``.
+
+    Raises
+    ------
+    UsageError
+        An option is out of its bounds, or there is no such attribute.
+    AnalysisError
+        Nobody left of their own will, or the attribute asked for has no groups to compare.
+    """
+    if min_group < 1:
+        raise UsageError(f"min_group is {min_group}; allowed: 1 and more")
+    if horizon < 0:
+        raise UsageError(f"horizon is {horizon}; allowed: 0 and more")
+    if segment and segment not in dataset.attributes:
+        what = f"{dataset.path}: table customers: segment"
+        raise UsageError(one_of(what, segment, dataset.attributes or ["none: no attributes"]))
+    seen = see(dataset)
+    span = stretch(seen.lives, min_group)
+    meta = _meta(dataset, seen) | {"min_group": min_group}
+    if span is None or span[1] <= span[0]:
+        told = f"Fewer than {min_group} customers are followed: nothing is shown of them."
+        return Result("retention", pd.DataFrame(columns=_COLUMNS), (), meta, told)
+    until = _horizon(seen, span, horizon, dataset)
+    ticks = seen.scale.ticks(span[1])
+    meta |= {"start": span[0], "end": span[1], "horizon": until, "ticks": ticks.tolist()}
+    parts = {"curve": _curve(seen, span)}
+    parts |= _ends(seen, span)
+    tried = {a: segments.compare(seen, a, span[0], until, min_group) for a in seen.attributes}
+    compared = {a: s for a, s in tried.items() if isinstance(s, Segment)}
+    left_out = {a: s for a, s in tried.items() if isinstance(s, str)}
+    if segment in left_out:
+        raise AnalysisError(
+            f"{dataset.path}: table customers: {segment} cannot be shown by group: "
+            f"{left_out[segment]}"
+        )
+    parts |= _segments(seen, compared, segment, ticks, min_group)
+    if "levels" in parts:
+        meta["segment"] = parts["levels"].meta["segment"]
+    by_tenure = rates.by_tenure(seen, *span)
+    parts["by_tenure"] = replace(by_tenure, sentence=words.when(by_tenure.table, seen.scale))
+    if seen.risk is not None:
+        by_month = rates.by_month(seen.risk, min_group)
+        told = words.month(by_month.table)
+        if isinstance(dataset.settings.churn, Inactivity):
+            told += f" {_SILENCE}"
+        parts["by_month"] = replace(by_month, sentence=told)
+    table = _table(seen, span, until)
+    parts["stays"] = readable.stays(table, seen.scale)
+    sentence = words.stays(table, meta, seen.scale)
+    return Result(
+        "retention",
+        table,
+        (*_checks(seen, span, min_group), _not_shown(compared, left_out, min_group)),
+        meta,
+        sentence,
+        parts,
+    )
+
+
+def _meta(dataset: Dataset, seen: Seen) -> dict[str, Any]:
+    meta = {
+        **dataset.about(),
+        "scale": "share",
+        "level": LEVEL,
+        "customers": seen.customers,
+        "churns": seen.ended(LEFT),
+        "other_ends": seen.ended(OTHERWISE),
+        "tenure_unit": seen.scale.unit,
+        "per": seen.scale.per,
+    }
+    if seen.risk is not None:
+        first = max(seen.risk.begin, seen.risk.spells["started"].min())
+        instants = (EPOCH + dt.timedelta(days=float(d)) for d in (first, seen.risk.end - 1e-6))
+        meta["period"] = [i.date().isoformat() for i in instants]
+    return meta
+
+
+def _horizon(seen: Seen, span: tuple[float, float], asked: int, dataset: Dataset) -> float:
+    """Choose the tenure up to which lifetimes are averaged."""
+    if asked:
+        if not span[0] < asked <= span[1]:
+            raise UsageError(
+                f"horizon is {asked}; {dataset.path} allows: over {span[0]:g} and up to "
+                f"{seen.scale.tell(span[1])}, where enough customers are followed"
+            )
+        return float(asked)
+    marks = np.array([m for m in seen.scale.marks if span[0] < m <= span[1]])
+    if not len(marks):
+        return span[1]
+    most = seen.lives.at_risk(np.unique(seen.lives.exit)).max()
+    reached = marks[seen.lives.at_risk(marks) >= _REACH * most]
+    return float(reached[-1]) if len(reached) else float(marks[0])
+
+
+def _since(seen: Seen, span: tuple[float, float]) -> Lifetimes:
+    return seen.lives.since(span[0]) if span[0] else seen.lives
+
+
+def _curve(seen: Seen, span: tuple[float, float]) -> Result:
+    lives = _since(seen, span).ended_by(LEFT)
+    at = segments.points(lives, span, seen.scale.ticks(span[1]), _POINTS)
+    table = Curve(lives).at(at).drop(columns="se").assign(term="all customers", p_value=np.nan)
+    return Result("curve", table[["term", "tenure", *_COLUMNS[2:7]]])
+
+
+def _table(seen: Seen, span: tuple[float, float], until: float) -> pd.DataFrame:
+    lives, scale = _since(seen, span).ended_by(LEFT), seen.scale
+    curve = Curve(lives)
+    marks = np.array([m for m in scale.marks if span[0] < m <= span[1]])
+    stays = curve.at(marks).drop(columns="se")
+    stays["term"] = [f"stay beyond {scale.tell(m)}" for m in marks]
+    stays["unit"] = "share"
+    rows: list[dict[str, Any]] = []
+    middle, low, high = curve.median()
+    if middle <= span[1]:
+        high = high if high <= span[1] else np.nan
+        rows.append({"term": "median", "tenure": middle, "estimate": middle, "conf_low": low,
+                     "conf_high": high})  # fmt: skip
+    mean, covariance = restricted_means(lives, np.zeros(len(lives), int), span[0], until)
+    width = Z * float(np.sqrt(covariance[0, 0]))
+    rows.append({"term": f"mean up to {scale.tell(until)}", "tenure": until, "estimate": mean[0],
+                 "conf_low": mean[0] - width, "conf_high": mean[0] + width})  # fmt: skip
+    others = pd.DataFrame(rows).assign(n=len(np.unique(lives.customer)), unit=scale.unit)
+    table = pd.concat([stays.assign(p_value=np.nan), others.assign(p_value=np.nan)])
+    return table[_COLUMNS].reset_index(drop=True)
+
+
+def _ends(seen: Seen, span: tuple[float, float]) -> dict[str, Result]:
+    """Follow all ends beside each other, where customers end in more than one way."""
+    if not seen.ended(OTHERWISE):
+        return {}
+    lives, scale = _since(seen, span), seen.scale
+    marks = [m for m in scale.marks if span[0] < m <= span[1]] or [span[1]]
+    ticks = scale.ticks(span[1])
+    table = _incidences(lives, np.array(marks, dtype=float))
+    even = np.linspace(*span, _END_POINTS + 1)
+    curve = _incidences(lives, np.union1d(even, segments.points(lives, span, ticks, 0)))
+    return {
+        "ends": Result("ends", table, sentence=words.ends(table, scale)),
+        "ends_curve": Result("ends_curve", curve),
+    }
+
+
+def _incidences(lives: Lifetimes, tenure: np.ndarray) -> pd.DataFrame:
+    parts = [
+        Curve(lives).at(tenure).assign(what="still there"),
+        cumulative_incidence(lives, LEFT, tenure).assign(what="left"),
+        cumulative_incidence(lives, OTHERWISE, tenure).assign(what="ended otherwise"),
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["what", "tenure", "estimate", "conf_low", "conf_high", "n"]]
+
+
+def _segments(
+    seen: Seen, compared: Mapping[str, Segment], asked: str, ticks: np.ndarray, least: int
+) -> dict[str, Result]:
+    """Compare the groups of all attributes, and show those of one."""
+    tests = segments.segments(compared, seen.scale.unit)
+    found = {"segments": tests}
+    if tests.table.empty:
+        return found
+    chosen = compared[asked or tests.table["term"].iloc[0]]
+    of = tests.table.set_index("term").loc[chosen.attribute]
+    told = words.segment(chosen, tests.table, seen.scale, bool(asked))
+    about = {
+        "segment": chosen.attribute,
+        "all_levels": sorted([*chosen.levels, *chosen.withheld]),
+        "withheld": list(chosen.withheld),
+        "start": chosen.start,
+        "until": chosen.until,
+        "clear": bool(of["p_holm"] < ALPHA),
+    }
+    found["attributes"] = readable.attributes(tests.table, seen.scale)
+    found["levels"] = replace(segments.levels(chosen), sentence=told, meta=about)
+    found["groups"] = readable.groups(found["levels"].table, chosen, seen.scale)
+    if len(chosen.levels) > 2:
+        found["pairs"] = segments.pairs(chosen)
+        found["two_by_two"] = readable.two_by_two(found["pairs"], seen.scale)
+    found["segment_curves"] = replace(segments.curves(chosen, ticks, least), meta=about)
+    return found
+
+
+def _checks(seen: Seen, span: tuple[float, float], least: int) -> list[Check]:
+    """Say how customers were followed."""
+    scale, lives = seen.scale, seen.lives
+    made = [Check("churns", seen.ended(LEFT) >= 2 * least, f"{seen.ended(LEFT):,} churns")]
+    if seen.late:
+        text = (
+            f"{seen.late:,} of {len(lives):,} spells began before the feed; they are followed from "
+            "its first day, since whoever had left before it was never seen"
+        )
+        made.append(Check("late entry", None, text))
+    if span[0]:
+        text = f"told from {scale.tell(span[0])} on: before it fewer than {least} are followed"
+        made.append(Check("start", False, text))
+    if others := seen.ended(OTHERWISE):
+        text = (
+            f"{others:,} spells ended otherwise than by the customer's choice; the curve follows "
+            "them until then, and shows how many would stay if there were no such ends"
+        )
+        made.append(Check("other ends", None, text))
+    if again := len(lives) - seen.customers:
+        text = (
+            f"{again:,} spells are of customers who came back: tenure starts anew, and intervals "
+            "and tests take the spells of a customer together"
+        )
+        made.append(Check("returning customers", None, text))
+    if seen.risk is not None and seen.risk.renewals is not None:
+        made.append(Check("renewals", None, "leaving is bound to renewals: curves fall in steps"))
+    return made
+
+
+def _not_shown(compared: Mapping[str, Segment], left_out: Mapping[str, str], least: int) -> Check:
+    """Name the attributes and groups left out, and why."""
+    told = [f"{name}: {why}" for name, why in left_out.items()]
+    for name, s in compared.items():
+        if s.withheld:
+            why = f"fewer than {least} customers, or not followed from the start"
+            told.append(f"{name}: {', '.join(s.withheld)} ({why})")
+    return Check("not shown by group", None, "; ".join(told) or "none")
