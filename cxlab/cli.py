@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cxlab.errors import CxlabError, UsageError
+from cxlab.errors import AnalysisError, CxlabError, UsageError
 
 __all__ = ["app", "main"]
 
@@ -41,12 +41,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 
 
 def _day(text: str | None) -> dt.date | None:
-    if text is None:
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--as-of is {text!r}; allowed: a date such as 2026-06-30") from error
+    from cxlab.data.contract import read_day
+
+    return None if text is None else read_day(text, "--as-of")
 
 
 def _say(text: str) -> None:
@@ -82,6 +79,27 @@ def check(
 
     report = contract_report(load(dataset, _day(as_of)))
     _say(json.dumps(report, indent=2, ensure_ascii=False) if json_ else contract_text(report))
+
+
+@app.command()
+def new(
+    directory: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="More files, after --from.", metavar="[FILE]...")
+    ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Your files, or a folder of them.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Write a starter for your own data: the mapping proposed, a report's spec."""
+    from cxlab.lab.new import create
+
+    if more and not from_:
+        raise UsageError(
+            f"{more[0]}: files are given with --from, as in: cxlab new DIR --from FILE"
+        )
+    _say(create(directory, [*(from_ or ()), *(more or ())]).summary())
 
 
 @app.command()
@@ -140,6 +158,8 @@ def drivers(
         _probe(file)
     loaded = load(dataset, _day(as_of), memory_limit=memory_limit)
     result = churn_drivers.run(loaded, **vars(options))
+    if result.table.empty:
+        raise AnalysisError(f"{dataset}: table customers: {result.sentence}")
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         write_drivers(result.table, file)
@@ -198,6 +218,12 @@ def render(
     ] = None,
     quick: Quick = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the runs.", metavar="DIR")] = None,
+    again: Annotated[
+        str | None,
+        typer.Option(
+            "--again", metavar="RUN", help="Repeat a run as it was: latest, its id, or its folder."
+        ),
+    ] = None,
 ) -> None:
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
     from cxlab.report.render import render as build
@@ -210,7 +236,13 @@ def render(
         parameters=tuple(parameter or ()),
         quick=quick,
         out=out,
+        again=again,
     )
+    if repeated := run.manifest["again"]:
+        earlier = run.manifest["again_of"]
+        if told := "; ".join(repeated["other_code"]):
+            typer.echo(f"cxlab: not the code of {earlier}: {told}", err=True)
+        _say(f"{earlier} again: {repeated['answers']}")
     if run.status != "ok":
         raise CxlabError(f"{spec}: the report failed: {run.reason}; see {run.path / 'index.html'}")
     _say(f"Open {run.path / 'index.html'}")

@@ -1,0 +1,1 @@
+"""What the keyboard needs: starters for one's own data."""
