@@ -35,7 +35,8 @@ LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 
 def conda() -> dict[str, SpecifierSet]:
     lines = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
-    specs = [Requirement(line) for line in lines]
+    pip = [line for group in lines if isinstance(group, dict) for line in group["pip"]]
+    specs = [Requirement(line) for line in [*lines, *pip] if isinstance(line, str)]
     assert len({s.name for s in specs}) == len(specs)
     return {s.name: s.specifier for s in specs}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from cxlab.data.dataset import Dataset
 from cxlab.errors import DataError, UsageError
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.models.intervals import LEVEL, wilson
-from cxlab.results import Finding, Findings, Result
+from cxlab.results import Finding, Findings, Result, cell_text_read
 
 __all__ = ["findings", "run"]
 
 _COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
+_NO_DRIVERS = "In this run nothing was found to drive customers away, or to keep them."
 _LEADING = ("rank", "touchpoint", "hazard_ratio", "conf_low", "conf_high",
             "attributable_churn", "value_at_risk", "verdict")  # fmt: skip
 
@@ -66,6 +68,8 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     rows += _rows(f"the {window_days} days before", before, currency)
     table = pd.DataFrame(rows, columns=_COLUMNS)
     meta = _meta(dataset, now["customers"], now["left"]) | {"window_days": window_days}
+    first = dataset.as_of - dt.timedelta(days=2 * window_days - 1)
+    meta["period"] = [first.isoformat(), dataset.day]
     sentence = f"Nobody was a customer at the start of the last {window_days} days."
     if now["customers"]:
         sentence = (
@@ -143,14 +147,17 @@ def _rows(when: str, counted: dict[str, Any], currency: str | None) -> list[tupl
 
 def _drivers(folder: Path) -> Result:
     path = folder / "drivers.csv"
+    none = Result("drivers", pd.DataFrame(columns=list(_LEADING)), sentence=_NO_DRIVERS)
     if not path.exists():
-        return Result("drivers", pd.DataFrame(columns=list(_LEADING)))
+        return none
     try:
-        table = pd.read_csv(path)
+        # a touchpoint may be called NA, or 7
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"touchpoint": str})
+        table["touchpoint"] = table["touchpoint"].map(cell_text_read)
         leading = table.loc[table["verdict"].isin(["driver", "protective"]), list(_LEADING)]
     except (ValueError, KeyError) as error:
         raise DataError(f"{path}: no table of drivers ({error})") from error
-    return Result("drivers", leading.reset_index(drop=True))
+    return Result("drivers", leading.reset_index(drop=True)) if len(leading) else none
 
 
 def _answers(folder: Path) -> Result:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import html
 import io
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cxlab.results import Result
+from cxlab.plots.style import style
+from cxlab.results import Result, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = ["PICTURE_MIME", "Picture", "picture"]
 
@@ -21,6 +25,12 @@ PICTURE_MIME = "application/vnd.cxlab.picture+json"
 
 _FIXED: Any = {"svg.hashsalt": "cxlab", "svg.fonttype": "path"}
 _DPI = 200
+_LEAST, _LABEL = 16, 40
+"""The longest label of a tick or a legend, in characters: in a small panel, and else."""
+_PROSE = 60
+"""The longest line of what is written among the marks."""
+_LINE = 120
+"""The longest line of any other text."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,8 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) 
     while isinstance(figure, SubFigure):
         figure = figure.figure
     svg, png = io.StringIO(), io.BytesIO()
-    with mpl.rc_context(_FIXED):
+    with style(), mpl.rc_context(_FIXED):
+        _shorten(figure)
         figure.savefig(
             svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
         )
@@ -106,3 +117,40 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) 
         )
     plt.close(figure)  # else the notebook shows it a second time
     return Picture(name, caption, alt, data, svg.getvalue(), png.getvalue())
+
+
+def _shorten(figure: Figure) -> None:
+    """Keep names of any length and any characters from taking the room of what is drawn."""
+    from matplotlib.text import Text as AnyText
+
+    for ax in figure.axes:
+        wide = ax.get_position().width * figure.get_figwidth() * 72
+        label = max(_LEAST, min(_LABEL, int(wide / 6)))
+        for axis in (ax.xaxis, ax.yaxis):
+            told = [tick.get_text() for tick in axis.get_majorticklabels()]
+            short = [_short(text, label) for text in told]
+            if short != told:
+                axis.set_ticks(axis.get_majorticklocs(), labels=short)
+        legend = ax.get_legend()
+        for text in legend.get_texts() if legend else ():
+            text.set_text(_short(text.get_text(), label))
+        for text in ax.texts:
+            _wrap(text, max(_LEAST, min(_PROSE, int(wide / 6))))
+        for title in (ax.title, ax._left_title, ax._right_title):  # type: ignore[attr-defined]
+            fits = max(_LEAST, int(wide / (0.6 * title.get_fontproperties().get_size_in_points())))
+            _wrap(title, fits)
+    for found in figure.findobj(AnyText):
+        if isinstance(found, AnyText):
+            found.set_text(_short(found.get_text(), _LINE))
+
+
+def _wrap(text: Text, length: int) -> None:
+    """Set a text on up to four lines where one of it is too long."""
+    if any(len(line) > length for line in text.get_text().splitlines()):
+        text.set_text(textwrap.fill(text.get_text(), length, max_lines=4, placeholder="…"))
+
+
+def _short(text: str, length: int) -> str:
+    """Give a text of at most five lines, none longer than a number of characters."""
+    lines = legible(text).split("\n")[:5]
+    return "\n".join(x if len(x) <= length else f"{x[: length - 1]}…" for x in lines)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
     "ACCENT",
+    "DARK",
     "HARM",
     "HELP",
     "INK",
@@ -54,6 +56,34 @@ _CARD = "#ffffff"
 _SOFT = "#5a616b"
 _LINE = "#dcdcd6"
 
+DARK = {
+    _CARD: "#1c2027",
+    INK: "#e6e7e9",
+    "#000000": "#e6e7e9",
+    _SOFT: "#a3a9b2",
+    _LINE: "#363c45",
+    HARM: "#ff9c57",
+    HELP: "#73bdf0",
+    UNSURE: "#b4bac2",
+    WITHHELD: "#8b929b",
+    ACCENT: "#4cc3a5",
+    "#332288": "#9183f4",
+    "#117733": "#5cc27a",
+    "#aa4499": "#dd88cf",
+    "#7a6a00": "#d0bd4a",
+    "#882255": "#e8729f",
+    "#2a8a9a": "#6fc7d6",
+    "#7a5230": "#cf9f78",
+    "#6a6fc0": "#b3bcff",
+}
+"""What each colour of a figure becomes on a dark page; the page's style sheet has the same."""
+
+# Names in other scripts are drawn where one of these is installed, else as boxes.
+_OTHER_SCRIPTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "WenQuanYi Zen Hei"),
+    *("Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Bengali", "Noto Sans Tamil"),
+)
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -93,7 +123,9 @@ def identities(names: Iterable[str]) -> dict[str, Identity]:
 def _settings() -> Any:
     import seaborn as sns
     from cycler import cycler
+    from matplotlib.font_manager import get_font_names
 
+    installed = set(get_font_names())
     return {
         **sns.axes_style("ticks"),
         **sns.plotting_context("notebook"),
@@ -114,7 +146,7 @@ def _settings() -> Any:
         "figure.dpi": 100,
         "figure.facecolor": _CARD,
         "figure.figsize": (8.0, 4.5),
-        "font.family": "DejaVu Sans",
+        "font.family": ["DejaVu Sans", *(f for f in _OTHER_SCRIPTS if f in installed)],
         "font.size": TICK,
         "grid.color": _LINE,
         "grid.linewidth": 0.7,
@@ -122,6 +154,7 @@ def _settings() -> Any:
         "legend.frameon": False,
         "lines.linewidth": 1.8,
         "text.color": INK,
+        "text.parse_math": False,  # a touchpoint may have a dollar in its name
         "xtick.color": _SOFT,
         "xtick.labelcolor": INK,
         "xtick.labelsize": TICK,
@@ -135,10 +168,12 @@ def _settings() -> Any:
 def style() -> Iterator[None]:
     """Draw in cxlab's style inside the ``with`` block; nothing changes outside it.
 
-    Figures keep a white ground whatever the page's, so that the colours mean the same
-    on a light and on a dark one.
+    A figure is drawn on white. Where all its colours are of :data:`DARK`, a dark page shows
+    it in those; else it stays as it is.
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(_settings()):
+    with mpl.rc_context(_settings()), warnings.catch_warnings():
+        for unknown in ("Glyph .* missing from", "Matplotlib currently does not support"):
+            warnings.filterwarnings("ignore", unknown, UserWarning)  # drawn as a box
         yield

@@ -370,14 +370,19 @@ def _execute(job: Job) -> None:
     import papermill
 
     papermill.execute_notebook(
-        job.source,
-        job.target,
+        _to_the_letter(job.source),
+        _to_the_letter(job.target),
         parameters=job.parameters,
         kernel_name="cxlab",
         language="python",
         progress_bar=False,
         cwd=job.work / "cwd",
     )
+
+
+def _to_the_letter(path: Path) -> str:
+    """Keep papermill from filling parameters into a path that has braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _reason(error: BaseException) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "Harvest",
     "collect",
     "drivers_text",
+    "file_name",
     "read_outputs",
     "write_drivers",
     "write_found",
@@ -48,9 +49,9 @@ class Harvest:
     findings : dict of str to dict
         By id.
     tables : dict of str to dict
-        By the name of the file: ``columns`` and ``rows``.
+        By the name of the file: ``columns``, ``rows`` and the ``notebook`` that shows it.
     pictures : dict of str to dict
-        By the name of the file: ``caption``, ``alt``, ``svg`` and ``png``.
+        By the name of the file: ``caption``, ``alt``, ``data``, ``svg``, ``png``.
     results : dict of str to dict
         By name, as :meth:`cxlab.results.Result.to_dict` gave them.
     sources : dict of str to str
@@ -136,21 +137,44 @@ def read_outputs(path: Path) -> Harvest:
                 found.results[result["name"]] = result
                 found.sources[result["name"]] = path.stem
             if PICTURE_MIME in data:
-                picture = data[PICTURE_MIME]
-                found.pictures[_file_name(picture["name"])] = picture
+                _add_picture(found, data[PICTURE_MIME])
             if FINDINGS_MIME in data and tagged:
                 rows = data[FINDINGS_MIME]["findings"]
                 told = [_finding(row, path.stem) for row in rows]
                 found.findings |= {finding["id"]: finding for finding in told}
-    for result in found.results.values():
-        found.tables |= _tables(result)
-    parts = [(n, t) for n, t in found.tables.items() if "." in n]
-    for name, table in list(found.tables.items()):
-        if any(n.endswith(f".{name}") and t == table for n, t in parts):
-            del found.tables[name]  # a part that was shown once more by itself
+    found.tables = {n: {**t, "notebook": path.stem} for n, t in _all_tables(found).items()}
     if DRIVERS_RESULT in found.results:
         drivers_text(Result.from_dict(found.results[DRIVERS_RESULT]).table)
     return found
+
+
+def _all_tables(found: Harvest) -> dict[str, dict[str, Any]]:
+    """Give the tables of results, their parts and pictures, by the name of the file."""
+    tables: dict[str, dict[str, Any]] = {}
+    for result in found.results.values():
+        tables |= _tables(result)
+    for result in found.results.values():
+        for name, table in _parts(result):
+            if tables.get(name) == table:
+                del tables[name]  # a part that was shown once more by itself
+    for name, picture in found.pictures.items():
+        if tables.setdefault(name, picture["data"]) != picture["data"]:
+            raise AnalysisError(f"the picture {name} and a table have the same name")
+    return tables
+
+
+def _parts(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the tables of a result's parts by the names that those have themselves."""
+    for part in result["parts"].values():
+        yield file_name(part["name"]), part["table"]
+        yield from _parts(part)
+
+
+def _add_picture(found: Harvest, picture: dict[str, Any]) -> None:
+    """Add a picture; no two have the same files."""
+    name = file_name(picture["name"])
+    if found.pictures.setdefault(name, picture) != picture:
+        raise AnalysisError(f"two pictures are called {name}")
 
 
 def _finding(row: Mapping[str, Any], notebook: str) -> dict[str, Any]:
@@ -170,15 +194,15 @@ def _rounded(value: Any) -> Any:
 
 def _tables(result: Mapping[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
     """Give a result's table and those of its parts, by the name of the file."""
-    name = f"{prefix}{_file_name(result['name'])}"
+    name = f"{prefix}{file_name(result['name'])}"
     found = {name: result["table"]}
     for part, inner in result["parts"].items():
         found |= _tables({**inner, "name": part}, f"{name}.")
     return found
 
 
-def _file_name(name: str) -> str:
-    """Keep what any file system takes."""
+def file_name(name: str) -> str:
+    """Give the name of a result or a picture as its files have it: what any system takes."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-") or "unnamed"
 
 

@@ -11,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxlab.results import three_figures
+from cxlab.plots.style import DARK
+from cxlab.report.findings import file_name
+from cxlab.results import NOTHING, legible, three_figures
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,6 +50,8 @@ _HEADING = {
     "p_value": "p",
     "q_value": "q",
 }
+_ROWS = {"result": 300, "picture": 100}  # of a table that are shown; all are in its file
+_WIDE = 11  # columns; a table with more of them is printed across the page
 _LONG = 40  # characters from which on a text gets a column that is wide enough to read
 
 _TAGS = frozenset(
@@ -59,6 +63,7 @@ _TAGS = frozenset(
 )
 _ATTRIBUTES = frozenset({"class", "colspan", "id", "rowspan", "scope", "title"})
 _STYLE = re.compile(r"<style\b.*?</style\s*>", re.IGNORECASE | re.DOTALL)
+_COLOUR = re.compile(r"(?<=[\"; ])(?:fill|stroke|stop-color)(?:: ?|=\")(#[0-9a-f]{6})\b")
 _NUMBER = re.compile(r"[-−+]?[\d,. ]*\d(e[-+]?\d+)?\s?%?|–|NaN|<0\.0+1", re.IGNORECASE)
 
 
@@ -75,13 +80,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(figure=figure, valence=valence)
-    made.globals.update(kind=_KIND, verdict=_VERDICT, zip=zip)
+    made.globals.update(kind=_KIND, verdict=_VERDICT, nothing=NOTHING, zip=zip)
     return made
 
 
 def template(file: str, **values: Any) -> str:
     """Fill in one of cxlab's templates."""
-    return _environment().get_template(file).render(values)
+    return legible(_environment().get_template(file).render(values))
 
 
 def shared(name: str) -> str:
@@ -120,8 +125,8 @@ def p_value(value: Any) -> str:
     return f"{value:.2g}" if value >= 0.001 else "<0.001"
 
 
-def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> str:
-    """Give an estimate with its interval, such as ``1.84 (1.42 to 2.38)``.
+def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> tuple[str, str]:
+    """Give an estimate and its interval, such as ``1.84`` and ``1.42 to 2.38``.
 
     Parameters
     ----------
@@ -129,9 +134,14 @@ def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> s
         The figures.
     digits : int, optional
         How many decimals; by default three significant figures.
+
+    Returns
+    -------
+    tuple of str
+        Each empty where there is none.
     """
     if estimate is None:
-        return ""
+        return "", ""
 
     def shown(value: Any) -> str:
         if value is None or digits is None:
@@ -139,8 +149,8 @@ def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> s
         return _minus(f"{value:,.{digits}f}")
 
     if low is None and high is None:
-        return shown(estimate)
-    return f"{shown(estimate)} ({shown(low)} to {shown(high)})"
+        return shown(estimate), ""
+    return shown(estimate), f"{shown(low)} to {shown(high)}"
 
 
 def _is_number(value: Any) -> bool:
@@ -151,16 +161,39 @@ def _minus(text: str) -> str:
     return text.replace("-", "−") if text.startswith("-") else text
 
 
-def show_picture(data: Mapping[str, Any]) -> str:
-    """Give a picture as HTML, with its caption.
+def show_picture(data: Mapping[str, Any], linked: bool = True) -> str:
+    """Give a picture as HTML, with its caption, and its data folded away.
 
     Parameters
     ----------
     data : mapping
-        A picture: name, caption, alt, svg.
+        A picture: name, caption, alt, data, svg.
+    linked : bool
+        Whether its files lie beside the page.
     """
-    encoded = base64.b64encode(data["svg"].encode()).decode()
-    return template("picture.html.j2", picture=data, encoded=encoded)
+    adaptive = _adaptive(data["svg"])
+    encoded = base64.b64encode((adaptive or data["svg"]).encode()).decode()
+    return template(
+        "picture.html.j2",
+        picture=data,
+        encoded=encoded,
+        adapts=bool(adaptive),
+        stem=file_name(data["name"]) if linked else "",
+        grid=_grid(data["data"], _ROWS["picture"]),
+    )
+
+
+def _adaptive(svg: str) -> str:
+    """Let an SVG follow the page into the dark; empty if it has colours that cannot."""
+    used = set(_COLOUR.findall(svg))
+    if not used <= DARK.keys() or "<image" in svg:
+        return ""
+    rules = [f"svg{{fill:{DARK['#000000']}}}"]
+    for colour in sorted(used):
+        for what in ("fill", "stroke"):
+            rules.append(f'[style*="{what}: {colour}"]{{{what}:{DARK[colour]}!important}}')
+    style = f"<style>@media (prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    return re.sub(r"<svg\b[^>]*>", lambda found: found[0] + style, svg, count=1)
 
 
 def show_result(data: Mapping[str, Any]) -> str:
@@ -171,7 +204,12 @@ def show_result(data: Mapping[str, Any]) -> str:
     data : mapping
         As :meth:`cxlab.results.Result.to_dict` gave it.
     """
-    names, rows = data["table"]["columns"], data["table"]["rows"]
+    return template("result.html.j2", result=data, grid=_grid(data["table"], _ROWS["result"]))
+
+
+def _grid(table: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Say how a table is shown: its columns, the rows of it, and how many there are."""
+    names, rows = table["columns"], table["rows"]
     # A column that is empty throughout is in the file, and of no use on the page.
     used = [k for k in range(len(names)) if not rows or any(row[k] is not None for row in rows)]
     names, rows = [names[k] for k in used], [[row[k] for k in used] for row in rows]
@@ -181,7 +219,12 @@ def show_result(data: Mapping[str, Any]) -> str:
     first = next((c for c in columns if "rank" not in c["css"]), None)
     if first and not first["css"]:
         first["css"] = "key"  # stays in sight when the others are scrolled
-    return template("result.html.j2", result=data, columns=columns, rows=rows)
+    return {
+        "columns": columns,
+        "rows": rows[:most],
+        "all": len(rows),
+        "wide": len(columns) > _WIDE,
+    }
 
 
 def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from cxlab.report.markup import (
 )
 from cxlab.report.spec import Plan
 from cxlab.report.tables import write_text
-from cxlab.results import FINDINGS_MIME, RESULT_MIME
+from cxlab.results import FINDINGS_MIME, RESULT_MIME, legible
 
 if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter
@@ -93,7 +94,7 @@ def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
     _place(notebook, plan, folder)
     write_text(path, nbformat.writes(notebook) + "\n")
     html, _ = _exporter().from_notebook_node(notebook, _resources(plan, name, outcome, notebook))
-    write_text(folder / f"{name}.html", html)
+    write_text(folder / f"{name}.html", legible(html))
 
 
 def _place(notebook: NotebookNode, plan: Plan, folder: Path) -> None:
@@ -163,6 +164,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
     return {
         "cx": {
             "title": title,
+            "linked": outcome.status == "ok",  # else its pictures are not written to files
             "css": shared("cxlab.css"),
             "script": script,
             "policy": policy(script),
@@ -182,9 +184,9 @@ def _findings(cell: NotebookNode) -> list[dict[str, Any]]:
 
 
 def _narrative(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Leave out the parameters and the findings, and a heading that has only those under it."""
+    """Leave out parameters, findings, a heading with only those, and sections that show nothing."""
     kept: list[NotebookNode] = []
-    for cell in cells:
+    for cell in chain.from_iterable(s for s in _sections(cells) if not _is_empty(s)):
         failed = any(o.output_type == "error" for o in cell.get("outputs", []))
         if _tagged(cell, *_HIDDEN):
             continue
@@ -198,10 +200,40 @@ def _narrative(cells: list[NotebookNode]) -> list[NotebookNode]:
     return kept
 
 
+def _sections(cells: Iterable[NotebookNode]) -> Iterator[list[NotebookNode]]:
+    """Cut the cells apart before each heading of the second level."""
+    section: list[NotebookNode] = []
+    for cell in cells:
+        if section and _opens(cell):
+            yield section
+            section = []
+        section.append(cell)
+    yield section
+
+
+def _opens(cell: NotebookNode) -> bool:
+    """Tell whether a section begins with a cell."""
+    return cell.cell_type == "markdown" and cell.source.lstrip().startswith("## ")
+
+
+def _is_empty(section: list[NotebookNode]) -> bool:
+    """Tell whether a section with a heading has code, and none of it shows anything."""
+    apart = ("parameters", "injected-parameters", "findings")
+    code = [c for c in section if c.cell_type == "code" and not _tagged(c, *apart)]
+    headed = bool(section) and _opens(section[0])
+    return headed and bool(code) and all(map(_is_silent, code))
+
+
 def _is_silent(cell: NotebookNode) -> bool:
     """Tell whether a code cell shows nothing on the page."""
-    shown = [o for o in cell.get("outputs", []) if o.get("name") != "stderr"]
-    return cell.cell_type == "code" and not shown
+    return cell.cell_type == "code" and not any(map(_is_seen, cell.get("outputs", [])))
+
+
+def _is_seen(output: NotebookNode) -> bool:
+    """Tell whether an output shows anything: a warning does not, nor an empty text."""
+    if "data" not in output:
+        return output.get("name") != "stderr"
+    return any(not isinstance(v, str) or v.strip() for v in output.data.values())
 
 
 def _is_heading(cell: NotebookNode) -> bool:
@@ -214,7 +246,8 @@ def _say_once(cells: Iterable[NotebookNode]) -> None:
     said: set[str] = set()
     for output in (o for c in cells for o in c.get("outputs", [])):
         data = output.get("data", {})
-        said.add(data.get("text/markdown", ""))
+        if "text/html" in data:
+            said.add(data.get("text/plain", ""))
         if result := data.get(RESULT_MIME):
             sentence = result["sentence"]
             result["sentence"] = "" if sentence in said else sentence
@@ -300,12 +333,13 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
         pages={n for n in notebooks if (folder / f"{n}.html").is_file()},
         logs={n for n in notebooks if (folder / f"{n}.log").is_file()},
         drivers=drivers,
+        told=_counted(drivers),
         measures=_measures(drivers, result["meta"]),
         attributes=any(r["valence"] == "attribute" for r in rows),
         source_page=f"{source}.html" if source else "",
         others=_others(rows),
         window=result["meta"].get("window_days"),
-        period=_period([result, *harvest.results.values()]),
+        period=_period(harvest.results.values()),
         forest=show_picture(forest) if forest else "",
         files=[*(f for f in files if (folder / f).is_file()), "manifest.json"],
         failed={n: m for n, m in notebooks.items() if m["error"] is not None},
@@ -317,6 +351,10 @@ def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give the driver table as rows."""
     table = result.get("table", {"columns": [], "rows": []})
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    for row in rows:
+        if row.get("compared_with") is not None:  # a number's effect, for a step worth telling
+            steps = {"hazard_ratio": "step_ratio", "conf_low": "step_low", "conf_high": "step_high"}
+            row |= {name: row[step] for name, step in steps.items()}
     return sorted(rows, key=lambda r: (r["rank"] is None, r["rank"] or 0))
 
 
@@ -331,9 +369,20 @@ def _measures(rows: list[dict[str, Any]], meta: Mapping[str, Any]) -> list[dict[
     found = []
     for (heading, name, limits, digits), under in zip(_MEASURES, below, strict=True):
         cells = [interval(r[name], r[f"{limits}_low"], r[f"{limits}_high"], digits) for r in rows]
-        if any(cells):
+        if any(shown for shown, _ in cells):
             found.append({"heading": heading, "under": under, "cells": cells})
     return found
+
+
+def _counted(drivers: list[dict[str, Any]]) -> str:
+    """Say in a sentence how many drive customers away, and how many keep them."""
+    named = {v: {r["touchpoint"] for r in drivers if r["verdict"] == v} for v in _SHOWN}
+    harm, help_ = len(named["driver"]), len(named["protective"])
+    one, many = "touchpoint", "touchpoints"
+    if any(r["valence"] == "attribute" for r in drivers):
+        one, many = "attribute or level", "attributes or levels"
+    drive = f"{one} drives" if harm == 1 else f"{many} drive"
+    return f"{harm or 'No'} {drive} customers away; {help_ or 'none'} keep{'s' * (help_ < 2)} them."
 
 
 def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -350,8 +399,8 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], bool]]:
-    """Group the findings, drivers first, and tell where the group's title says the verdict.
+def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], str]]:
+    """Group the findings, drivers first, and give the verdict where a group has one alone.
 
     A finding with an unknown verdict informs.
     """
@@ -364,16 +413,12 @@ def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[s
             if f["verdict"] in verdicts or (informs and f["verdict"] not in _KNOWN)
         ]
         if members:
-            groups.append((title, members, len(verdicts) == 1))
+            groups.append((title, members, verdicts[0] if len(verdicts) == 1 else ""))
     return groups
 
 
 def _period(results: Iterable[Mapping[str, Any]]) -> str:
-    """Give the period that the first result to tell says it covers."""
-    for result in results:
-        period = result["meta"].get("period")
-        if isinstance(period, list) and len(period) == 2:
-            return f"{period[0]} to {period[1]}"
-        if isinstance(period, str):
-            return period
-    return ""
+    """Give the period that the results cover together."""
+    given = [r["meta"].get("period") for r in results]
+    days = sorted(day for period in given if isinstance(period, list) for day in period)
+    return f"{days[0]} to {days[-1]}" if days else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import fcntl
 import os
 import platform
-import re
 import shutil
 import subprocess
 import types
@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from cxlab.errors import UsageError
+from cxlab.report.earlier import RUN_ID, hashes
 from cxlab.report.execute import Outcome
 from cxlab.report.spec import Plan
 
 __all__ = ["Build", "describe_run"]
 
-_RUN = re.compile(r"(\d{4}-\d\d-\d\d|undated)-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
 _BUILDING = ".building-"
+_LATEST = ".latest-"
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _PACKAGES = (
     *("cxlab", "duckdb", "lifelines", "matplotlib", "nbconvert", "numpy", "pandas", "papermill"),
     *("pyarrow", "scikit-learn", "scipy", "seaborn", "statsmodels"),
@@ -76,8 +78,10 @@ class Build:
         error: BaseException | None,
         trace: types.TracebackType | None,
     ) -> None:
-        """Remove what was not published."""
+        """Remove what was not published; word what the disk would not take."""
         self._abandon()
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise UsageError(f"{self.out}: cannot write here ({error.strerror})") from None
 
     @property
     def folder(self) -> Path:
@@ -151,7 +155,10 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 def _clear(out: Path) -> None:
-    """Remove the builds of processes that are gone: nobody holds their lock."""
+    """Remove what processes that are gone have left: nobody holds the lock of their builds."""
+    for link in out.glob(f"{_LATEST}*"):  # made and swapped under the lock that is ours now
+        with contextlib.suppress(OSError):
+            link.unlink()
     for folder in out.glob(f"{_BUILDING}*"):
         with contextlib.suppress(OSError):  # one that lives, or is not ours to touch
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -164,7 +171,7 @@ def _clear(out: Path) -> None:
 
 def _order(run_id: str) -> tuple[str, int]:
     """Give what runs are ordered by: their start."""
-    found = _RUN.fullmatch(run_id)
+    found = RUN_ID.fullmatch(run_id)
     return (found["start"], int(found["again"] or 1)) if found else ("", 0)
 
 
@@ -173,26 +180,32 @@ def _point_latest(out: Path, run_id: str) -> None:
     latest = out / "latest"
     if latest.exists() and _order(latest.resolve().name) > _order(run_id):
         return
-    aside = out / f".latest-{os.getpid()}"
+    aside = out / f"{_LATEST}{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(run_id, target_is_directory=True)
-    aside.replace(latest)
+    try:
+        aside.replace(latest)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _keep(out: Path, count: int) -> None:
     """Delete the oldest runs beyond a count, never the one ``latest`` points at."""
     latest = out / "latest"
     kept = latest.resolve().name if latest.is_symlink() else ""
-    named = [p for p in out.iterdir() if _RUN.fullmatch(p.name)]
+    named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)]
     runs = [p for p in named if (p / "manifest.json").is_file()]
     runs.sort(key=lambda p: _order(p.name), reverse=True)
     for folder in runs[count:]:
         if folder.name != kept:
-            shutil.rmtree(folder, ignore_errors=True)
+            aside = out / f"{_BUILDING}{folder.name}"  # never seen half deleted
+            with contextlib.suppress(OSError):
+                folder.rename(aside)
+                shutil.rmtree(aside)
 
 
 def describe_run(
-    plan: Plan, run_id: str, outcomes: Mapping[str, Outcome], started: dt.datetime
+    plan: Plan, build: Build, outcomes: Mapping[str, Outcome], started: dt.datetime
 ) -> dict[str, Any]:
     """Give a run's manifest: what was run on what, where, and how it ended.
 
@@ -200,8 +213,8 @@ def describe_run(
     ----------
     plan : Plan
         The run.
-    run_id : str
-        Its id.
+    build : Build
+        Where it is built, its answers written.
     outcomes : mapping of str to Outcome
         How each notebook ended.
     started : datetime.datetime
@@ -209,9 +222,10 @@ def describe_run(
     """
     good = all(o.error is None for o in outcomes.values())
     seconds = (dt.datetime.now(dt.UTC) - started).total_seconds()
-    dataset = plan.dataset
+    dataset, commit = plan.dataset, _commit(plan.registry.folder)
+    versions = {"python": platform.python_version()} | {n: _version(n) for n in _PACKAGES}
     return {
-        "run_id": run_id,
+        "run_id": build.run_id,
         "status": "ok" if good else "failed",
         "title": plan.spec.title,
         "as_of": dataset.day,
@@ -224,6 +238,7 @@ def describe_run(
             "form": dataset.form,
             "tables": list(dataset.tables),
             "sha256": dict(sorted(dataset.sha256().items())),
+            "settings_sha256": dataset.settings_sha256(),
         },
         "notebooks": {
             name: {
@@ -240,9 +255,28 @@ def describe_run(
         "asked": {"as_of": plan.as_of, "quick": plan.quick},
         "parameters": {n: v for n, v in plan.given.items() if v},
         "publish": plan.spec.publish.model_dump(),
-        "versions": {"python": platform.python_version()} | {n: _version(n) for n in _PACKAGES},
-        "git_commit": _commit(plan.registry.folder),
+        "versions": versions,
+        "git_commit": commit,
+        "sha256": hashes(build.folder),
         "compared_with": None,
+        **_repeated(plan, build.folder, versions, commit),
+    }
+
+
+def _repeated(
+    plan: Plan, folder: Path, versions: Mapping[str, str | None], commit: str | None
+) -> dict[str, Any]:
+    """Say which run was made again, with what other code, and whether the answers are the same."""
+    if plan.earlier is None:
+        return {"again_of": None, "again": None}
+    differs = plan.earlier.compare(folder)
+    return {
+        "again_of": plan.earlier.run_id,
+        "again": {
+            "same_answers": not differs,
+            "answers": differs or "the same answers, byte for byte",
+            "other_code": plan.earlier.other_code(versions, commit),
+        },
     }
 
 

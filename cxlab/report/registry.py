@@ -33,12 +33,16 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Entry(BaseModel):
-    """One notebook of the registry; ``after: ["*"]`` runs it after all others."""
+    """One notebook of the registry; ``after: ["*"]`` runs it after all others.
+
+    ``snapshot_needs`` names the tables needed of a snapshot, where they are others.
+    """
 
     model_config = STRICT
 
     question: str
     needs: list[str] = ["customers"]
+    snapshot_needs: list[str] | None = None
     timeout_seconds: int = Field(default=600, gt=0)
     after: list[str] = []
     parameters: dict[str, Parameter] = {}
@@ -47,6 +51,18 @@ class Entry(BaseModel):
     def sums_up(self) -> bool:
         """Whether it runs after all the others."""
         return "*" in self.after
+
+    def needed(self, form: str) -> list[str]:
+        """Give the tables it needs of a dataset.
+
+        Parameters
+        ----------
+        form : str
+            The dataset's form; of a ``"snapshot"`` other tables may be needed.
+        """
+        if form == "snapshot" and self.snapshot_needs is not None:
+            return self.snapshot_needs
+        return self.needs
 
 
 class _File(BaseModel):
@@ -231,7 +247,10 @@ def describe(registry: Registry | None = None) -> str:
 def _described(registry: Registry, name: str) -> str:
     """Tell one notebook."""
     entry = registry.notebooks[name]
-    lines = [name, f"  {entry.question}", f"  needs {', '.join(entry.needs)}"]
+    needs = f"  needs {', '.join(entry.needs)}"
+    if entry.snapshot_needs is not None:
+        needs += f"; of a snapshot: {', '.join(entry.snapshot_needs)}"
+    lines = [name, f"  {entry.question}", needs]
     defaults = registry.defaults[name]
     for key, parameter in entry.parameters.items():
         default = f" = {json.dumps(defaults[key].value)}" if key in defaults else ""

@@ -67,6 +67,7 @@ def render(
     quick: bool = False,
     out: Path | None = None,
     load: Load | None = None,
+    again: str | Path | None = None,
 ) -> Run:
     """Render a report to ``OUT/<run-id>/`` and point ``latest`` at it if all went well.
 
@@ -88,6 +89,9 @@ def render(
         Where runs are published; by default the folder beside the spec, of its name.
     load : callable, optional
         Gives the dataset; by default :func:`cxlab.data.dataset.load`.
+    again : str or pathlib.Path, optional
+        A good run of this spec to repeat as it was: its id, its folder, or ``latest``. The
+        manifest tells how far the answers are the same.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def render(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
-    with _ended_by_signal():
+    with _Signals() as signals:
         plan = make_plan(
             Path(spec),
             as_of=as_of,
@@ -110,6 +114,7 @@ def render(
             quick=quick,
             out=out,
             load=_loading(load),
+            again=again,
         )
         started = dt.datetime.now(dt.UTC)
         with (
@@ -120,7 +125,8 @@ def render(
             outcomes = _run(plan, build, jobs, converter)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
-            path = build.publish(good=manifest["status"] == "ok", keep_runs=keep)
+            with signals.held():
+                path = build.publish(good=manifest["status"] == "ok", keep_runs=keep)
     return Run(path, manifest["status"], manifest)
 
 
@@ -229,7 +235,7 @@ def _finish(
         log = build.work / name / "log.txt"  # what the kernel had to say
         if outcome.error is not None and log.is_file() and log.stat().st_size:
             log.replace(build.folder / f"{name}.log")
-    manifest = describe_run(plan, build.run_id, outcomes, started)
+    manifest = describe_run(plan, build, outcomes, started)
     write_front(build.folder / "index.html", plan, harvest, manifest)
     text = json.dumps(manifest, ensure_ascii=False, indent=2)
     write_text(build.folder / "manifest.json", text + "\n")
@@ -240,32 +246,42 @@ class _Ended(BaseException):
     """A signal asked this process to end."""
 
 
-@contextlib.contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP clean up, undisturbed by a second, then take effect."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {n: signal.getsignal(n) for n in numbers}
-    caught: list[int] = []
+class _Signals:
+    """Lets Ctrl-C, SIGTERM and SIGHUP clean up, undisturbed by a second, then take effect."""
 
-    def end(number: int, frame: types.FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        caught.append(number)
-        raise _Ended
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._caught: list[int] = []
+        self._held = False
 
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # nohup stays nohup
-            signal.signal(number, end)
-    try:
-        yield
-    except _Ended:
-        pass
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            self._before = {n: signal.getsignal(n) for n in numbers}
+            for number, handler in self._before.items():
+                if handler is not signal.SIG_IGN:  # nohup stays nohup
+                    signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-    if caught:
-        signal.raise_signal(caught[0])
-        raise KeyboardInterrupt  # the handler before ours let the process live
+        if self._caught:
+            signal.raise_signal(self._caught[0])
+            raise KeyboardInterrupt  # the handler before ours let the process live
+
+    def _end(self, number: int, frame: types.FrameType | None) -> None:
+        for each in self._before:
+            signal.signal(each, signal.SIG_IGN)
+        self._caught.append(number)
+        if not self._held:
+            raise _Ended
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let what is a matter of a moment come to its end first."""
+        self._held = True
+        yield
+        self._held = False
+        if self._caught:
+            raise _Ended

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticKnownError
 
-from cxlab.data.contract import is_folder
+from cxlab.data.contract import is_folder, read_day
 from cxlab.errors import DataError, UsageError, one_of
+from cxlab.report.earlier import Earlier, read_earlier
 from cxlab.report.parameters import STRICT
 from cxlab.report.registry import Registry, read_model, read_registry
 
@@ -55,6 +57,14 @@ class Spec(BaseModel):
     as_of: dt.date | None = None
     publish: Publish = Publish()
 
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _is_day(cls, value: Any) -> dt.date | None:
+        try:
+            return None if value is None else read_day(value, "as_of")
+        except UsageError:
+            raise PydanticKnownError("date_type") from None
+
     @field_validator("parameters", mode="before")
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
@@ -85,6 +95,8 @@ class Plan:
         Parameters that were set, by notebook.
     skipped : dict of str to str
         Notebooks that cannot run on these data, with the reason.
+    earlier : Earlier, optional
+        The run that this one repeats.
     """
 
     spec: Spec
@@ -98,6 +110,7 @@ class Plan:
     order: list[str]
     given: dict[str, dict[str, Any]]
     skipped: dict[str, str]
+    earlier: Earlier | None = None
 
     def settings(self, name: str) -> dict[str, Any]:
         """Give all of a notebook's own parameters as it runs with them."""
@@ -156,6 +169,7 @@ def make_plan(
     quick: bool,
     out: Path | None,
     load: Load,
+    again: str | Path | None = None,
 ) -> Plan:
     """Read the spec, the registry and the data, and check every parameter.
 
@@ -175,30 +189,43 @@ def make_plan(
         Where runs are published.
     load : callable
         Gives the dataset.
+    again : str or pathlib.Path, optional
+        A run to repeat: it decides what the spec and the parameters above would. Of the spec
+        it takes the title, the dataset and how to publish.
 
     Raises
     ------
     UsageError, DataError
         For whatever cannot be, before anything runs.
     """
+    parameters, only = _pairs(parameters), list(only)
+    if again is not None:
+        _refuse_beside_again(as_of, only, parameters, quick)
     read = read_spec(spec)
     registry = read_registry()
-    order = _order(read, spec, registry, list(only))
-    given = _set(read, spec, registry, order)
-    for name, values in _shared(_pairs(parameters), registry, order).items():
-        given[name].update(values)
+    place = spec.with_suffix("") if out is None else Path(out)
+    earlier = None if again is None else read_earlier(place, spec, again)
+    if earlier:
+        given = earlier.parameters(registry)
+        day, quick = earlier.as_of, earlier.quick
+    else:
+        given = _given(read, spec, registry, only, parameters)
+        day = read.as_of if as_of is None else read_day(as_of, "as_of")
+    order = list(given)
     for name in order:
         if absent := [k for k in given[name] if k not in registry.defaults[name]]:
             file = registry.path(name)
             raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
-    day = _day(as_of) or read.as_of
     path = (spec.parent / read.dataset).resolve()
-    dataset = _loaded(load, path, day, spec)
-    unmet = {name: _unmet(registry.notebooks[name].needs, dataset) for name in order}
+    own = as_of is None and earlier is None  # the day is the spec's
+    dataset = _loaded(load, path, day, spec, own)
+    if earlier:
+        earlier.refuse_other_data(dataset)
+    unmet = {name: _unmet(registry.notebooks[name].needed(dataset.form), dataset) for name in order}
     return Plan(
         spec=read,
         spec_path=spec,
-        out=spec.with_suffix("") if out is None else Path(out),
+        out=place,
         dataset_path=path,
         registry=registry,
         dataset=dataset,
@@ -207,25 +234,47 @@ def make_plan(
         order=order,
         given=given,
         skipped={name: reason for name, reason in unmet.items() if reason},
+        earlier=earlier,
     )
+
+
+def _refuse_beside_again(as_of: object, only: object, parameters: object, quick: bool) -> None:
+    """Refuse what a run that is repeated has decided already."""
+    beside = {"--as-of": as_of is not None, "--only": only, "-p": parameters, "--quick": quick}
+    if clash := [name for name, given in beside.items() if given]:
+        told = f"--again repeats a run as it was; leave out {', '.join(clash)}"
+        raise UsageError(f"{told}, or leave out --again")
+
+
+def _given(
+    spec: Spec, path: Path, registry: Registry, only: list[str], asked: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Give the notebooks in the order to run them, each with the parameters that are set."""
+    order = _order(spec, path, registry, only)
+    given = _set(spec, path, registry, order)
+    for name, values in _shared(asked, registry, order).items():
+        given[name].update(values)
+    return given
 
 
 def _unmet(needs: Iterable[str], dataset: Dataset) -> str:
     """Say why a notebook cannot run on these data; empty where it can."""
-    if absent := [t for t in needs if t not in dataset.tables]:
-        return f"the dataset has no table {' and no table '.join(absent)}"
+    if reason := dataset.missing(needs):
+        return reason
     if dataset.form == "snapshot" and "interactions" in needs:
         return "a snapshot does not say when customers left, so contacts cannot come before it"
     return ""
 
 
-def _loaded(load: Load, path: Path, day: dt.date | None, spec: Path) -> Dataset:
-    """Load the data; a folder that is not there is the spec's fault, not the caller's."""
+def _loaded(load: Load, path: Path, day: dt.date | None, spec: Path, own: bool) -> Dataset:
+    """Load the data; no such folder, or an ``own`` day that cannot be, is the spec's fault."""
     try:
         return load(path, as_of=day)
-    except UsageError:
-        if is_folder(path):
+    except UsageError as error:
+        if is_folder(path) and not own:
             raise
+        if is_folder(path):
+            raise DataError(f"{spec}: {error}") from None
         raise DataError(f"{spec}: dataset: no folder {path}") from None
 
 
@@ -301,13 +350,3 @@ def _unknown(key: str, registry: Registry, selected: list[str]) -> str:
     elsewhere = [n for n, e in registry.notebooks.items() if key in e.parameters]
     note = f" (it is one of {', '.join(elsewhere)}, not rendered here)" if elsewhere else ""
     return f"no notebook has the parameter {key!r}{note}; allowed: {', '.join(names) or 'none'}"
-
-
-def _day(as_of: dt.date | str | None) -> dt.date | None:
-    """Read a date that may be written as text."""
-    if as_of is None or as_of == "":
-        return None
-    try:
-        return dt.date.fromisoformat(str(as_of))
-    except ValueError:
-        raise UsageError(f"as_of is {as_of!r}; it has to be a date such as 2026-06-30") from None

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import base64
 import csv
+import datetime as dt
 import io
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from cxlab.results import cell_text
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = ["csv_text", "write_pictures", "write_tables", "write_text", "write_workbook"]
 
 _SHEET = 31  # the longest name of a sheet
+_LONGEST = 32_767  # letters of a cell
+_WIDEST = 60  # letters of a column; longer text is wrapped
+_MOST = 100_000  # rows of a sheet: more open slowly, and are all in the CSV
+_CONTENTS = "contents"
+_RESERVED = (_CONTENTS, "history")
+_EXACT = 10**15  # a spreadsheet's figures have fifteen digits
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+)?")
+_DAYS = range(1901, 9999)  # the years whose dates every spreadsheet agrees on
+_SHARE = re.compile(r"(.*[_ ])?(share|probability)([_ ](low|high))?")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -29,7 +47,8 @@ def write_text(path: Path, text: str) -> None:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("w", encoding="utf-8", newline="\n") as file:
+        # half of a pair of surrogates, which JSON can hold and UTF-8 cannot, is spelt out
+        with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
         aside.replace(path)
     finally:
@@ -38,6 +57,8 @@ def write_text(path: Path, text: str) -> None:
 
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """Give rows as CSV, with ``\\n`` line ends and figures as ``%.6g``.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it.
 
     Parameters
     ----------
@@ -48,7 +69,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([_safe(c) for c in columns])
     writer.writerows([_text(v) for v in row] for row in rows)
     return buffer.getvalue()
 
@@ -63,7 +84,14 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value + 0.0:.6g}" if math.isfinite(value) else ""  # no minus before a zero
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if isinstance(value, int):
+        return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """Give text as any reader of a file takes it: one kind of line end, nothing unseen."""
+    return cell_text(_UNSEEN.sub("", re.sub(r"\r\n?", "\n", text)))
 
 
 def write_tables(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
@@ -84,67 +112,152 @@ def write_tables(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
 
 def _whole(value: Any) -> Any:
     """Show a count that a column with gaps holds as a float without losing digits."""
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
     return int(value) if whole else value
 
 
 def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Write all tables to one workbook, a sheet each.
+    """Write all tables to one workbook, a sheet each, after a sheet that lists them.
+
+    Equal tables give equal bytes.
 
     Parameters
     ----------
     tables : mapping of str to mapping
-        By name: ``columns`` and ``rows``.
+        By name: ``columns``, ``rows`` and maybe the ``notebook`` that shows it.
     path : pathlib.Path
         The workbook.
     """
     from openpyxl import Workbook
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.hyperlink import Hyperlink
 
     book = Workbook()
-    book.remove(book.active)
     names = _sheet_names(list(tables))
+    first = book.active
+    first.title = _CONTENTS
+    listed = [_listed(name, names[name], table) for name, table in tables.items()]
+    _fill(first, ("sheet", "table", "rows", "notebook"), listed)
+    for row, sheet in enumerate(names.values(), start=2):
+        cell = first.cell(row, 1)
+        cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{sheet}'!A1")
+        cell.style = "Hyperlink"
     for name, table in tables.items():
-        sheet = book.create_sheet(names[name])
-        widths = [8] * len(table["columns"])
-        for row, values in enumerate([table["columns"], *table["rows"]], start=1):
-            for column, value in enumerate(map(_cell, values), start=1):
-                if value is None:
-                    continue
-                cell = sheet.cell(row, column, value)
-                if isinstance(value, str):
-                    cell.data_type = "s"  # text that begins with = is no formula
-                if row == 1:
-                    cell.font = Font(bold=True)
-                widths[column - 1] = max(widths[column - 1], len(str(value)))
-        sheet.freeze_panes = "A2"
-        for column, width in enumerate(widths, start=1):
-            sheet.column_dimensions[get_column_letter(column)].width = min(width + 2, 60)
-    if not names:
-        book.create_sheet("no tables")
-    book.save(path)
+        _fill(book.create_sheet(names[name]), table["columns"], table["rows"][:_MOST])
+    path.write_bytes(_packed(book))
+
+
+def _listed(name: str, sheet: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give a table's line on the first sheet."""
+    count = len(table["rows"])
+    cut = f", of which the first {_MOST:,} are here" if count > _MOST else ""
+    rows = f"{count:,}{cut}" if cut else count
+    return sheet, f"tables/{name}.csv", rows, table.get("notebook", "")
+
+
+def _fill(sheet: Worksheet, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a header that stays in sight, and rows of text, numbers and dates."""
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    top, wrapped = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
+    for number, (heading, values) in enumerate(_columns(columns, rows), start=1):
+        whole = [_cell(heading), *values]
+        form = _format(heading, values)
+        for row, value in enumerate(whole, start=1):
+            if value is None:
+                continue
+            cell = sheet.cell(row, number, value)
+            text = isinstance(value, str)
+            cell.alignment = wrapped if text and len(_shown(value, form)) > _WIDEST else top
+            if text:
+                cell.data_type = "s"
+            elif form:
+                cell.number_format = form
+        sheet.cell(1, number).font = Font(bold=True)
+        width = max((len(_shown(v, form)) for v in whole), default=0)
+        sheet.column_dimensions[get_column_letter(number)].width = min(max(width, 8) + 2, _WIDEST)
+    sheet.freeze_panes = "A2"
+
+
+def _columns(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> Iterator[tuple[str, list[Any]]]:
+    """Give each column's heading and its cells; one of dates alone as dates."""
+    for place, heading in enumerate(columns):
+        values = [row[place] for row in rows]
+        days = [None if v is None else _date(v) for v in values]
+        dated = any(days) and days.count(None) == values.count(None)
+        yield heading, days if dated else [_cell(v) for v in values]
 
 
 def _cell(value: Any) -> Any:
-    """Give what a cell can hold: no lists, and no control characters."""
-    if value is None or isinstance(value, (bool, int, float)):
+    """Give what a cell can hold: figures as in the CSV, no lists, no control characters."""
+    if value is None or isinstance(value, bool):
         return value
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", str(value))[:32767]
+    if isinstance(value, float):
+        figure = _whole(value) if math.isfinite(value) else None
+        return float(_text(figure)) if isinstance(figure, float) else figure
+    if isinstance(value, int) and abs(value) < _EXACT:
+        return value
+    return _text(value)[:_LONGEST] or None
+
+
+def _date(value: Any) -> dt.datetime | None:
+    """Read what a result's JSON has made of a date or a time; None for anything else."""
+    if not (isinstance(value, str) and _DATE.fullmatch(value)):
+        return None
+    try:
+        time = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time if time.year in _DAYS else None
+
+
+def _format(heading: str, values: Iterable[Any]) -> str:
+    """Give the number format of a column; empty for the spreadsheet's own."""
+    there = [v for v in values if v is not None]
+    if there and all(isinstance(v, dt.datetime) for v in there):
+        midnight = all(v.time() == dt.time(0) for v in there)
+        return "yyyy-mm-dd" if midnight else "yyyy-mm-dd hh:mm:ss"
+    share = _SHARE.fullmatch(heading) and all(
+        isinstance(v, (int, float)) and -1 <= v <= 1 for v in there
+    )
+    return "0.0%" if share else ""
+
+
+def _shown(value: Any, form: str) -> str:
+    """Give about what a spreadsheet shows of a cell."""
+    if value is None or isinstance(value, dt.datetime):
+        return form
+    return str(value)
 
 
 def _sheet_names(names: list[str]) -> dict[str, str]:
     """Shorten names to what a sheet may have, each still its own whatever its case."""
     given: dict[str, str] = {}
-    taken: set[str] = set()
+    taken = set(_RESERVED)
     for name in names:
-        short, number = name[:_SHEET], 1
+        legal = re.sub(r"[\[\]:*?/\\]", "-", name).strip("'") or "table"
+        short, number = legal[:_SHEET], 1
         while short.lower() in taken:
             number += 1
-            short = f"{name[: _SHEET - len(str(number)) - 1]}~{number}"
+            short = f"{legal[: _SHEET - len(str(number)) - 1]}~{number}"
         taken.add(short.lower())
         given[name] = short
     return given
+
+
+def _packed(book: Workbook) -> bytes:
+    """Give a workbook's bytes, without the time of day that they would hold."""
+    made, fixed = io.BytesIO(), io.BytesIO()
+    book.save(made)
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(fixed, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT[\d:.]+Z", b"1980-01-01T00:00:00Z", content)
+            new.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return fixed.getvalue()
 
 
 def write_pictures(pictures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:

@@ -51,6 +51,10 @@ def test_the_drivers_of_a_run_are_gathered(small: Dataset, tmp_path: Path) -> No
     text = f"{columns}\n{driver}\n{other}\n"
     (run / "drivers.csv").write_text(text, encoding="utf-8")
     assert summary.run(small, run=str(run))["drivers"].table["touchpoint"].tolist() == ["call"]
+    named = "".join(driver.replace("call", name) + "\n" for name in ("'=1+1", "NA", "7"))
+    (run / "drivers.csv").write_text(f"{columns}\n{named}", encoding="utf-8")
+    shown = summary.run(small, run=str(run))["drivers"].table["touchpoint"].tolist()
+    assert shown == ["=1+1", "NA", "7"]
     (run / "drivers.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"drivers\.csv"):
         summary.run(small, run=str(run))

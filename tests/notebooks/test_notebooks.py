@@ -40,6 +40,7 @@ def test_shape(path: Path) -> None:
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
         assert "read_csv" not in cell.source
+        assert "Markdown(" not in cell.source  # names out of data are no Markdown: cxlab.Plain
 
 
 def _spec(folder: Path) -> Path:
@@ -75,12 +76,46 @@ def test_without_outcomes_there_is_an_answer_and_no_driver(tmp_path: Path) -> No
     assert "driver" not in set(drivers["verdict"])
 
 
-def test_a_snapshot_is_summed_up_and_the_driver_model_skipped(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    rows = {"tenure": range(1, 41), "churned": [0, 1] * 20, "plan": ["a", "a", "b", "b"] * 10}
-    pd.DataFrame(rows).to_csv(tmp_path / "data" / "customers.csv", index=False)
-    run = render(_spec(tmp_path / "data"))
+def _text(page: Path) -> str:
+    from bs4 import BeautifulSoup
+
+    body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").body
+    assert body is not None
+    for code in body.select("pre, script, style"):
+        code.decompose()
+    return " ".join(body.get_text(" ").split())
+
+
+@pytest.mark.parametrize("name", ["saas", "telco"])
+def test_the_driver_page_of_a_snapshot_speaks_of_attributes(tmp_path: Path, name: str) -> None:
+    spec = tmp_path / f"{name}.yml"
+    data = NOTEBOOKS.parent / "data" / name
+    spec.write_text(f"title: Test\ndataset: {data}\n", encoding="utf-8")
+    run = render(spec, only=["05_churn_drivers"])
     assert run.status == "ok", run.reason
-    skipped = run.manifest["notebooks"]["05_churn_drivers"]
-    assert skipped["status"] == "skipped"
-    assert "interactions" in skipped["reason"]
+    drivers = pd.read_csv(run.path / "drivers.csv")
+    assert set(drivers["valence"]) == {"attribute"}
+    assert {"driver", "protective"} <= set(drivers["verdict"])
+    # Of the two, only Telco has effects that change with tenure.
+    assert (run.path / "figures" / "churn_drivers_by_tenure.svg").exists() == (name == "telco")
+    assert not (run.path / "figures" / "churn_drivers_by_age.svg").exists()
+    said = _text(run.path / "05_churn_drivers.html")
+    assert "Whether an effect changes with tenure" in said
+    assert "attributes as they are now, not as they were before" in said
+    for foreign in ("What each is worth", "How the effect fades", "fresh bad contact", "1970"):
+        assert foreign not in said
+
+
+@pytest.mark.parametrize("attributes", [{"plan": ["a", "a", "b", "b"] * 10}, {}])
+def test_a_snapshot_that_tells_nothing_is_reported(
+    tmp_path: Path, attributes: dict[str, list[str]]
+) -> None:
+    (tmp_path / "data").mkdir()
+    rows = {"tenure": range(1, 41), "churned": [0, 1] * 20, **attributes}
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "customers.csv", index=False)
+    run = render(_spec(tmp_path / "data"), only=["00_summary", "05_churn_drivers"])
+    assert run.status == "ok", run.reason
+    assert run.manifest["notebooks"]["05_churn_drivers"]["status"] == "ok"
+    found = json.loads((run.path / "findings.json").read_text(encoding="utf-8"))["findings"]
+    told = next(f["statement"] for f in found if f["id"] == "drivers.summary")
+    assert told.startswith("No attribute")

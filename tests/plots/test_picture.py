@@ -30,8 +30,10 @@ def drawn() -> Iterator[Picture]:
     yield draw()
 
 
-def test_a_picture_is_drawn_once_and_closed(drawn: Picture) -> None:
-    assert plt.get_fignums() == []
+def test_a_picture_is_drawn_once_and_closed() -> None:
+    before = plt.get_fignums()
+    drawn = draw()
+    assert plt.get_fignums() == before
     assert drawn.svg.startswith("<?xml")
     assert drawn.png.startswith(b"\x89PNG")
 
@@ -78,3 +80,37 @@ def test_colours_stand_out_on_light_and_dark(colour: str, ground: str) -> None:
     """WCAG asks 3:1 of what is drawn; 2.9 leaves room for rounding."""
     light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 2.9
+
+
+@pytest.mark.parametrize(
+    "name",
+    [r"$\frac{", "$$", "a\x00b", "a\ud800b", "a\r\nb", "\x1b[31m", "東京 \U0001f600", "x " * 5000,
+     "x" * 10_000, "\n" * 1000, "Z" + "\u0301" * 50],
+    ids=lambda name: ascii(name[:8]),
+)  # fmt: skip
+def test_a_name_of_any_kind_can_be_drawn(name: str) -> None:
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(9.5, 3))
+        axes[0].plot([1, 2], label=name)
+        axes[0].set_yticks([1.5], [name])
+        axes[0].legend()
+        for ax in axes:
+            ax.set_title(name)
+        axes[1].text(0, 0, name)
+    made = picture(axes[0], name="a", caption=name, alt=name, data=pd.DataFrame())
+    width = float(made.svg.split('width="')[1].split("pt")[0])
+    assert width < 2.5 * 9.5 * 72
+    assert len(figure.axes[0].get_yticklabels()[0].get_text()) <= 40 * 5
+
+
+def test_what_is_short_is_drawn_as_it_is() -> None:
+    with style():
+        _, ax = plt.subplots()
+        ax.plot([1, 2], label="a $x$ b")
+        ax.set_yticks([1, 2], ["one\ntwo", "three"])
+        ax.set_title("Short")
+        ax.legend()
+    picture(ax, name="a", caption="", alt="", data=pd.DataFrame())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["one\ntwo", "three"]
+    assert ax.get_title(loc="left") == "Short"
+    assert ax.get_legend().get_texts()[0].get_text() == "a $x$ b"

@@ -6,15 +6,13 @@ from typing import Any
 
 import nbformat
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 
 from cxlab.analyses.churn_drivers import COLUMNS
 from cxlab.errors import AnalysisError
 from cxlab.report.findings import collect, drivers_text, read_outputs, write_drivers
-from cxlab.report.tables import write_tables, write_workbook
-from cxlab.results import FINDINGS_MIME, Finding, Result
+from cxlab.results import FINDINGS_MIME, RESULT_MIME, Finding, Result
 
 
 def drivers(**given: object) -> pd.DataFrame:
@@ -52,29 +50,27 @@ def test_a_table_that_is_none_is_refused() -> None:
         drivers_text(drivers(rank=1.5))
 
 
-def test_tables_and_workbook(tmp_path: Path) -> None:
-    long = "a_very_long_name_of_a_table_indeed"
-    tables = {
-        f"{long}.one": {"columns": ["n", "x"], "rows": [[1234567.0, "=1+1"], [None, None]]},
-        f"{long}.two": {"columns": ["share", "ok"], "rows": [[0.12345678, True]]},
-        "empty": {"columns": ["a"], "rows": []},
-        "nothing": {"columns": [], "rows": []},
-    }
-    write_tables(tables, tmp_path)
-    assert (tmp_path / f"{long}.one.csv").read_text() == "n,x\n1234567,=1+1\n,\n"
-    assert (tmp_path / f"{long}.two.csv").read_text() == "share,ok\n0.123457,true\n"
-    write_workbook(tables, tmp_path / "tables.xlsx")
-    book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
-    assert book.sheetnames == [long[:31], f"{long[:29]}~2", "empty", "nothing"]
-    assert book.worksheets[0]["B2"].data_type == "s"  # text, not a formula
-
-
 def write_shown(path: Path, finding: dict[str, Any]) -> Path:
     """Write an executed notebook that shows a finding."""
     output = nbformat.v4.new_output("display_data", {FINDINGS_MIME: {"findings": [finding]}})
     cell = nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": ["findings"]})
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
     return path
+
+
+def test_a_part_shown_by_itself_is_one_table(tmp_path: Path) -> None:
+    part = Result("whole_part", pd.DataFrame({"a": [1]}))
+    other = Result("other", pd.DataFrame({"a": [2]}))
+    whole = Result("whole", pd.DataFrame({"b": [3]}), parts={"part": part, "other": part})
+    shown = [
+        nbformat.v4.new_output("display_data", {RESULT_MIME: r.to_dict()})
+        for r in (part, other, whole)
+    ]
+    cell = nbformat.v4.new_code_cell("", outputs=shown)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
+    tables = read_outputs(tmp_path / "n.ipynb").tables
+    assert sorted(tables) == ["other", "whole", "whole.other", "whole.part"]
+    assert tables["whole.part"] == {"columns": ["a"], "rows": [[1]], "notebook": "n"}
 
 
 def test_the_first_to_show_is_the_source(tmp_path: Path) -> None:

@@ -4,16 +4,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from cxlab.analyses.churn_drivers import COLUMNS
-from cxlab.report.findings import DRIVERS_RESULT, Harvest
-from cxlab.report.markup import _environment, clean, figure, interval, p_value, show_result
-from cxlab.report.pages import write_front
+from cxlab.errors import AnalysisError
+from cxlab.report.findings import DRIVERS_RESULT, Harvest, read_outputs
+from cxlab.report.markup import (
+    _environment,
+    clean,
+    figure,
+    interval,
+    p_value,
+    show_picture,
+    show_result,
+)
+from cxlab.report.pages import _narrative, write_front
 from cxlab.report.render import Run
-from cxlab.results import Check, Result
+from cxlab.results import NOTHING, RESULT_MIME, Check, Plain, Result
 
 
 def soup(run: Run, name: str) -> BeautifulSoup:
@@ -45,7 +55,7 @@ def test_what_a_page_shows_and_hides(good: Run) -> None:
     assert "never shown" not in text
     assert "# days looked ahead" not in (good.path / "drivers.html").read_text()
     assert len(page.select("figure.cx-figure img[alt]")) == 1
-    assert len(page.select("table.cx-table")) == 3  # counts, drivers, settings
+    assert len(page.select("table.cx-table")) == 4  # counts, drivers, picture, settings
     settings = page.select_one(".cx-bottom table").get_text(" ", strip=True)
     assert "horizon_days 90 days How far ahead is looked" in settings
 
@@ -65,7 +75,7 @@ def test_the_front_page_answers_first(good: Run) -> None:
         "Billing calls that go wrong drive customers away <b>most</b>."
     )
     said = page.select_one(".cx-answer p").get_text()
-    assert said.startswith("3 findings, 2 tables")  # what sums up comes before the answer
+    assert said.startswith("3 findings, 3 tables")  # what sums up comes before the answer
     groups = [t.get_text() for t in page.select(".cx-answer h3")]
     assert groups[:2] == ["What drives customers away", "What keeps customers"]
     row = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
@@ -194,9 +204,9 @@ def test_p_values(value: float | None, shown: str) -> None:
 
 
 def test_intervals() -> None:
-    assert interval(1.841, 1.42, 2.38, 2) == "1.84 (1.42 to 2.38)"
-    assert interval(1.841, None, None, 2) == "1.84"
-    assert interval(None, 1, 2) == ""
+    assert interval(1.841, 1.42, 2.38, 2) == ("1.84", "1.42 to 2.38")
+    assert interval(1.841, None, None, 2) == ("1.84", "")
+    assert interval(None, 1, 2) == ("", "")
 
 
 def test_a_column_of_figures_is_written_one_way() -> None:
@@ -261,3 +271,86 @@ def test_the_front_page_of_a_snapshot(tmp_path: Path, good: Run) -> None:
     assert row_text == "1 plan: plus 2.00 1.50 to 2.50 drives churn"
     assert "contact" not in page.select_one("#drivers-note").get_text()
     assert page.select_one(".cx-others p").get_text() == "age."
+
+
+# -- what is left out -------------------------------------------------------------------------
+
+
+def code(*outputs: dict[str, Any], tags: list[str] | None = None) -> nbformat.NotebookNode:
+    made = [nbformat.v4.new_output("display_data", data) for data in outputs]
+    cell = nbformat.v4.new_code_cell("x", outputs=made)
+    cell.metadata["tags"] = tags or []
+    return cell
+
+
+def headings(*cells: Any) -> list[str]:
+    made = [nbformat.v4.new_markdown_cell(c) if isinstance(c, str) else c for c in cells]
+    return [c.source for c in _narrative(made) if c.cell_type == "markdown"]
+
+
+def test_a_section_whose_code_shows_nothing_is_left_out() -> None:
+    shown, findings = code({"text/plain": "1"}), code({"text/plain": "f"}, tags=["findings"])
+    empty = code(Plain()._repr_mimebundle_())
+    cells = ("# Q?", code(), "## Silent", code(), empty, "words", "## Told", code(), shown)
+    assert headings(*cells, "## Prose", "## Limits\n\nMany.", findings) == [
+        "# Q?", "## Told", "## Prose", "## Limits\n\nMany.",
+    ]  # fmt: skip
+
+
+def test_a_section_that_failed_or_warned_stays_only_if_it_failed() -> None:
+    failed, warned = code(), code()
+    failed.outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+    warned.outputs = [nbformat.v4.new_output("stream", name="stderr", text="careful")]
+    assert headings("## A", failed, "## B", warned) == ["## A"]
+
+
+def test_an_empty_table_is_told_in_words() -> None:
+    empty = Result("r", pd.DataFrame({"a": []}))
+    for shown in (show_result(empty.to_dict()), empty._repr_html_()):
+        assert "<table" not in shown
+        assert NOTHING in shown
+    told = Result("r", empty.table, sentence="Nobody left.")
+    for shown in (show_result(told.to_dict()), told._repr_html_()):
+        assert "Nobody left." in shown
+        assert NOTHING not in shown
+
+
+# -- pictures ---------------------------------------------------------------------------------
+
+PICTURE = {"name": "a b", "caption": "C", "alt": "A", "svg": "<svg/>",
+           "data": {"columns": ["n"], "rows": [[k] for k in range(150)]}}  # fmt: skip
+
+
+def test_the_data_of_a_picture_are_one_click_away() -> None:
+    made = BeautifulSoup(show_picture(PICTURE), "html.parser")
+    assert not made.details.has_attr("open")
+    assert len(made.select("details tbody tr")) == 100
+    assert "The first 100 of 150 rows" in made.details.get_text()
+    links = [a["href"] for a in made.select("details a")]
+    assert links == ["tables/a-b.csv", "figures/a-b.svg", "figures/a-b.png"]
+    assert not BeautifulSoup(show_picture(PICTURE, linked=False), "html.parser").select("a")
+
+
+def test_what_pictures_link_to_is_there(good: Run) -> None:
+    for name in ("index", "drivers"):
+        links = [a["href"] for a in soup(good, name).select(".cx-data a")]
+        assert len(links) == 3
+        assert all((good.path / link).is_file() for link in links)
+
+
+def shown(path: Path, *bundles: dict[str, Any]) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[code(*bundles)])
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_two_that_would_share_a_file_are_refused(tmp_path: Path) -> None:
+    drawn = {"application/vnd.cxlab.picture+json": PICTURE}
+    other = {"application/vnd.cxlab.picture+json": PICTURE | {"caption": "D", "name": "a-b"}}
+    table = {RESULT_MIME: Result("a-b", pd.DataFrame({"n": [7]})).to_dict()}
+    kept = read_outputs(shown(tmp_path / "x.ipynb", drawn, drawn))
+    assert kept.tables["a-b"]["rows"] == PICTURE["data"]["rows"]
+    with pytest.raises(AnalysisError, match="two pictures are called a-b"):
+        read_outputs(shown(tmp_path / "x.ipynb", drawn, other))
+    with pytest.raises(AnalysisError, match="the picture a-b and a table have the same name"):
+        read_outputs(shown(tmp_path / "x.ipynb", drawn, table))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cxlab.errors import UsageError
+from cxlab.report import publish as module
 from cxlab.report.publish import Build
 
 DAY = dt.date(2026, 6, 30)
@@ -71,6 +72,35 @@ def test_keep_runs_spares_latest_and_what_is_no_run(tmp_path: Path) -> None:
     kept = [f"2026-06-30-20261121T19080{n}Z" for n in (1, 3, 4)]
     assert names(tmp_path) == sorted([*kept, other.name, "latest"])
     assert link(tmp_path) == first.name
+
+
+def test_a_run_is_never_seen_half_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(folder: Path) -> None:
+        (folder / "index.html").unlink()
+        raise OSError(5, "gone")
+
+    first = publish(tmp_path)
+    (first / "index.html").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", cut_off)
+        module._keep(tmp_path, 0)  # the run that latest points at stays
+        assert names(tmp_path) == [first.name, "latest"]
+        (tmp_path / "latest").unlink()
+        module._keep(tmp_path, 0)
+    assert names(tmp_path) == [f".building-{first.name}"]
+    publish(tmp_path, 1)
+    assert names(tmp_path) == ["2026-06-30-20261121T190802Z", "latest"]
+
+
+def test_a_folder_in_place_of_latest(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(UsageError, match="cannot publish here"):
+        publish(tmp_path)
+    assert [n for n in names(tmp_path) if n.startswith(".")] == []
+    (tmp_path / ".latest-1").symlink_to("half-way")
+    (tmp_path / "latest").rmdir()
+    publish(tmp_path, 1)
+    assert [n for n in names(tmp_path) if n.startswith(".")] == []
 
 
 def test_nothing_is_left_of_a_build_given_up(tmp_path: Path) -> None:

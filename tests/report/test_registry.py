@@ -211,3 +211,19 @@ def test_the_registry_is_light_to_import() -> None:
     )
     heavy = {"pandas", "numpy", "papermill", "nbconvert", "nbformat", "matplotlib", "jinja2"}
     assert not heavy & set(told.stdout.split())
+
+
+def test_a_notebook_may_need_less_of_a_snapshot(tmp_path: Path) -> None:
+    text = (
+        "notebooks:\n"
+        "  a: {question: Why, needs: [customers, interactions], snapshot_needs: [customers]}\n"
+        "  b: {question: How, needs: [customers, feedback]}\n"
+    )
+    registry = read_registry(make(tmp_path, text, a="", b=""))
+    needed = {n: [e.needed(f) for f in ("spells", "snapshot")] for n, e in
+              registry.notebooks.items()}  # fmt: skip
+    assert needed == {
+        "a": [["customers", "interactions"], ["customers"]],
+        "b": [["customers", "feedback"]] * 2,
+    }
+    assert "  needs customers, interactions; of a snapshot: customers\n" in describe(registry)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -9,11 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import openpyxl
 import psutil
 import pytest
 from toy import FAULTS, ToyDataset, load_toy, write_spec
 
 from cxlab.errors import UsageError
+from cxlab.report import publish
+from cxlab.report.findings import read_outputs
 from cxlab.report.render import Run, render
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("toy.py"))]
@@ -65,9 +69,31 @@ def test_a_run_holds_what_it_should(good: Run) -> None:
         "tables.xlsx",
     ]
     assert names(good.path / "figures") == ["churn_drivers_forest.png", "churn_drivers_forest.svg"]
-    assert names(good.path / "tables") == ["churn_drivers.csv", "churn_drivers.washout.csv"]
+    assert names(good.path / "tables") == [
+        "churn_drivers.csv",
+        "churn_drivers.washout.csv",
+        "churn_drivers_forest.csv",
+    ]
     assert names(good.path.parent) == [good.path.name, "latest"]
     assert link(good.path.parent) == good.path.name
+
+
+def test_each_picture_is_there_as_svg_and_as_png(good: Run) -> None:
+    pictures = read_outputs(good.path / "drivers.ipynb").pictures
+    assert pictures
+    for name in pictures:
+        assert (good.path / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+        assert (good.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_workbook_lists_each_table_with_its_notebook(good: Run) -> None:
+    book = openpyxl.load_workbook(good.path / "tables.xlsx")
+    listed = list(book["contents"].iter_rows(min_row=2, values_only=True))
+    assert sorted(row[1] for row in listed) == [
+        f"tables/{name}" for name in names(good.path / "tables")
+    ]
+    assert [row[0] for row in listed] == book.sheetnames[1:]
+    assert {row[3] for row in listed} == {"drivers"}
 
 
 def test_the_summary_sees_what_was_found_before(good: Run) -> None:
@@ -82,7 +108,7 @@ def test_the_summary_sees_what_was_found_before(good: Run) -> None:
     assert content["findings"][0]["estimate"] == 1.84
     assert content["findings"][0]["notebook"] == "drivers"
     assert content["findings"][2]["conf_high"] is None
-    assert content["findings"][3]["statement"] == "3 findings, 2 tables, drivers.csv True."
+    assert content["findings"][3]["statement"] == "3 findings, 3 tables, drivers.csv True."
 
 
 def test_the_manifest_tells(good: Run) -> None:
@@ -257,3 +283,46 @@ def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write here"):
         render(spec, out=spec, load=load_toy)
     assert names(tmp_path) == ["toy.yml"]
+
+
+def test_ended_while_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a moment comes to its end: no run without its link, and no link aside."""
+
+    def interrupted(out: Path, run_id: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)  # a second one is not listened to
+        point_latest(out, run_id)
+
+    point_latest = publish._point_latest
+    monkeypatch.setattr(publish, "_point_latest", interrupted)
+    spec = write_spec(tmp_path, notebooks=["feedback"])
+    with pytest.raises(KeyboardInterrupt):
+        render(spec, load=load_toy)
+    run, last = names(tmp_path / "toy")
+    assert (last, link(tmp_path / "toy")) == ("latest", run)
+    assert json.loads((tmp_path / "toy" / run / "manifest.json").read_text())["status"] == "ok"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_takes_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("cxlab.report.tables.write_workbook", full)
+    spec = write_spec(tmp_path, notebooks=["feedback"])
+    with pytest.raises(UsageError) as error:
+        render(spec, load=load_toy)
+    assert str(error.value) == f"{tmp_path / 'toy'}: cannot write here ({os.strerror(number)})"
+    assert names(tmp_path) == ["toy.yml"]
+
+
+def test_out_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "toy").symlink_to("far/away")
+    run = render(write_spec(tmp_path, notebooks=["feedback"]), load=load_toy)
+    assert names(tmp_path / "far" / "away") == [run.path.name, "latest"]
+    assert run.manifest["spec"] == "../../toy.yml"
+    again = render(tmp_path / "toy.yml", load=load_toy, again="latest")
+    assert again.manifest["again_of"] == run.path.name

@@ -33,6 +33,8 @@ def plan(spec: Path, **given: Any) -> Any:
             "title: a\ndataset: d\npublish: {include_customers: true}",
             "publish.include_customers: true is not offered yet; allowed: false",
         ),
+        ("title: a\ndataset: d\nas_of: 86400", "as_of is 86400; allowed: a date such as"),
+        ("title: a\ndataset: d\nas_of: 1066-10-14", "2026-06-30, from 1900 to 2200"),
         (
             "title: a\ndataset: d\nas_of: 2026-13-01",
             "toy.yml, line 3: broken YAML ('2026-13-01' is",
@@ -81,6 +83,19 @@ def test_a_missing_dataset_is_the_specs_fault(tmp_path: Path, dataset: str) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["toy.yml"]
 
 
+def test_a_day_past_the_feed_is_the_fault_of_who_asked(tables: Any, write_dataset: Any) -> None:
+    shop = write_dataset(tables, "observed_until: 2025-12-31\n")
+    spec = shop.parent / "toy.yml"
+    spec.write_text("title: a\ndataset: shop\nas_of: 2026-01-01\n")
+    told = "as_of is 2026-01-01; allowed: up to 2025-12-31, the day of observed_until"
+    with pytest.raises(DataError) as error:
+        render(spec)
+    assert str(error.value) == f"{spec}: {told}"
+    with pytest.raises(UsageError) as wrong_call:
+        render(spec, as_of="2026-01-01")
+    assert str(wrong_call.value) == told
+
+
 def test_parameters_reach_the_notebooks_that_have_them(tmp_path: Path) -> None:
     own = {"horizon_days": 60, "drivers": {"strict": False, "horizon_days": 30}}
     made = plan(write_spec(tmp_path, parameters=own))
@@ -118,7 +133,8 @@ def test_only_takes_those_it_needs_along(tmp_path: Path) -> None:
         ({}, {"parameters": ["strict=1", "strict=0"]}, UsageError, "given twice"),
         ({}, {"parameters": ["raises.strict=1"]}, UsageError, "raises is not in this report"),
         ({}, {"only": ["driver"]}, UsageError, "allowed: summary, drivers"),
-        ({}, {"as_of": "soon"}, UsageError, "a date such as"),
+        ({}, {"as_of": "soon"}, UsageError, "as_of is 'soon'; allowed: a date such as"),
+        ({}, {"as_of": ""}, UsageError, "as_of is ''; allowed: a date such as"),
         ({}, {"jobs": 0}, UsageError, "at least 1"),
         ({"notebooks": ["driver"]}, {}, DataError, "allowed: summary, drivers"),
         ({"parameters": {"horizon": 3}}, {}, DataError, "toy.yml: parameters: no notebook has"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxlab.data.dataset import Dataset
 from cxlab.report.render import render
 
 FAULTS = Path(__file__).parents[1] / "faults"
@@ -24,8 +26,14 @@ class ToyDataset:
     def day(self) -> str | None:
         return None if self.form == "snapshot" else self.as_of.isoformat()
 
+    def missing(self, needs: Iterable[str]) -> str | None:
+        return Dataset.missing(self, needs)  # type: ignore[arg-type]
+
     def sha256(self) -> dict[str, str]:
         return {"interactions": "cd" * 32, "customers": "ab" * 32}
+
+    def settings_sha256(self) -> str:
+        return "ef" * 32
 
 
 def load_toy(path: Path, as_of: dt.date | None = None) -> ToyDataset:
