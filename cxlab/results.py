@@ -15,6 +15,7 @@ __all__ = [
     "FINDINGS_MIME",
     "NOTHING",
     "RESULT_MIME",
+    "TO_THE_LETTER",
     "Check",
     "Finding",
     "Findings",
@@ -22,6 +23,9 @@ __all__ = [
     "Result",
     "cell_text",
     "cell_text_read",
+    "counted",
+    "listed",
+    "ratio_text",
     "three_figures",
 ]
 
@@ -29,6 +33,8 @@ RESULT_MIME = "application/vnd.cxlab.result+json"
 FINDINGS_MIME = "application/vnd.cxlab.findings+json"
 NOTHING = "There is nothing to show here."
 """What stands in place of an empty table whose result has no sentence."""
+TO_THE_LETTER = "mathjax_ignore"
+"""The class of HTML in which JupyterLab takes no dollars for LaTeX."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Findings(list[Finding]):
 
     def _repr_html_(self) -> str:
         items = _joined((html.escape(f.statement) for f in self), "li")
-        return f'<ul class="cx-findings">{items}</ul>'
+        return f'<ul class="{TO_THE_LETTER}">{items}</ul>'
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -118,10 +124,11 @@ class Plain:
         return "\n".join(self.lines)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        tag = "ul" if len(self.lines) > 1 else "p"
         shown = [html.escape(line) for line in self.lines]
-        if len(shown) > 1:
-            return {"text/plain": str(self), "text/html": f"<ul>{_joined(shown, 'li')}</ul>"}
-        return {"text/plain": str(self), "text/html": _joined(shown, "p")}
+        inner = _joined(shown, "li") if tag == "ul" else "".join(shown)
+        whole = f'<{tag} class="{TO_THE_LETTER}">{inner}</{tag}>' if inner else ""
+        return {"text/plain": str(self), "text/html": whole}
 
 
 def _joined(lines: Iterable[str], tag: str) -> str:
@@ -211,11 +218,9 @@ class Result:
         said = [self.sentence] if self.sentence else [NOTHING] if self.table.empty else []
         sentence = _joined(map(html.escape, said), "p")
         if self.table.empty:
-            return f'<div class="cx-result">{sentence}</div>'
-        shown = self.table.to_html(
-            index=False, na_rep="–", border=0, classes="cx-table", float_format=three_figures
-        )
-        return f'<div class="cx-result">{sentence}<div class="cx-scroll">{shown}</div></div>'
+            return f'<div class="{TO_THE_LETTER}">{sentence}</div>'
+        shown = self.table.to_html(index=False, na_rep="–", border=0, float_format=three_figures)
+        return f'<div class="{TO_THE_LETTER}">{sentence}{shown}</div>'
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -244,6 +249,40 @@ def three_figures(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else "<0.0001"
+
+
+def ratio_text(value: float) -> str:
+    """Give a ratio with two decimals, a small one with two figures that tell."""
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: ``1 row``, ``2,000 rows``.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one, many : str
+        The noun; by default the plural takes an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Iterable[str], most: int = 0) -> str:
+    """Join names as a sentence does: ``a, b and c``, or ``a, b and 3 more``.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names.
+    most : int
+        How many are named; 0: all.
+    """
+    shown = list(names)
+    if most and len(shown) > most:
+        shown[most:] = [f"{len(shown) - most:,} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 # What a spreadsheet trims before it looks for a formula: blanks, quotes, what cannot be seen.

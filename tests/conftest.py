@@ -106,7 +106,7 @@ def tables() -> Tables:
     return small_tables()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tables() -> Callable[..., Tables]:
     """Make datasets of other sizes: ``make_tables(customers=150, seed=2)``."""
     return small_tables

@@ -14,7 +14,10 @@ from cxlab.results import (
     Findings,
     Plain,
     Result,
+    counted,
     legible,
+    listed,
+    ratio_text,
 )
 
 
@@ -55,7 +58,7 @@ def test_summary_tells_sentence_and_checks() -> None:
 def test_html_escapes_what_comes_from_data() -> None:
     shown = _result()._repr_html_()
     assert "b&lt;c&gt;" in shown
-    assert "One &amp; all." in shown
+    assert "One &amp; all." in shown and shown.startswith('<div class="mathjax_ignore">')
     assert RESULT_MIME in _result()._repr_mimebundle_()
 
 
@@ -63,10 +66,10 @@ def test_sentences_are_shown_to_the_letter() -> None:
     one = Plain("[x](http://y) <b> $a$")._repr_mimebundle_()
     assert one == {
         "text/plain": "[x](http://y) <b> $a$",
-        "text/html": "<p>[x](http://y) &lt;b&gt; $a$</p>",
+        "text/html": '<p class="mathjax_ignore">[x](http://y) &lt;b&gt; $a$</p>',
     }
     several = Plain("# a", "", "- b")._repr_mimebundle_()
-    assert several["text/html"] == "<ul><li># a</li><li>- b</li></ul>"
+    assert several["text/html"] == '<ul class="mathjax_ignore"><li># a</li><li>- b</li></ul>'
     assert Plain("")._repr_mimebundle_() == {"text/plain": "", "text/html": ""}
 
 
@@ -85,3 +88,11 @@ def test_findings_show_and_carry_themselves() -> None:
     assert list(plain) == [
         "id", "notebook", "statement", "estimate", "conf_low", "conf_high", "unit", "n", "verdict",
     ]  # fmt: skip
+
+
+def test_words_for_numbers_and_names() -> None:
+    assert (counted(1, "row"), counted(2000, "row")) == ("1 row", "2,000 rows")
+    assert counted(2, "touchpoint drives", "touchpoints drive") == "2 touchpoints drive"
+    assert [listed("abcd"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert listed("abcd", 2) == "a, b and 2 more"
+    assert [ratio_text(r) for r in (12.3, 0.5, 0.06, 0.0012)] == ["12.30", "0.50", "0.06", "0.0012"]

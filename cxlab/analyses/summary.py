@@ -20,8 +20,14 @@ __all__ = ["findings", "run"]
 
 _COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
 _NO_DRIVERS = "In this run nothing was found to drive customers away, or to keep them."
-_LEADING = ("rank", "touchpoint", "hazard_ratio", "conf_low", "conf_high",
-            "attributable_churn", "value_at_risk", "verdict")  # fmt: skip
+_RATIO = ("hazard_ratio", "conf_low", "conf_high")
+_MONEY = ("attributable_churn", "value_at_risk")
+_OF_TOUCHPOINTS = {c: c for c in ("rank", "touchpoint", *_RATIO, *_MONEY, "verdict")}
+_OF_ATTRIBUTES = {
+    **{"rank": "rank", "touchpoint": "touchpoint"},
+    **dict(zip(("step_ratio", "step_low", "step_high"), _RATIO, strict=True)),
+    **{"compared_with": "compared_with", "verdict": "verdict"},
+}
 
 
 def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
@@ -34,8 +40,8 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
     window_days : int
         Length of a window in days.
     run : str
-        Folder of the run to sum up, with its ``drivers.csv`` and ``findings.json``; empty:
-        the counts alone.
+        Folder of the run to sum up, with its ``drivers.csv`` (of a snapshot,
+        ``tables/churn_drivers.csv``) and ``findings.json``; empty: the counts alone.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "") -> Result:
         folder = Path(run)
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder of a run")
-        parts = {"drivers": _drivers(folder), "answers": _answers(folder)}
+        parts = {"drivers": _drivers(folder, dataset.form), "answers": _answers(folder)}
     if dataset.form == "snapshot":
         return _snapshot(dataset, parts)
     risk = risk_set(dataset)
@@ -145,19 +151,27 @@ def _rows(when: str, counted: dict[str, Any], currency: str | None) -> list[tupl
     return rows
 
 
-def _drivers(folder: Path) -> Result:
-    path = folder / "drivers.csv"
-    none = Result("drivers", pd.DataFrame(columns=list(_LEADING)), sentence=_NO_DRIVERS)
+def _drivers(folder: Path, form: str) -> Result:
+    """Give what was found to drive; of a snapshot's numbers, the effect of a step worth telling."""
+    snapshot = form == "snapshot"
+    path = folder / ("tables/churn_drivers.csv" if snapshot else "drivers.csv")
+    columns = _OF_ATTRIBUTES if snapshot else _OF_TOUCHPOINTS
+    none = Result("drivers", pd.DataFrame(columns=list(columns.values())), sentence=_NO_DRIVERS)
     if not path.exists():
         return none
+    # a touchpoint may be called NA, or 7
+    texts = ("touchpoint", "compared_with")
     try:
-        # a touchpoint may be called NA, or 7
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"touchpoint": str})
-        table["touchpoint"] = table["touchpoint"].map(cell_text_read)
-        leading = table.loc[table["verdict"].isin(["driver", "protective"]), list(_LEADING)]
+        table = pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str)
+        )
+        leading = table.loc[table["verdict"].isin(["driver", "protective"]), list(columns)]
     except (ValueError, KeyError) as error:
         raise DataError(f"{path}: no table of drivers ({error})") from error
-    return Result("drivers", leading.reset_index(drop=True)) if len(leading) else none
+    leading = leading.rename(columns=columns).reset_index(drop=True)
+    for name in leading.columns.intersection(texts):
+        leading[name] = leading[name].map(cell_text_read)
+    return Result("drivers", leading) if len(leading) else none
 
 
 def _answers(folder: Path) -> Result:

@@ -7,7 +7,7 @@ narwhals. Times become wall-clock times in the dataset's zone, identifiers becom
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from cxlab.data.delimited import refuse_repeated, scan
 from cxlab.data.engine import connect, literal, reading
 from cxlab.errors import DataError
 
-__all__ = ["MISSING", "Folder", "TypedTable", "quote"]
+__all__ = ["MISSING", "Folder", "TypedTable", "quote", "reserved", "scan_parquet"]
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
@@ -162,7 +162,7 @@ class Folder:
         rest = {c: t for c, t in types.items() if c not in chosen.values()}
         attributes: dict[str, str] = {}
         if name == "customers":
-            attributes = self._attributes({c: t for c, t in rest.items() if not _taken(c)})
+            attributes = self._attributes({c: t for c, t in rest.items() if not reserved(c)})
         ignored = tuple(c for c in rest if c not in attributes)
         parts = [
             f"{self._cast(c, chosen[c.name], types[chosen[c.name]])} AS {quote(c.name)}"
@@ -196,7 +196,7 @@ class Folder:
         """Make the view ``raw_<name>`` and give its columns and their types."""
         below = [_folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
         hive = any(below)
-        query = _scan_parquet(files, hive) if parquet else scan(files, hive)
+        query = scan_parquet(files, hive) if parquet else scan(files, hive)
         if hive and (above := _folder_columns(self.path.parts).difference(*below)):
             query = f"SELECT * EXCLUDE ({', '.join(map(quote, sorted(above)))}) FROM ({query})"
         self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
@@ -303,11 +303,16 @@ class Folder:
         return {c: kinds[c] for c in columns if c in kinds}
 
 
-def _taken(column: str) -> bool:
+def reserved(column: str) -> bool:
     """Tell names that are no attribute's: the contract's in either form, and our own.
 
     In the spell form, ``tenure`` and ``churned`` would tell at a customer's start how it
     went; in the snapshot form, the times would.
+
+    Parameters
+    ----------
+    column : str
+        As the file has it.
     """
     name = column.lower()  # the engine tells no upper case from lower
     return name in (*TABLES["customers"].names, *SNAPSHOT.names) or name.startswith("cx_")
@@ -328,7 +333,16 @@ def _parts(place: Path) -> list[Path]:
     return [place / p for p in seen]
 
 
-def _scan_parquet(files: list[Path], hive: bool) -> str:
+def scan_parquet(files: Sequence[Path], hive: bool) -> str:
+    """Give the SQL that reads Parquet files as one table.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Parts of a table; their columns may differ.
+    hive : bool
+        Whether folders such as ``country=DE`` are a column.
+    """
     listed = ", ".join(literal(str(f)) for f in files)
     return (
         f"SELECT * FROM read_parquet([{listed}], union_by_name = true, binary_as_string = true, "

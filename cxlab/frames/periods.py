@@ -207,28 +207,26 @@ def _renewals(spells: pd.DataFrame, end: float, period_days: int) -> pd.DataFram
     """List the periods at risk, renewals where there are any; move events to their renewal."""
     if spells["noticed"].any() or spells[["renewal_days", "renews"]].isna().all(axis=None):
         return None
-    periods = []
-    for spell in spells.itertuples():
-        step, fixed = spell.renewal_days, spell.renews
-        stop = end + spell.last * period_days
-        if step == step:
-            # The first renewal not yet over when the spell's last period began.
-            count = max(int(np.ceil((stop - spell.started) / step - 1e-9)), 1)
-            due = spell.started + step * np.arange(1, count + 1)
-        elif fixed == fixed:
-            due = np.array([fixed])
-        else:  # bound by no renewal: free to leave in any period
-            periods.append(np.arange(spell.first, spell.last + 1))
-            continue
-        chosen = np.floor((due - end) / period_days).astype(int)
-        # Left between two renewals: the next one counts, or the day itself where the feed
-        # does not reach it.
-        latest = -1 if spell.event else spell.last
-        chosen = chosen[(chosen >= spell.first) & (chosen <= latest)]
-        if spell.event and (not len(chosen) or chosen[-1] < spell.last):
-            chosen = np.append(chosen, spell.last)
-        periods.append(chosen)
-    event = spells["event"]
-    spells.loc[event, "last"] = [p[-1] for p, e in zip(periods, event, strict=True) if e]
-    spell = np.repeat(np.arange(len(spells)), [len(p) for p in periods])
-    return pd.DataFrame({"spell": spell, "period": np.concatenate(periods)})
+    first, last, started = (spells[c].to_numpy() for c in ("first", "last", "started"))
+    step, event = spells["renewal_days"].to_numpy(float), spells["event"].to_numpy()
+    regular, once = ~np.isnan(step), spells["renews"].notna().to_numpy()
+    bound = regular | once
+    # To the first renewal not yet over when the spell's last period began; who is bound by
+    # none is free to leave in any period.
+    cycles = np.ceil((end + last * period_days - started) / step - 1e-9)
+    many = np.where(regular, np.fmax(cycles, 1), np.where(once, 1, last - first + 1)).astype(int)
+    spell = np.repeat(np.arange(len(spells)), many)
+    place = np.arange(len(spell)) - np.repeat(np.cumsum(many) - many, many)
+    due = np.where(regular[spell], (started + step)[spell] + step[spell] * place,
+                   spells["renews"].to_numpy(float)[spell])  # fmt: skip
+    period = np.where(bound[spell], np.floor((due - end) / period_days), first[spell] + place)
+    # Left between two renewals: the next one counts, or the day itself where the feed does
+    # not reach it.
+    latest = np.where(event & bound, -1, last)
+    kept = (period >= first[spell]) & (period <= latest[spell])
+    found = pd.DataFrame({"spell": spell[kept], "period": period[kept].astype(int)})
+    newest = found.groupby("spell")["period"].max().reindex(range(len(spells)), fill_value=-np.inf)
+    own = np.flatnonzero(event & (newest.to_numpy() < last))
+    found = pd.concat([found, pd.DataFrame({"spell": own, "period": last[own]})])
+    spells.loc[event, "last"] = np.maximum(newest, last)[event].astype(int)
+    return found.sort_values(["spell", "period"], ignore_index=True)

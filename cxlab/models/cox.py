@@ -31,14 +31,16 @@ class Levels:
 
     Each level's log hazard ratio is told against the mean hazard of all customers as they are
     spread over the levels, all else held equal: :math:`\\beta_l - \\log \\sum_k p_k e^{\\beta_k}`.
-    A level that nobody leaves counts for nothing in that mean, and cannot spoil it.
+    The hazard ratios' mean over the customers is then 1. A level that nobody leaves counts for
+    nothing in it, and cannot spoil it.
 
     Parameters
     ----------
     first : str
         The level that is no term of the model.
     share : pandas.Series
-        The share of customers at each of the others, by the name of its term.
+        The share of customers at each level, by the name of its term, ``first`` among them;
+        0 where a level is to be no part of the average.
     """
 
     first: str
@@ -236,16 +238,17 @@ def _told(
     """Give estimates and standard errors, these by the delta method for levels."""
     estimates, by = dict(zip(names, coef, strict=True)), pd.DataFrame(np.eye(len(coef)), names)
     for levels in averaged:
-        own = [t for t in levels.share.index if t in estimates]
-        if len(own) < len(levels.share):  # no average: strata tell a level altogether
-            by = by.drop(own)
+        own = [t for t in levels.share.index if t in names]
+        part = levels.share[levels.share > 0]
+        if len(part) < 2 or not {levels.first, *own}.issuperset(part.index):
+            by = by.drop(own)  # no average: strata tell a level altogether
             continue
         at = [names.index(t) for t in own]
-        risk = levels.share[own].to_numpy() * np.exp(coef[at])
-        mean = 1 - levels.share.sum() + risk.sum()
-        estimates |= {t: estimates.get(t, 0.0) - np.log(mean) for t in (levels.first, *own)}
+        risk = levels.share * np.exp([estimates.get(t, 0.0) for t in levels.share.index])
+        mean = np.log(risk.sum() / part.sum())
+        estimates |= {t: estimates.get(t, 0.0) - mean for t in (levels.first, *own)}
         by.loc[levels.first] = 0.0
-        by.loc[[levels.first, *own], at] -= risk / mean
+        by.loc[[levels.first, *own], at] -= (risk[own] / risk.sum()).to_numpy()
     estimate = np.array([estimates[t] for t in by.index])
     se = np.sqrt(np.einsum("ij,jk,ik->i", by, covariance, by))
     return pd.DataFrame(
@@ -361,7 +364,8 @@ def early_and_late(
         The last time of the early span.
     table : pandas.DataFrame
         ``term, early, early_se, late, late_se`` (log hazard ratios); NaN where a span cannot
-        tell a term from others, or holds no event.
+        tell a term from others, or holds no event. A level that nobody at risk in a span has
+        is no part of either average, so that the same customers stand behind both.
     """
     duration, event = np.asarray(duration, float), np.asarray(event)
     times, deaths = np.unique(duration[event == 1], return_counts=True)
@@ -372,6 +376,11 @@ def early_and_late(
         ("early", np.ones(len(duration), dtype=bool), np.where(late, 0, event)),
         ("late", late, event),
     )
+    there = pd.concat([(terms[inside] != 0).any() for _, inside, _ in spans], axis=1).all(axis=1)
+    averaged = [
+        Levels(a.first, a.share.where(there.reindex(a.share.index, fill_value=True), 0.0))
+        for a in averaged
+    ]
     for name, inside, happened in spans:
         groups = None if strata is None else np.asarray(strata)[inside]
         rows = terms[inside]

@@ -4,7 +4,8 @@ A gap is a span of days with far fewer rows than the days around it: a scan stat
 (Kulldorff 1997) over all spans up to three months, in all series at once, each span tested
 against the days before and against the days after by the conditional test of two Poisson
 rates (Przyborowski and Wilenski 1940). Overdispersed counts are divided by their dispersion
-first. A step is a lasting change of a rate from one day to the next.
+first, as it is over spans of such a length. A step is a lasting change of a rate from one day
+to the next.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _BLOCKS = (1, 7, 28)
 _FEWEST_BLOCKS = 8
 _PRIOR_ROWS = 10.0  # weekday shares of a thin series are drawn towards equal ones
 _MOST_GAPS = 200
+_HOLIDAY_DAYS, _HOLIDAY_P = 5, 0.05
 _STEP_DAYS = (28, 84)
 # Contrast of four equal parts that is a step in the middle, and 0 for any straight line.
 _JUMP = (0.5, -1.5, 1.5, -0.5)
@@ -70,6 +72,9 @@ class Gap:
         Of the larger of the two tests, not corrected for the many spans.
     lasting : bool
         Whether it reaches to the last day.
+    holiday : bool
+        Whether it is over within five days and has no fewer rows than as many days of the
+        quietest weekday have.
     """
 
     series: int
@@ -79,6 +84,7 @@ class Gap:
     expected: float
     p_value: float
     lasting: bool
+    holiday: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,13 +134,13 @@ class _Series:
         before = self.over(np.maximum(first - _BESIDE, self.start), first)
         return before, self.over(stop, np.minimum(stop + _BESIDE, self.days))
 
-    def _dispersion(self) -> float:
-        """Estimate variance over mean of sums over blocks of days; 1 where it is less.
+    def _dispersion(self) -> Floats:
+        """Estimate variance over mean of sums over blocks up to each length; 1 where it is less.
 
         The quarter of the blocks that fits worst is left out: it may be gaps.
         """
-        found = [1.0]
-        for length in _BLOCKS:
+        found = np.ones(len(_BLOCKS))
+        for place, length in enumerate(_BLOCKS):
             first = np.arange(self.start, self.days - length + 1, length)
             if len(first) < _FEWEST_BLOCKS:
                 continue
@@ -143,10 +149,11 @@ class _Series:
             with np.errstate(divide="ignore", invalid="ignore"):
                 expected = (r1 + r2) / (q1 + q2) * exposure
                 fit = (rows - expected) ** 2 / (expected * (1.0 + exposure / (q1 + q2)))
-            fit = np.sort(fit[np.isfinite(fit)])
+            # A closed day fits always.
+            fit = np.sort(fit[np.isfinite(fit) & (expected >= 1.0)])
             if len(fit) >= _FEWEST_BLOCKS:
-                found.append(float(fit[: int(_TRIM * len(fit))].mean()) / _TRIMMED_MEAN)
-        return max(found)
+                found[place] = fit[: int(_TRIM * len(fit))].mean() / _TRIMMED_MEAN
+        return np.maximum.accumulate(np.maximum(found, 1.0))
 
     def test(self, first: Any, stop: Any) -> tuple[Floats, Floats, Floats, Floats]:
         """Test spans for too few rows: rows seen, rows expected, p-value and likelihood ratio.
@@ -164,11 +171,14 @@ class _Series:
         few = np.flatnonzero(seen < GAP_SHARE * expected)
         p_value = np.ones(np.shape(seen))
         p_value[few] = 0.0
+        # A season moves the sums of weeks and months, and hardly those of a day.
+        block = np.searchsorted(_BLOCKS, np.subtract(stop, first)).clip(max=len(_BLOCKS) - 1)
+        dispersion = self.dispersion[block]
         for (rows, beside), applies in zip(sides, (np.ones_like(followed), followed), strict=True):
             at = few[applies[few]]
-            size = np.maximum(rows[at], 1e-9) / self.dispersion
+            size = np.maximum(rows[at], 1e-9) / dispersion[at]
             share = beside[at] / (beside[at] + exposure[at])
-            p = special.betainc(size, seen[at] / self.dispersion + 1.0, share)
+            p = special.betainc(size, seen[at] / dispersion[at] + 1.0, share)
             p_value[at] = np.maximum(p_value[at], p)
         ratio = special.xlogy(seen, seen / np.maximum(expected, 1e-9)) - (seen - expected)
         return seen, expected, p_value, ratio
@@ -220,7 +230,13 @@ def _best(series: _Series, place: int, limit: float) -> tuple[float, Gap] | None
     ])  # fmt: skip
     found = _most(series, near[:, 0], near[:, 1], limit) or found
     a, b, seen, expected, p_value, ratio = found
-    return ratio, Gap(place, a, b - 1, seen, expected, p_value, b == series.days)
+    # Of the rows expected, as many as if each day were the quietest weekday.
+    day = np.diff(series.exposure)
+    quiet = expected * (b - a) * day[series.start :].min() / day[a:b].sum()
+    lasting = b == series.days
+    short = b - a <= _HOLIDAY_DAYS and not lasting
+    holiday = short and bool(special.pdtr(seen, quiet) >= _HOLIDAY_P)
+    return ratio, Gap(place, a, b - 1, seen, expected, p_value, lasting, holiday)
 
 
 def _most(
@@ -314,6 +330,7 @@ def _joined(gaps: list[Gap]) -> list[Gap]:
                 expected=last.expected + gap.expected,
                 p_value=min(last.p_value, gap.p_value),
                 lasting=last.lasting or gap.lasting,
+                holiday=last.holiday and gap.holiday,
             )
         else:
             joined.append(gap)
@@ -382,12 +399,14 @@ def _steps(
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (r1 + r2) / (q1 + q2)
         ratio = special.xlogy(r1, r1 / (q1 * pooled)) + special.xlogy(r2, r2 / (q2 * pooled))
-    p_value = special.chdtrc(1, 2.0 * np.nan_to_num(ratio).clip(0.0) / series.dispersion)
+    p_value = special.chdtrc(
+        1, 2.0 * np.nan_to_num(ratio, posinf=0.0).clip(0.0) / series.dispersion[-1]
+    )
     level = [_level(rows, among, share) for rows, among in parts]
     change = _level(r2, q2, share)[0] - _level(r1, q1, share)[0]
     jump = sum(w * v for w, (v, _) in zip(_JUMP, level, strict=True))
     variance = sum(w * w * v for w, (_, v) in zip(_JUMP, level, strict=True))
-    beyond = jump * np.sign(change) / np.sqrt(variance * series.dispersion)
+    beyond = jump * np.sign(change) / np.sqrt(variance * series.dispersion[-1])
     least = np.full(len(day), np.inf)
     for (before, _), (after, _) in itertools.product(level[:2], level[2:]):
         least = np.minimum(least, (after - before) * np.sign(change))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
@@ -111,26 +113,29 @@ def poisson_rate(count: np.ndarray, exposure: np.ndarray) -> dict[str, np.ndarra
     return {"estimate": count / per, "conf_low": low / per, "conf_high": high / per}
 
 
-def wilson(count: int, total: int) -> tuple[float, float, float]:
-    """Give a share and its 95% Wilson score interval (Wilson 1927); NaN of nothing.
+def wilson(count: int, total: int, level: float = LEVEL) -> tuple[float, float, float]:
+    """Give a share and its Wilson score interval (Wilson 1927); NaN of nothing.
 
     Parameters
     ----------
     count, total : int
         How many of how many.
+    level : float
+        Of the interval.
     """
     if total == 0:
         return np.nan, np.nan, np.nan
-    from scipy import stats  # slow to import, and needed by few
-
-    interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
-    return count / total, float(interval.low), float(interval.high)
+    share, z2 = count / total, float(special.ndtri(0.5 + level / 2)) ** 2
+    middle = share + z2 / (2 * total)
+    reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * total)) / total)
+    low, high = ((middle + way * reach) / (1 + z2 / total) for way in (-1, 1))
+    return share, low if count else 0.0, high if count < total else 1.0
 
 
 def share_difference(
-    count: int, total: int, other: int, other_total: int
+    count: int, total: int, other: int, other_total: int, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Give the difference of two shares and its 95% interval (Newcombe 1998, method 10).
+    """Give the difference of two shares and its interval (Newcombe 1998, method 10).
 
     Parameters
     ----------
@@ -138,12 +143,14 @@ def share_difference(
         How many of how many; its share is the one the other is taken from.
     other, other_total : int
         The same of the other group.
+    level : float
+        Of the interval.
     """
-    share, low, high = wilson(count, total)
-    base, base_low, base_high = wilson(other, other_total)
+    share, low, high = wilson(count, total, level)
+    base, base_low, base_high = wilson(other, other_total, level)
     difference = share - base
     return (
         difference,
-        difference - float(np.hypot(share - low, base_high - base)),
-        difference + float(np.hypot(high - share, base - base_low)),
+        difference - math.hypot(share - low, base_high - base),
+        difference + math.hypot(high - share, base - base_low),
     )

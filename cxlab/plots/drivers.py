@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
-from cxlab.results import Result
+from cxlab.results import Result, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,9 +152,8 @@ def _columns(ax: Axes, shown: pd.DataFrame, place: np.ndarray) -> None:
     bold = {"fontweight": "bold", "va": "bottom"}
     rows: list[tuple[float, tuple[str, ...], dict[str, Any]]] = [(len(shown) - 0.35, heads, bold)]
     for y, row in zip(place, shown.itertuples(), strict=True):
-        ratio = f"{_ratio(row.hazard_ratio)} ({_ratio(row.conf_low)} to {_ratio(row.conf_high)})"
         beside = row.compared_with if attributes else _lost(row)
-        rows.append((y, (ratio, beside), {"va": "center"}))
+        rows.append((y, (_with_interval(row), beside), {"va": "center"}))
     for y, texts, look in rows:
         for right, text in zip(_COLUMNS_AT, texts, strict=True):
             ax.annotate(
@@ -163,9 +162,10 @@ def _columns(ax: Axes, shown: pd.DataFrame, place: np.ndarray) -> None:
             )  # fmt: skip
 
 
-def _ratio(value: float) -> str:
-    """Give a hazard ratio, a small one with two figures that tell."""
-    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
+def _with_interval(row: Any) -> str:
+    """Give a hazard ratio with its interval."""
+    ratio, low, high = map(ratio_text, (row.hazard_ratio, row.conf_low, row.conf_high))
+    return f"{ratio} ({low} to {high})"
 
 
 def _lost(row: Any) -> str:
@@ -206,10 +206,7 @@ def forest_words(result: Result) -> dict[str, Any]:
     )
     if len(thin):
         caption += f" Too little data: {', '.join(thin['touchpoint'])}."
-    each = [
-        f"{r.touchpoint} {r.hazard_ratio:.2f} ({r.conf_low:.2f} to {r.conf_high:.2f})"
-        for r in drivers.itertuples()
-    ]
+    each = [f"{r.touchpoint} {_with_interval(r)}" for r in drivers.itertuples()]
     alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {'; '.join(each) or 'none'}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN)]}
 
@@ -227,9 +224,7 @@ def _attribute_words(result: Result, shown: pd.DataFrame) -> dict[str, Any]:
         caption += f" Shown are the {len(shown)} that tell most."
     told = shown[shown["verdict"].isin(["driver", "protective"])]
     each = [
-        f"{r.touchpoint} {_ratio(r.hazard_ratio)} ({_ratio(r.conf_low)} to {_ratio(r.conf_high)}) "
-        f"against {r.compared_with}"
-        for r in told.itertuples()
+        f"{r.touchpoint} {_with_interval(r)} against {r.compared_with}" for r in told.itertuples()
     ]
     alt = f"Forest plot of {len(shown)} hazard ratios. Told from 1: {'; '.join(each) or 'none'}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN_OF_ATTRIBUTES)]}
@@ -301,11 +296,10 @@ def effect_by_tenure_words(result: Result) -> dict[str, Any]:
         "churns in a snapshot without dates, about half of them in each span. 95% intervals; a "
         "mark that is missing cannot be told."
     )
-    each = [
-        " ".join([r.term, *(f"{_ratio(v)} {n}" for n, v in (("early", r.early), ("late", r.late))
-                            if np.isfinite(v))])
-        for r in shown.itertuples()
-    ]  # fmt: skip
+    each = []
+    for r in shown.itertuples():
+        spans = (("early", r.early), ("late", r.late))
+        each.append(" ".join([r.term, *(f"{ratio_text(v)} {n}" for n, v in spans if v == v)]))
     alt = f"Hazard ratios early and late in tenure: {'; '.join(each) or 'none'}."
     return {"caption": caption, "alt": alt, "data": shown}
 

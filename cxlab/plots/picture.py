@@ -6,13 +6,13 @@ import base64
 import html
 import io
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cxlab.plots.style import style
-from cxlab.results import Result, legible
+from cxlab.results import TO_THE_LETTER, Result, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,13 +57,13 @@ class Picture:
     caption: str
     alt: str
     data: pd.DataFrame
-    svg: str
-    png: bytes
+    svg: str = field(repr=False)  # a notebook keeps the repr as well: half of its size
+    png: bytes = field(repr=False)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         encoded = base64.b64encode(self.svg.encode()).decode()
         shown = (
-            f'<figure class="cx-figure" id="{html.escape(self.name)}">'
+            f'<figure class="{TO_THE_LETTER}">'
             f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{encoded}">'
             f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result
+from cxlab.results import Result, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def volume_words(result: Result) -> dict[str, Any]:
     every = len(result["gaps"].table)
     rows = sum(int(weeks["rows"].sum()) for label, weeks, _ in series if ":" not in label)
     start, end = result.meta["period"]
-    found = "No gap was found." if not every else f"{every} gap{'' if every == 1 else 's'} found"
+    found = "No gap was found." if not every else f"{counted(every, 'gap')} found"
     if every:
         marked = "" if drawn == every else f"{drawn} of them "
         found += f", {marked}marked by a triangle and a shaded span."

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, Identity, identities, style
-from cxlab.results import Result
+from cxlab.results import Result, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,7 @@ __all__ = [
 
 _BAND = 0.16
 _MOST_MONTHS = 36
+_MOST_NAMED = 12
 _NEAR = 0.055
 # A curve read at so many points is drawn as a line: its steps are not all among them.
 _MANY = 100
@@ -339,12 +340,14 @@ def segment_curves_words(result: Result) -> dict[str, Any]:
         told = f"{order[0]} leaves soonest, {order[-1]} stays longest"
     caption = f"Share that stays by {part.meta['segment']}: {told}. {_about(result)}"
     if rest:
-        caption += f" The {len(drawn)} largest groups are drawn; not drawn: {_listed(rest)}."
+        caption += (
+            f" The {len(drawn)} largest groups are drawn; not drawn: {listed(rest, _MOST_NAMED)}."
+        )
     if part.meta["withheld"]:
         least = result.meta["min_group"]
         caption += (
             f" Withheld, with fewer than {least} customers or not followed from the start: "
-            f"{_listed(part.meta['withheld'])}."
+            f"{listed(part.meta['withheld'], _MOST_NAMED)}."
         )
     each = [
         f"{name}: {_course(rows, result.meta)}"
@@ -437,8 +440,3 @@ def _course(rows: pd.DataFrame, meta: Any) -> str:
         f"from {first['estimate']:.0%} to {last['estimate']:.0%} at {last['tenure']:,.0f} "
         f"{meta['tenure_unit']}"
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:12])
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown

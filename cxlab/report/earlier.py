@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
-from pydantic_core import PydanticKnownError
 
-from cxlab.data.contract import is_folder, read_day, validation_line
+from cxlab.data.contract import is_folder, validation_line
 from cxlab.errors import DataError, UsageError, one_of
 from cxlab.report.registry import Registry
+from cxlab.results import counted
 
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
@@ -47,16 +47,8 @@ class _Notebook(_Part):
 
 
 class _Asked(_Part):
-    as_of: str
+    as_of: dt.date | None
     quick: bool
-
-    @field_validator("as_of")
-    @classmethod
-    def _is_day(cls, value: str) -> str:
-        try:
-            return value and read_day(value, "as_of").isoformat()
-        except UsageError:
-            raise PydanticKnownError("date_type") from None
 
 
 class _Manifest(_Part):
@@ -108,8 +100,7 @@ class Earlier:
     @property
     def as_of(self) -> dt.date | None:
         """The date it was asked for, if it was."""
-        asked = self.manifest.asked.as_of
-        return dt.date.fromisoformat(asked) if asked else None
+        return self.manifest.asked.as_of
 
     @property
     def quick(self) -> bool:
@@ -230,13 +221,13 @@ def _short(commit: str | None) -> str:
 def _statements(then: str, now: str) -> str:
     before, after = ({f["id"]: f for f in json.loads(t)["findings"]} for t in (then, now))
     count = sum(before.get(name) != after.get(name) for name in before.keys() | after.keys())
-    return f"{count} statement{'' if count == 1 else 's'}"
+    return counted(count, "statement")
 
 
 def _rows(then: str, now: str) -> str:
     before, after = (Counter(map(tuple, csv.reader(io.StringIO(t)))) for t in (then, now))
     count = max((before - after).total(), (after - before).total())
-    return f"{count} row{'' if count == 1 else 's'}" if count else "the order of its rows"
+    return counted(count, "row") if count else "the order of its rows"
 
 
 _DIFFERENCE = {"findings.json": _statements, "drivers.csv": _rows}
@@ -280,14 +271,12 @@ def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:
 
 def _read_manifest(path: Path) -> _Manifest:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError
-    except (OSError, ValueError, RecursionError):
-        raise DataError(f"{path}: no manifest that can be read") from None
-    try:
-        return _Manifest.model_validate(data)
+        return _Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: no manifest that can be read ({error.strerror})") from None
     except ValidationError as error:
+        if not error.errors()[0]["loc"]:
+            raise DataError(f"{path}: no manifest that can be read") from None
         line = validation_line(path, error, _Manifest)
         raise DataError(f"{line} (a run of another version cannot be repeated)") from None
 

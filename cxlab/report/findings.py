@@ -125,7 +125,8 @@ def read_outputs(path: Path) -> Harvest:
     Raises
     ------
     AnalysisError
-        If its findings are no findings, or its driver table cannot be written.
+        If its findings are no findings, a name stands for two things, or its driver table
+        cannot be written.
     """
     found = Harvest()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -134,14 +135,15 @@ def read_outputs(path: Path) -> Harvest:
             data = output.get("data", {})
             if RESULT_MIME in data:
                 result = data[RESULT_MIME]
-                found.results[result["name"]] = result
+                _add("result", found.results, result["name"], result)
                 found.sources[result["name"]] = path.stem
             if PICTURE_MIME in data:
-                _add_picture(found, data[PICTURE_MIME])
+                picture = data[PICTURE_MIME]
+                _add("picture", found.pictures, file_name(picture["name"]), picture)
             if FINDINGS_MIME in data and tagged:
                 rows = data[FINDINGS_MIME]["findings"]
-                told = [_finding(row, path.stem) for row in rows]
-                found.findings |= {finding["id"]: finding for finding in told}
+                for finding in (_finding(row, path.stem) for row in rows):
+                    _add("finding", found.findings, finding["id"], finding)
     found.tables = {n: {**t, "notebook": path.stem} for n, t in _all_tables(found).items()}
     if DRIVERS_RESULT in found.results:
         drivers_text(Result.from_dict(found.results[DRIVERS_RESULT]).table)
@@ -152,14 +154,14 @@ def _all_tables(found: Harvest) -> dict[str, dict[str, Any]]:
     """Give the tables of results, their parts and pictures, by the name of the file."""
     tables: dict[str, dict[str, Any]] = {}
     for result in found.results.values():
-        tables |= _tables(result)
+        for name, table in _tables(result):
+            _add("table", tables, name, table)
     for result in found.results.values():
         for name, table in _parts(result):
             if tables.get(name) == table:
                 del tables[name]  # a part that was shown once more by itself
     for name, picture in found.pictures.items():
-        if tables.setdefault(name, picture["data"]) != picture["data"]:
-            raise AnalysisError(f"the picture {name} and a table have the same name")
+        _add("table", tables, name, picture["data"])
     return tables
 
 
@@ -170,11 +172,10 @@ def _parts(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _parts(part)
 
 
-def _add_picture(found: Harvest, picture: dict[str, Any]) -> None:
-    """Add a picture; no two have the same files."""
-    name = file_name(picture["name"])
-    if found.pictures.setdefault(name, picture) != picture:
-        raise AnalysisError(f"two pictures are called {name}")
+def _add(kind: str, shown: dict[str, dict[str, Any]], name: str, thing: dict[str, Any]) -> None:
+    """Add what a notebook shows; shown twice, it has to be the same."""
+    if shown.setdefault(name, thing) != thing:
+        raise AnalysisError(f"the {kind} {name} was shown before with other content")
 
 
 def _finding(row: Mapping[str, Any], notebook: str) -> dict[str, Any]:
@@ -192,13 +193,12 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def _tables(result: Mapping[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+def _tables(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Give a result's table and those of its parts, by the name of the file."""
     name = f"{prefix}{file_name(result['name'])}"
-    found = {name: result["table"]}
+    yield name, result["table"]
     for part, inner in result["parts"].items():
-        found |= _tables({**inner, "name": part}, f"{name}.")
-    return found
+        yield from _tables({**inner, "name": part}, f"{name}.")
 
 
 def file_name(name: str) -> str:

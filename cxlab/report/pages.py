@@ -43,7 +43,6 @@ _PRIORITY = [
     RESULT_MIME,
     "text/html",
     "text/markdown",
-    "image/svg+xml",
     "image/png",
     "image/jpeg",
     "text/plain",
@@ -151,7 +150,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
     notebook.cells = _narrative(notebook.cells)
     _say_once(notebook.cells)
     title = _take_title(notebook.cells) or plan.registry.notebooks[name].question
-    script = shared("page.js")
+    css, script = shared("cxlab.css"), shared("page.js")
     parts = {
         "title": title,
         "name": name,
@@ -165,9 +164,9 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
         "cx": {
             "title": title,
             "linked": outcome.status == "ok",  # else its pictures are not written to files
-            "css": shared("cxlab.css"),
+            "css": css,
             "script": script,
-            "policy": policy(script),
+            "policy": policy(css, script),
             "top": template("top.html.j2", **parts),
             "bottom": template("bottom.html.j2", **parts),
         }
@@ -277,6 +276,8 @@ def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
         told.append(("quick", json.dumps(plan.quick), "Leave out what takes long"))
     own = plan.registry.notebooks[name].parameters
     for key, value in plan.settings(name).items():
+        if own[key].dated and not day:
+            continue
         shown = json.dumps(value) if isinstance(value, bool) else str(value)
         told.append((key, f"{shown} {own[key].unit}".strip() if shown else "–", own[key].meaning))
     return told
@@ -321,11 +322,12 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     source = harvest.sources.get(DRIVERS_RESULT, "")
     forest = harvest.pictures.get(_FOREST)
     files = ("findings.json", "drivers.csv", "tables.xlsx")
+    css = shared("cxlab.css")
     text = template(
         "front.html.j2",
         manifest=manifest,
-        css=shared("cxlab.css"),
-        policy=policy(),
+        css=css,
+        policy=policy(css),
         context=context,
         lead=lead,
         groups=_groups([f for f in findings if f not in context]),

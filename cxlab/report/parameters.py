@@ -39,12 +39,13 @@ _WORDS = {"bool": "true or false", "date": "a date such as 2026-06-30"}
 
 
 class Parameter(BaseModel):
-    """What a notebook's parameter may be."""
+    """What a notebook's parameter may be; one that is ``dated`` says nothing to a snapshot."""
 
     model_config = STRICT
 
     type: Literal["int", "float", "str", "bool", "date"]
     meaning: str
+    dated: bool = False
     unit: str = ""
     min: int | float | None = None
     max: int | float | None = None

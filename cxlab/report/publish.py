@@ -252,7 +252,7 @@ def describe_run(
             for name, entry in plan.registry.notebooks.items()
             if name in outcomes
         },
-        "asked": {"as_of": plan.as_of, "quick": plan.quick},
+        "asked": {"as_of": plan.as_of or None, "quick": plan.quick},
         "parameters": {n: v for n, v in plan.given.items() if v},
         "publish": plan.spec.publish.model_dump(),
         "versions": versions,

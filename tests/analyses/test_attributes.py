@@ -12,8 +12,9 @@ import pytest
 from cxlab.analyses import churn_drivers
 from cxlab.analyses.churn_drivers.attribute_words import Span
 from cxlab.analyses.churn_drivers.constancy import Model, fit_model
-from cxlab.analyses.churn_drivers.terms import growth, make_terms, step_of
+from cxlab.analyses.churn_drivers.terms import make_terms, step_of
 from cxlab.data.dataset import load
+from cxlab.models.growth import growth
 from cxlab.results import Result
 
 DATA = Path(__file__).parents[2] / "data"
@@ -70,7 +71,7 @@ def customers(rows: int = 1500, seed: int = 5, turn: float = 0.0) -> pd.DataFram
 def _fitted(data: pd.DataFrame) -> Model:
     kinds = {"support": "text", "plan": "text", "minutes": "number", "noise": "number"}
     terms = make_terms(data, kinds)
-    return fit_model(terms, terms.columns, data["tenure"].to_numpy(), data["churned"].to_numpy())
+    return fit_model(terms, data["tenure"].to_numpy(), data["churned"].to_numpy())
 
 
 def _truth(term: str, data: pd.DataFrame) -> float:
@@ -267,6 +268,41 @@ def test_missing_numbers_cost_rows_that_are_counted_or_the_attribute(run: Run) -
     assert result.meta["customers"] == 760
 
 
+def test_the_average_is_that_of_the_customers_in_the_model(run: Run) -> None:
+    data = customers(1500)
+    half = (data["plan"] == "pro") & (data.index % 2 == 0)
+    data.loc[half, "minutes"] = np.nan
+    result = run(data)
+    plans = result.table[result.table["attribute"] == "plan"]
+    assert plans["n"].sum() == result.meta["customers"] == 1500 - half.sum()
+    assert np.average(plans["hazard_ratio"], weights=plans["n"]) == pytest.approx(1)
+    # Three plans are two coefficients.
+    assert "churns for 5 coefficients (" in result.summary()
+
+
+def test_a_level_of_customers_left_out_alone_is_no_level(run: Run) -> None:
+    data = customers(1500)
+    data.loc[data["plan"] == "pro", "minutes"] = np.nan
+    data.loc[data.index[:9], "noise"] = np.nan
+    result = run(data[data["plan"].ne("pro") | (data.index < 1200)])
+    plan = result.table[result.table["attribute"] == "plan"]
+    assert plan["term"].tolist() == ["plan=plus"] and plan["reference"].tolist() == ["basic"]
+    assert "levels of others" not in result.summary()
+    assert (
+        result.meta["customers"]
+        == plan["n"].iloc[0] + ((data["plan"] == "basic") & data["noise"].notna()).sum()
+    )
+
+
+def test_what_is_no_term_costs_no_customers(run: Run) -> None:
+    data = customers(800)
+    data["price"] = 10 + 5 * (data["plan"] == "pro")
+    data.loc[data.index[:50], "price"] = np.nan
+    result = run(data)
+    assert result.meta["customers"] == 800
+    assert result.table.set_index("term").loc["price", "verdict"] == "not separable"
+
+
 def test_thin_levels_are_counted_together_and_said_so(run: Run) -> None:
     data = customers(800)
     data.loc[data.index[:6], "plan"] = "gift"
@@ -337,6 +373,23 @@ def test_an_effect_that_changes_is_said_and_drawn_apart(run: Run) -> None:
     assert held["support"] == "strata" and held["plan"] == "in the model"
 
 
+def test_a_change_is_found_though_one_level_is_new(run: Run) -> None:
+    """Nobody with the new plan has been there for long: the late average is without it."""
+    draw = np.random.default_rng(3)
+    plan = draw.choice(["old", "other", "new"], 4000, p=[0.5, 0.3, 0.2])
+    first = draw.exponential(20 / np.exp(1.2 * (plan == "other")))
+    left = np.where(first < 6, first, 6 + draw.exponential(20, 4000))
+    stop = np.where(plan == "new", draw.uniform(1, 5, 4000), draw.uniform(1, 40, 4000))
+    data = {"tenure": np.ceil(np.minimum(left, stop)), "churned": (left <= stop).astype(int)}
+    result = run(pd.DataFrame(data | {"plan": plan}))
+    assert result.meta["changing"] == ["plan"]
+    spans = result["by_tenure"].table.set_index("term")
+    assert np.isnan(spans.loc["plan=new", "late"])
+    for name, ratio in (("early", np.exp(1.2)), ("late", 1.0)):
+        told = spans.loc["plan=other", name] / spans.loc["plan=old", name]
+        assert told == pytest.approx(ratio, rel=0.25 if name == "early" else 0.5)
+
+
 def test_a_number_whose_effect_changes_stays_in_the_model(run: Run) -> None:
     draw = np.random.default_rng(6)
     score = draw.normal(size=3000)
@@ -365,6 +418,8 @@ def test_telco(telco: Result) -> None:
     assert (telco.meta["customers"], telco.meta["churns"]) == (7043, 1869)
     assert telco.meta["early_span"] == "in the first 9 months"
     assert "contract" in telco.meta["changing"]
+    told = " ".join(f.statement for f in churn_drivers.findings(telco))
+    assert "contract is Two year leave 6.0% as often as the average customer (95% int" in told
     assert table.loc["contract=Month-to-month", "verdict"] == "driver"
     assert table.loc["contract=Two year", "verdict"] == "protective"
     assert table.loc["paperless_billing", "verdict"] == "driver"

@@ -172,10 +172,15 @@ def test_what_cannot_be_compared_is_said(write_dataset: Write) -> None:
     customers["code"] = [f"c{i}" for i in range(len(customers))]
     customers["spent"] = np.arange(len(customers)) * 1.5
     customers["land"] = "here"
+    days = (
+        customers["ended_at"].fillna(pd.Timestamp("2026-06-30")) - customers["started_at"]
+    ).dt.days
+    customers["years"] = 1 + days // 100
+    customers["years"] = customers["years"].clip(upper=9)
     data = load(write_dataset({"customers": customers}, FEED))
     text = next(c.text for c in retention.run(data).checks if c.name == "not shown by group")
     for told in ("different values, more than 30", "spent: a number with more than 12 values",
-                 "land: the same for all"):  # fmt: skip
+                 "land: the same for all", "years: it piles up with time"):  # fmt: skip
         assert told in text
     with pytest.raises(AnalysisError, match="code cannot be shown by group"):
         retention.run(data, segment="code")

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.analyses import summary
+from cxlab.analyses import churn_drivers, summary
 from cxlab.data.dataset import Dataset, load
 from cxlab.errors import DataError, UsageError
 
@@ -74,6 +75,24 @@ def test_a_snapshot_has_no_window(tmp_path: Path) -> None:
     result = summary.run(load(tmp_path))
     assert result.table.loc[0, "estimate"] == 0.25
     assert "1 had left: 25.0%" in summary.findings(result)[0].statement
+
+
+def test_a_number_of_a_snapshot_is_told_by_its_step(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    size = 1000 * draw.normal(10, 3, 600)
+    left = draw.exponential(10 / np.exp((size - 10_000) / 3000))
+    data = {"tenure": np.ceil(np.minimum(left, 12)), "churned": (left < 12).astype(int)}
+    pd.DataFrame(data | {"bytes": size}).to_csv(tmp_path / "customers.csv", index=False)
+    dataset = load(tmp_path)
+    drivers = churn_drivers.run(dataset).table
+    (tmp_path / "run" / "tables").mkdir(parents=True)
+    drivers.to_csv(tmp_path / "run" / "tables" / "churn_drivers.csv", index=False)
+    shown = summary.run(dataset, run=str(tmp_path / "run"))["drivers"].table
+    assert shown.loc[0, "compared_with"] == "2,000 less"
+    assert shown.loc[0, "hazard_ratio"] == pytest.approx(drivers.loc[0, "step_ratio"])
+    assert shown.loc[0, "hazard_ratio"] > 1.5
+    assert list(shown) == ["rank", "touchpoint", "hazard_ratio", "conf_low", "conf_high",
+                           "compared_with", "verdict"]  # fmt: skip
 
 
 def test_a_window_nobody_was_there_for_gives_no_share(small: Dataset) -> None:

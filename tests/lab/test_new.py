@@ -291,13 +291,16 @@ def test_lines_of_an_order_are_one_contact(tmp_path: Path) -> None:
             "CustomerID": [float(k // 4 % (20 if k < 400 else 10)) for k in range(800)],
         }
     )
-    starter = create(tmp_path / "shop", [save(tmp_path / "retail.csv", lines)])
+    loose = lines.tail(1).assign(InvoiceNo=None)  # a line that belongs to no order
+    file = save(tmp_path / "retail.csv", pd.concat([lines, loose]).astype({"InvoiceNo": "Int64"}))
+    starter = create(tmp_path / "shop", [file])
     orders = collected(load(tmp_path / "shop"), "interactions")
     assert len(orders) == 200
     assert orders["value"].sum() == pytest.approx((lines["Quantity"] * lines["UnitPrice"]).sum())
     assert set(orders["customer_id"]) == {str(k) for k in range(20)}  # not "3.0"
     told = " ".join(n for t in starter.proposal.tables for n in t.notes)
     assert "800 lines put together to 200 orders" in told
+    assert "1 line without an order's number left out" in told
 
 
 @pytest.mark.parametrize(
@@ -337,6 +340,134 @@ def test_moments_are_read_as_the_contract_reads_them(tmp_path: Path) -> None:
         assert set(collected(dataset, "customers")["started_at"]) == {first}
 
 
+def test_tickets_are_contacts_of_who_asked_and_good_or_bad_is_an_answer(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=400, freq="D")
+    tickets = pd.DataFrame(
+        {
+            "id": range(5000, 5400),
+            "requester_id": [k % 30 for k in range(400)],
+            "created_at": days.strftime("%Y-%m-%d %H:%M:%S"),
+            "Group": ["Billing", "Tech"] * 200,
+            "satisfaction_rating": ["good", "offered", "bad", "unoffered"] * 100,
+        }
+    )
+    users = pd.DataFrame({"user_id": range(30), "signup_date": "2023-12-01",
+                          "churn_date": ["2025-03-01", None] * 15})  # fmt: skip
+    save(tmp_path / "in" / "tickets.csv", tickets)
+    save(tmp_path / "in" / "users.csv", users)
+    assert not create(tmp_path / "desk", [tmp_path / "in"]).refused
+    dataset = load(tmp_path / "desk")
+    assert dataset.settings.columns["interactions"]["customer_id"] == "requester_id"
+    assert dataset.settings.columns["interactions"]["touchpoint"] == "Group"
+    assert len(collected(dataset, "customers")) == 30
+    scores = collected(dataset, "feedback")["score"]
+    assert scores.value_counts().to_dict() == {2.0: 100, 1.0: 100}
+
+
+def test_a_shop_knows_customers_by_address_and_writes_totals_once(tmp_path: Path) -> None:
+    """The order's number is called Name, its total and id stand on the first line alone."""
+    lines = [(order, line) for order in range(300) for line in range(1 + order % 3)]
+    days = [pd.Timestamp("2023-01-01") + pd.Timedelta(days=order) for order, _ in lines]
+    frame = pd.DataFrame(
+        {
+            "Name": [f"#{1001 + order}" for order, _ in lines],
+            "Email": [f"u{order % (20 if order < 100 else 10)}@shop.com" for order, _ in lines],
+            "Created at": [f"{day:%Y-%m-%d} 01:00:00 +0200" for day in days],
+            "Total": [order % 50 + 5 if line == 0 else None for order, line in lines],
+            "Lineitem price": 2.5,
+            "Id": [7000 + order if line == 0 else None for order, line in lines],
+        }
+    )
+    for name, told in (("first", frame), ("every", frame.assign(Total=frame["Total"].ffill()))):
+        create(tmp_path / name, [save(tmp_path / f"{name}.csv", told)])
+        dataset = load(tmp_path / name)
+        orders = collected(dataset, "interactions")
+        assert len(orders) == 300 and orders["value"].sum() == frame["Total"].sum()
+        assert orders["occurred_at"].min() == pd.Timestamp("2022-12-31 23:00")
+        assert len(collected(dataset, "customers")) == 20
+        assert not orders["customer_id"].str.contains("@").any()
+
+
+def test_a_subscription_list_in_seconds_since_1970(tmp_path: Path) -> None:
+    start = 1_700_000_000
+    frame = pd.DataFrame(
+        {
+            "id": [f"sub_{k}" for k in range(60)],
+            "customer": [f"cus_{k}" for k in range(60)],
+            "status": ["canceled", "active", "past_due"] * 20,
+            "created": [start + k * 1000 for k in range(60)],
+            "current_period_end": [start + 10**7 + k for k in range(60)],
+            "canceled_at": [start + 9_000_000, None, None] * 20,
+            "plan": ["pro", "team"] * 30,
+        }
+    )
+    create(tmp_path / "firm", [save(tmp_path / "subscriptions.csv", frame)])
+    dataset = load(tmp_path / "firm")
+    assert dataset.attributes == {"plan": "text"}  # neither the status nor a later moment
+    assert collected(dataset, "customers")["cancelled_at"].notna().sum() == 20
+
+
+def test_respondents_are_no_customers_who_leave_when_they_have_answered(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "Respondent ID": range(60),
+            "Start Date": "03/14/2024 10:00:00 AM",
+            "End Date": "03/14/2024 10:04:00 AM",
+            "How likely is it that you would recommend us?": [k % 11 for k in range(60)],
+            "How satisfied are you?": ["Satisfied", "Neutral", "Dissatisfied"] * 20,
+            "How easy was it?": ["Easy", "Very easy", "Difficult"] * 20,
+        }
+    )
+    starter = create(tmp_path / "survey", [save(tmp_path / "survey.csv", frame)])
+    assert [t.name for t in starter.proposal.tables] == ["feedback"]
+    below = pd.DataFrame([{c: "Response" for c in frame}])
+    file = save(tmp_path / "two lines.csv", pd.concat([below, frame.astype(object)]))
+    with pytest.raises(DataError, match="second line names the answers"):
+        create(tmp_path / "two", [file])
+
+
+def test_a_recommendation_on_five_points_is_no_nps(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"customer_id": range(60), "nps": [k % 5 + 1 for k in range(60)],
+                          "response date": "2024-05-01"})  # fmt: skip
+    starter = create(tmp_path / "survey", [save(tmp_path / "a.csv", frame)])
+    assert starter.proposal.metrics == {"rating_1_to_5": {"scale": [1, 5]}}
+
+
+@pytest.mark.parametrize("column", ["renews_at", "renewal_days", "monthly_value"])
+def test_columns_named_as_the_contract_are_kept_though_all_values_are_one(
+    tmp_path: Path, column: str
+) -> None:
+    names = [f"{k:05d}" for k in range(60)]
+    frame = pd.DataFrame({"customer_id": names, "started_at": "2023-01-01",
+                          "ended_at": ["2024-01-01", None] * 30})  # fmt: skip
+    frame[column] = "2024-01-01" if column == "renews_at" else 365
+    create(tmp_path / "firm", [save(tmp_path / "a" / "customers.csv", frame)])
+    found = collected(load(tmp_path / "firm"), "customers")
+    assert found[column].notna().all()
+    assert set(found["customer_id"]) == set(frame["customer_id"])  # with their leading zeros
+
+
+def test_a_list_of_contacts_people_is_no_list_of_touchpoints(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Record ID": range(60), "Lifecycle Stage": ["Customer", "Lead"] * 30,
+                          "Create Date": "2023-05-01 10:00",
+                          "Last Activity Date": "2024-01-01 10:00"})  # fmt: skip
+    starter = create(tmp_path / "crm", [save(tmp_path / "contacts.csv", frame)])
+    assert [t.name for t in starter.proposal.tables] == ["customers"]
+    assert "who left when: no column of ends" in starter.proposal.missing[0]
+
+
+def test_the_only_column_of_times_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Kunden-Nr.": [k % 20 for k in range(200)], "Vorgang": ["A", "B"] * 100,
+                          "erfasst": pd.date_range("2024-01-01", periods=200)})  # fmt: skip
+    starter = create(tmp_path / "firm", [save(tmp_path / "log.csv", frame, sep=";")])
+    [made] = [t for t in starter.proposal.tables if t.name == "interactions"]
+    assert {g.role: (g.column.name, g.confidence) for g in made.guesses} == {
+        "customer_id": ("Kunden-Nr.", "high"),
+        "occurred_at": ("erfasst", "guess"),
+        "touchpoint": ("Vorgang", "high"),
+    }
+
+
 def test_a_survey_alone_says_what_it_lacks(tmp_path: Path) -> None:
     frame = pd.DataFrame({f"Q{k}": [(i + k) % 5 + 1 for i in range(60)] for k in (1, 2, 3, 4)})
     frame["Q2"] = frame["Q2"].where(frame.index % 2 == 0)
@@ -368,7 +499,7 @@ def test_values_that_cannot_be_read_are_counted_in_all_rows_and_not_in_a_sample(
     frame.loc[[101, 333], "tenure"] = "unknown"
     starter = create(tmp_path / "firm", [save(tmp_path / "list.csv", frame)])
     [sheet] = starter.sheets
-    assert (sheet.rows, sheet.looked_at) == (500, 50)
+    assert (sheet.rows, sheet.columns[0].rows) == (500, 50)
     [made] = starter.proposal.tables
     assert "tenure: 2 values of tenure cannot be read and left empty" in made.notes
     assert [s.rows for s in load(tmp_path / "firm").set_aside] == [2]

@@ -231,7 +231,9 @@ def test_levels_against_the_average_do_not_depend_on_the_level_left_out() -> Non
     found = {}
     for first in "abc":
         x = columns.drop(columns=first)
-        found[first] = fit_cox(x, *seen, averaged=[Levels(first, x.mean())]).table.set_index("term")
+        found[first] = fit_cox(x, *seen, averaged=[Levels(first, columns.mean())]).table.set_index(
+            "term"
+        )
         pd.testing.assert_frame_equal(found[first].sort_index(), found["a"].sort_index(), rtol=1e-6)
     mean = np.log((columns.mean() * np.exp(truth)).sum())
     error = (found["a"]["estimate"] - (truth - mean)) / found["a"]["se"]
@@ -241,7 +243,7 @@ def test_levels_against_the_average_do_not_depend_on_the_level_left_out() -> Non
     for _ in range(200):
         at = draw.integers(0, 4000, 4000)
         x = columns.iloc[at, 1:].reset_index(drop=True)
-        again = fit_cox(x, seen[0][at], seen[1][at], averaged=[Levels("a", columns.mean()[1:])])
+        again = fit_cox(x, seen[0][at], seen[1][at], averaged=[Levels("a", columns.mean())])
         draws.append(again.table.set_index("term")["estimate"])
     spread = pd.DataFrame(draws).std()
     assert np.allclose(spread, found["a"]["se"], rtol=0.2)
@@ -252,9 +254,15 @@ def test_a_level_nobody_leaves_does_not_spoil_the_average() -> None:
     plan = draw.choice(["a", "b", "never"], 1500)
     left = draw.exponential(10 / np.exp(0.6 * (plan == "b")))
     event = ((left < 12) & (plan != "never")).astype(int)
-    x = pd.DataFrame({k: (plan == k).astype(float) for k in ("b", "never")})
-    fit = fit_cox(x, np.minimum(left, 12), event, averaged=[Levels("a", x.mean())])
+    columns = pd.DataFrame({k: (plan == k).astype(float) for k in ("a", "b", "never")})
+    levels = Levels("a", columns.mean())
+    fit = fit_cox(columns[["b", "never"]], np.minimum(left, 12), event, averaged=[levels])
     table = fit.table.set_index("term")
+    # So too where it is the one without a term, and all others' coefficients run away.
+    levels = Levels("never", columns.mean())
+    away = fit_cox(columns[["a", "b"]], np.minimum(left, 12), event, averaged=[levels]).table
+    away = away.set_index("term").loc[["a", "b"], ["estimate", "se"]]
+    pd.testing.assert_frame_equal(away, table.loc[["a", "b"], ["estimate", "se"]], rtol=1e-4)
     mean = np.log(np.mean(plan == "a") + np.mean(plan == "b") * np.exp(0.6))
     for level, truth in (("a", 0.0), ("b", 0.6)):
         row = table.loc[level]

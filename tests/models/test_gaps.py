@@ -93,6 +93,35 @@ def test_closed_weekends_a_late_start_and_a_drop_are_no_gaps() -> None:
     assert find_gaps(cells, MEMBERS, WEEKDAY)[0] == []
 
 
+def test_a_season_does_not_hide_an_outage_of_a_week() -> None:
+    """With one dispersion for spans of any length, one such outage in ten was found."""
+    day = np.arange(730)
+    level = np.where(np.isin(day // 31, [5, 17]), 2.5, 1.0) * (day % 7 < 5)
+    counts = np.random.default_rng(10).poisson(70 * level).astype(float)[:, None]
+    one = np.ones((1, 1), dtype=bool)
+    assert find_gaps(counts, one, day % 7)[0] == []
+    counts[301:308] = 0
+    (gap,) = find_gaps(counts, one, day % 7)[0]
+    assert 299 <= gap.first <= 301  # it may begin with the closed weekend before
+    assert gap.last >= 305
+    assert not gap.holiday
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_short_gap_is_like_a_holiday_where_a_weekday_is_as_quiet(closed: bool) -> None:
+    cells = feed(6) * 3
+    if closed:
+        cells[np.isin(WEEKDAY, [5, 6])] = 0
+    else:
+        cells = np.random.default_rng(6).poisson(feed(6).mean(axis=0) * 3, (DAYS, CELLS)) * 1.0
+    holidays = [101, 206, 207, 310]
+    cells[holidays] = 0
+    gaps = find_gaps(cells, MEMBERS, WEEKDAY)[0]
+    assert [(g.series, g.holiday) for g in gaps] == [(ALL, closed)] * 3
+    cells[400:407] = 0  # a week is no holiday
+    assert [g.holiday for g in find_gaps(cells, MEMBERS, WEEKDAY)[0]] == [closed] * 3 + [False]
+
+
 def test_the_test_of_a_span_is_the_conditional_test_of_two_rates() -> None:
     """Half a week of 3 rows among 12 a day: the binomial probability scipy gives."""
     counts = np.full((70, 1), 12.0)

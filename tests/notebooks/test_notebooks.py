@@ -102,7 +102,8 @@ def test_the_driver_page_of_a_snapshot_speaks_of_attributes(tmp_path: Path, name
     said = _text(run.path / "05_churn_drivers.html")
     assert "Whether an effect changes with tenure" in said
     assert "attributes as they are now, not as they were before" in said
-    for foreign in ("What each is worth", "How the effect fades", "fresh bad contact", "1970"):
+    for foreign in ("What each is worth", "How the effect fades", "fresh bad contact", "1970",
+                    "washout_days", "half_life_days"):  # fmt: skip
         assert foreign not in said
 
 

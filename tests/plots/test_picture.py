@@ -51,6 +51,7 @@ def test_what_a_notebook_shows(drawn: Picture) -> None:
     assert base64.b64decode(bundle[PICTURE_MIME]["png"]) == drawn.png
     assert bundle[PICTURE_MIME]["data"] == {"columns": ["x", "y"], "rows": [[1, 3], [2, 4]]}
     assert PICTURE_MIME == HARVESTED
+    assert len(repr(drawn)) < 300  # a notebook holds it as well
 
 
 def test_a_name_looks_the_same_in_every_picture() -> None:

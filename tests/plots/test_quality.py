@@ -39,7 +39,7 @@ def result() -> Result:
     parts = {
         "weekly": part("weekly", weekly, ["what", "by", "name", "week from", "rows"]),
         "gaps": part("gaps", gaps, ["what", "by", "name", "first day", "last day", "days",
-                                    "rows seen", "rows expected", "goes on"]),
+                                    "rows seen", "rows expected", "remark"]),
         "coverage": part("coverage", coverage, ["by", "name", "asked", "answered", *answered]),
         "response_by_month": part(
             "months", [("2025-01", 200, 80, 40.0, 33.5, 46.9)],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy import FAULTS, ToyDataset, load_toy, write_spec
+from toy import FAULTS, SHIPPED, ToyDataset, load_toy, write_spec
 
 from cxlab.data.dataset import load
 from cxlab.errors import CxlabError, DataError, UsageError
@@ -22,31 +22,28 @@ ANSWERS = ("findings.json", "drivers.csv")
 
 
 def test_repeated_to_the_byte_whatever_the_jobs_and_the_spec_by_now(
-    make_tables: Any, write_dataset: Any, cx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Run, cx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of the notebooks that are shipped, one at a time and two, on a small dataset."""
-    monkeypatch.delenv("CXLAB_NOTEBOOKS")
-    write_dataset(make_tables(120))
-    spec, every = tmp_path / "r.yml", list(read_registry().notebooks)
-    spec.write_text("title: a\ndataset: shop\nparameters: {window_days: 70}\n")
-    asked = ["-p", "window_days=60", "--as-of", "2025-08-15", "--quick"]
-    only = [word for name in every for word in ("--only", name)]
-    assert cx("render", spec, *asked, *only, "--jobs", 1).code == 0
-    first = (tmp_path / "r" / "latest").resolve()
+    """All of the notebooks that are shipped, two at a time and one."""
+    monkeypatch.setenv("CXLAB_NOTEBOOKS", str(SHIPPED))
+    first = tmp_path / "report" / world.path.name
+    shutil.copytree(world.path, first)
+    (tmp_path / "data").symlink_to(world.path.parents[1] / "data")
+    spec, every = tmp_path / "report.yml", list(read_registry().notebooks)
     spec.write_text(
-        "title: b\ndataset: shop\nnotebooks: [00_summary]\nas_of: 2025-07-01\n"
+        "title: b\ndataset: data\nnotebooks: [00_summary]\nas_of: 2025-07-01\n"
         "parameters: {window_days: 30}\n"
     )
-    ran = cx("render", spec, "--again", first.name, "--jobs", 2)
-    second = (tmp_path / "r" / "latest").resolve()
+    ran = cx("render", spec, "--again", first.name, "--jobs", 1)
+    second = latest(spec)
     assert ran.code == 0 and second != first
     told = f"{first.name} again: the same answers, byte for byte\n"
-    assert ran.out == f"{told}Open {tmp_path / 'r' / second.name / 'index.html'}\n"
+    assert ran.out == f"{told}Open {spec.with_suffix('') / second.name / 'index.html'}\n"
     manifests = [json.loads((run / "manifest.json").read_text()) for run in (first, second)]
     before, after = manifests
-    assert after["as_of"] == "2025-08-15" and after["asked"]["quick"] is True
+    assert after["as_of"] == "2026-06-15"
     assert list(after["notebooks"]) == every
-    assert after["notebooks"]["05_churn_drivers"]["parameters"]["window_days"] == 60
+    assert after["notebooks"]["05_churn_drivers"]["parameters"]["window_days"] == 80
     for key in ("as_of", "asked", "parameters", "dataset", "versions", "sha256"):
         assert after[key] == before[key], key
     assert (before["again_of"], after["again_of"]) == (None, first.name)
@@ -80,7 +77,8 @@ def rewrite(spec: Path, **given: Any) -> None:
     """Change a manifest by hand; None takes a key out."""
     path = latest(spec) / "manifest.json"
     content = json.loads(path.read_text()) | given
-    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    gone = [k for k, v in given.items() if v is None]
+    path.write_text(json.dumps({k: v for k, v in content.items() if k not in gone}))
 
 
 def part(spec: Path, key: str, **given: Any) -> dict[str, Any]:
@@ -132,6 +130,9 @@ def test_a_default_that_changed_since_is_set(
     assert now == {"drivers": {"strict": False}, "feedback": {}, "summary": {}}
     assert list(now)[-1] == "summary"
     assert earlier.parameters(registry)["drivers"] == {"horizon_days": 90, "strict": False}
+    assert earlier.quick is False
+    rewrite(copied, **part(copied, "asked", quick=True))
+    assert read_earlier(tmp_path / "toy", copied, "latest").quick is True
 
 
 def test_a_run_by_its_folder_and_a_spec_that_moved(copied: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -13,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from toy import SHIPPED
 
 from cxlab.data.simulate import simulate
 from cxlab.report.render import Run, render
 from cxlab.results import legible
 
-REAL = Path(__file__).parents[2] / "notebooks"
 RUN = "window.hacked=1"
 NAMES = [
     f"<script>{RUN}</script>",
@@ -73,6 +75,7 @@ NAMES = [
     "x" * 10_000,
     "long " * 2_000,
 ]  # fmt: skip
+SEGMENT = "<script>alert(1)</script> \u202e$x$ =1"
 SECRETS = ("CUSTOMERMARK", "COMMENTMARK", "TICKETMARK", "JOURNEYMARK")
 
 
@@ -102,7 +105,12 @@ def hostile_events(folder: Path) -> Path:
     for column in ("plan", "region", "acquisition_channel"):
         levels = np.array([next(rest) for _ in range(9)], dtype=object)
         customers[column] = levels[np.arange(len(customers)) % len(levels)]
-    customers["<script>alert(1)</script> \u202e$x$ =1"] = customers.pop("acquisition_channel")
+    customers[SEGMENT] = customers.pop("acquisition_channel")
+    involuntary = customers["end_reason"] == "involuntary"
+    customers.loc[involuntary, "end_reason"] = np.resize(np.array(NAMES[:9]), involuntary.sum())
+    csat = tables["feedback"]["metric"] == "csat"
+    tables["feedback"].loc[csat, "metric"] = NAMES[3]
+    interactions.loc[interactions.index % 50 == 0, "outcome"] = NAMES[6]  # rows set aside
     interactions["channel"] = interactions["channel"].map(
         {c: next(rest) for c in interactions["channel"].dropna().unique()}
     )
@@ -115,8 +123,12 @@ def hostile_events(folder: Path) -> Path:
     (folder / FOLDER).mkdir()
     for name, table in tables.items():
         table.to_parquet(folder / FOLDER / f"{name}.parquet", index=False)
-    settings = {"name": f"{NAMES[4]} {NAMES[38]}", "currency": "<b>EUR</b>",
-                "observed_until": "2026-06-30"}  # fmt: skip
+    settings = {
+        "name": f"{NAMES[4]} {NAMES[38]}",
+        "currency": "<b>EUR</b>",
+        "observed_until": "2026-06-30",
+        "metrics": {NAMES[3]: {"scale": [1, 5]}},
+    }
     (folder / FOLDER / "dataset.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return spec(folder, f"{NAMES[1]} {{{{7*7}}}} {NAMES[38]}")
 
@@ -144,16 +156,16 @@ def hostile_snapshot(folder: Path) -> Path:
     return spec(folder, NAMES[19])
 
 
-@pytest.fixture(scope="module", params=[hostile_events, hostile_snapshot], ids=lambda f: f.__name__)
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A report of hostile data; tests only read it."""
-    make: Callable[[Path], Path] = request.param
-    path = make(tmp_path_factory.mktemp("hostile"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CXLAB_NOTEBOOKS", str(REAL))
-        made = render(path, quick=True)
-    assert made.status == "ok", made.reason
-    return made
+@pytest.fixture(scope="module", params=[(hostile_events, SEGMENT), (hostile_snapshot, NAMES[0])],
+                ids=lambda p: p[0].__name__)  # fmt: skip
+def run(request: pytest.FixtureRequest, once: Any) -> Run:
+    """A report of hostile data, of groups that attack; tests only read it."""
+    make, segment = request.param
+
+    def made(folder: Path) -> Run:
+        return render(make(folder), quick=True, parameters={"segment": segment})
+
+    return once(make.__name__, SHIPPED, made)
 
 
 def test_nothing_runs_nothing_is_fetched_and_the_layout_holds(run: Run, chromium: Any) -> None:
@@ -200,6 +212,22 @@ def test_names_are_shown_to_the_letter(run: Run, chromium: Any) -> None:
 def as_shown(text: str) -> str:
     """Give a text without characters that have no shape, any white space as one space."""
     return re.sub(r"\s+", " ", legible(text).replace("\ufffd", "")).strip()
+
+
+def test_an_executed_notebook_holds_no_markup_of_the_data(run: Run) -> None:
+    """JupyterLab shows what a trusted notebook holds as it is."""
+    ours = {"div", "figcaption", "figure", "img", "li", "p", "ul"}
+    ours |= {"table", "tbody", "td", "th", "thead", "tr"}
+    seen = 0
+    for path in run.path.glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for data in (o.get("data", {}) for c in cells for o in c.get("outputs", [])):
+            assert not data.keys() & {"text/markdown", "text/latex", "application/javascript"}
+            for tag in BeautifulSoup("".join(data.get("text/html", "")), "html.parser").find_all():
+                seen += 1
+                assert tag.name in ours and not any(a.startswith("on") for a in tag.attrs), tag
+                assert tag.get("src", "data:").startswith("data:")
+    assert seen > 100
 
 
 def test_no_customer_and_nothing_they_wrote_is_in_any_file(run: Run) -> None:

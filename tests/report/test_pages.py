@@ -136,6 +136,7 @@ def test_a_page_needs_nothing_from_outside(
         ('<img src="data:image/png,A" alt="">', '<img alt="" src="data:image/png,A"/>'),
         ('<a href="javascript:x()">t</a>', "<a>t</a>"),
         ('<a href="data:text/html,x">t</a>', "<a>t</a>"),
+        ('<a href=" DA&#9;TA:text/html,x">t</a>', "<a>t</a>"),
         ("<iframe src='x'></iframe>", "&lt;iframe src='x'&gt;&lt;/iframe&gt;"),
     ],
 )  # fmt: skip
@@ -350,7 +351,11 @@ def test_two_that_would_share_a_file_are_refused(tmp_path: Path) -> None:
     table = {RESULT_MIME: Result("a-b", pd.DataFrame({"n": [7]})).to_dict()}
     kept = read_outputs(shown(tmp_path / "x.ipynb", drawn, drawn))
     assert kept.tables["a-b"]["rows"] == PICTURE["data"]["rows"]
-    with pytest.raises(AnalysisError, match="two pictures are called a-b"):
+    with pytest.raises(AnalysisError, match="the picture a-b was shown before with other"):
         read_outputs(shown(tmp_path / "x.ipynb", drawn, other))
-    with pytest.raises(AnalysisError, match="the picture a-b and a table have the same name"):
+    with pytest.raises(AnalysisError, match="the table a-b was shown before with other"):
         read_outputs(shown(tmp_path / "x.ipynb", drawn, table))
+    for name, kind in (("a-b", "result"), ("a b", "table")):
+        later = {RESULT_MIME: Result(name, pd.DataFrame({"n": [8]})).to_dict()}
+        with pytest.raises(AnalysisError, match=f"the {kind} a-b was shown before with other"):
+            read_outputs(shown(tmp_path / "x.ipynb", table, later))

@@ -13,6 +13,7 @@ from cxlab.data.dataset import Dataset
 from cxlab.report.render import render
 
 FAULTS = Path(__file__).parents[1] / "faults"
+SHIPPED = Path(__file__).parents[2] / "notebooks"
 
 
 @dataclass(frozen=True)

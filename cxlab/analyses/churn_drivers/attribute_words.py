@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.churn_drivers.terms import AVERAGE
-from cxlab.analyses.churn_drivers.words import listed
-from cxlab.results import Finding, Findings, Result
+from cxlab.results import Finding, Findings, Result, listed, ratio_text
 
 __all__ = ["LIMITS", "METHOD", "Span", "changing", "findings", "reasons", "sentence", "why"]
 
@@ -92,9 +91,7 @@ def _named(table: pd.DataFrame) -> str:
             reference = part["reference"].iloc[0]
             other = "" if reference == AVERAGE else f" rather than {reference}"
             names.append(f"{attribute} is {' or '.join(part['level'])}{other}")
-    if len(names) > _MOST_NAMED + 1:
-        names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
-    return listed(names) if names else ""
+    return listed(names, _MOST_NAMED if len(names) > _MOST_NAMED + 1 else 0)
 
 
 def why(row: Any, span: Span) -> str:
@@ -134,7 +131,8 @@ def _others(row: Any) -> str:
 def _change(row: Any, span: Span) -> str:
     """Say how an effect changes with tenure."""
     early, late = (
-        _times(ratio) if np.isfinite(ratio) else "not to be told" for ratio in (row.early, row.late)
+        ratio_text(ratio) if np.isfinite(ratio) else "not to be told"
+        for ratio in (row.early, row.late)
     )
     return f"Its effect changes with tenure: {early} {span}, {late} later."
 
@@ -208,8 +206,12 @@ def findings(result: Result, notebook: str) -> Findings:
 
 
 def _finding(row: Any, notebook: str) -> Finding:
-    interval = f"(95% interval {_times(row.step_low)} to {_times(row.step_high)})"
-    often = f"leave {_times(row.step_ratio)} times as often"
+    middle, low, high = map(
+        _percent if row.step_ratio < 1 else ratio_text,
+        (row.step_ratio, row.step_low, row.step_high),
+    )
+    interval = f"(95% interval {low} to {high})"
+    often = f"leave {middle}{'' if row.step_ratio < 1 else ' times'} as often"
     unit = "hazard ratio"
     if pd.isna(row.reference):
         more = f"{row.step:,.12g}"
@@ -232,6 +234,6 @@ def _finding(row: Any, notebook: str) -> Finding:
     )
 
 
-def _times(ratio: float) -> str:
-    """Give a ratio with two figures that tell, never rounded to nothing."""
-    return f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.2g}"
+def _percent(ratio: float) -> str:
+    """Give a ratio below 1 as a percentage, never rounded to nothing."""
+    return f"{ratio:.1%}" if ratio >= 0.01 else f"{100 * ratio:.2g}%"

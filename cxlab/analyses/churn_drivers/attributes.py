@@ -15,7 +15,7 @@ from cxlab.analyses.churn_drivers.terms import AVERAGE, Terms, make_terms, step_
 from cxlab.data.dataset import Dataset
 from cxlab.models.intervals import LEVEL, benjamini_hochberg, hazard_ratios
 from cxlab.models.verdicts import ALPHA, VERDICTS, WIDEST_SE
-from cxlab.results import Check, Result
+from cxlab.results import Check, Result, counted
 
 __all__ = ["run"]
 
@@ -50,8 +50,7 @@ def run(dataset: Dataset) -> Result:
     data: pd.DataFrame = frame.collect(backend="pandas").to_native()
     kinds = {c: "number" for c in columns[2:]} | dataset.attributes
     terms = make_terms(data, kinds)
-    complete = terms.columns.notna().all(axis=1)
-    used, columns_used = data[complete], terms.columns[complete]
+    used = data.loc[terms.columns.index]
     tenure, churned = used["tenure"].to_numpy(float), used["churned"].to_numpy(int)
     meta: dict[str, Any] = {
         **dataset.about(),
@@ -66,15 +65,15 @@ def run(dataset: Dataset) -> Result:
     }
     if terms.columns.empty:
         return _nothing(terms, meta)
-    model = fit_model(terms, columns_used, tenure, churned)
+    model = fit_model(terms, tenure, churned)
     span = words.Span(model.cut, dataset.settings.tenure_unit)
     meta |= {
         "strata": list(model.strata),
         "changing": model.changing(),
         "early_span": str(span),
     }
-    spans = _by_tenure(model, _steps(model, terms, columns_used))
-    table = _finished(_table(model, terms, columns_used, spans), terms, span)
+    spans = _by_tenure(model, _steps(model, terms))
+    table = _finished(_table(model, terms, spans), terms, span)
     by_tenure = Result("by_tenure", spans, sentence=words.changing(meta["changing"], span))
     return Result(
         "churn_drivers",
@@ -99,17 +98,18 @@ def _nothing(terms: Terms, meta: dict[str, Any]) -> Result:
     return Result("churn_drivers", table, (), meta, told, parts)
 
 
-def _steps(model: Model, terms: Terms, columns: pd.DataFrame) -> pd.Series:
+def _steps(model: Model, terms: Terms) -> pd.Series:
     """Give the step each number's effect is told by; of levels, none."""
     numbers = {t: t not in terms.level for t in model.table["term"]}
-    return pd.Series({t: step_of(columns[t]) if n else np.nan for t, n in numbers.items()})
+    return pd.Series({t: step_of(terms.columns[t]) if n else np.nan for t, n in numbers.items()})
 
 
-def _table(model: Model, terms: Terms, columns: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
+def _table(model: Model, terms: Terms, spans: pd.DataFrame) -> pd.DataFrame:
     """Give one row a term, with its verdict."""
+    columns = terms.columns
     table = model.table.drop(columns=["early", "early_se", "late", "late_se"])
     table = table.merge(spans[["term", "step", "early", "late"]], on="term")
-    customers = table["term"].map(_customers(terms, columns))
+    customers = table["term"].map(_customers(terms))
     share = customers / len(columns)
     spread = columns.std().reindex(table["term"]).to_numpy()
     spread = np.where(table["term"].isin(terms.level), np.sqrt(share * (1 - share)), spread)
@@ -137,13 +137,12 @@ def _table(model: Model, terms: Terms, columns: pd.DataFrame, spans: pd.DataFram
     return table.loc[order.sort_values(list(order)).index].reset_index(drop=True)
 
 
-def _customers(terms: Terms, columns: pd.DataFrame) -> dict[str, int]:
+def _customers(terms: Terms) -> dict[str, int]:
     """Count the customers of each level; of a number, all."""
-    groups = terms.groups.reindex(columns.index)
     return {
-        t: int((groups[terms.attribute[t]] == terms.level[t]).sum())
+        t: int((terms.groups[terms.attribute[t]] == terms.level[t]).sum())
         if t in terms.level
-        else len(columns)
+        else len(terms.columns)
         for t in terms.names
     }
 
@@ -176,11 +175,9 @@ def _checks(
     data: pd.DataFrame, terms: Terms, model: Model, meta: dict[str, Any]
 ) -> tuple[Check, ...]:
     """Give the checks that travel with the result."""
-    coefficients = len(model.fit.table)
+    coefficients = len(model.fit.coef)
     each = model.fit.events / coefficients
-    plural = "" if coefficients == 1 else "s"
-    gone = terms.columns.isna().sum()
-    missing = ", ".join(f"{t}: {c:,}" for t, c in gone.items() if c)
+    missing = ", ".join(f"{t}: {c:,}" for t, c in terms.missing.items())
     dropped = len(data) - meta["customers"]
     text = f"all {len(data):,} customers have a value in every attribute of the model"
     if dropped:
@@ -189,8 +186,8 @@ def _checks(
         Check(
             "events per coefficient",
             each >= _EVENTS_A_COEFFICIENT,
-            f"{model.fit.events:,} churns for {coefficients:,} coefficient{plural} ({each:.1f} "
-            f"each; {_EVENTS_A_COEFFICIENT} are wanted)",
+            f"{model.fit.events:,} churns for {counted(coefficients, 'coefficient')} "
+            f"({each:.1f} each; {_EVENTS_A_COEFFICIENT} are wanted)",
         ),
         Check("complete customers", not dropped, text),
         *_at_once(data, meta["tenure_unit"]),

@@ -14,7 +14,7 @@ from cxlab.analyses.churn_drivers.study import MAIN, RECENT_DAYS, VOLUME_DAYS, M
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
-from cxlab.results import Check, Result
+from cxlab.results import Check, Result, counted
 
 __all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "worth"]
 
@@ -154,7 +154,8 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         Check(
             "events per coefficient",
             events / used >= 10,
-            f"{events:,} churns for {used} coefficients ({events / used:.1f} each; 10 are wanted)",
+            f"{events:,} churns for {counted(used, 'coefficient')} ({events / used:.1f} each; 10 "
+            "are wanted)",
         ),
         *_data_checks(study, table),
         Check("rows", None, f"{study.sample.text}; link {study.sample.link}"),

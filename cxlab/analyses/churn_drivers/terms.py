@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from cxlab.models.cox import Levels, estimable
-from cxlab.models.intervals import Z
+from cxlab.models.growth import piles_up
 
-__all__ = ["AVERAGE", "Terms", "growth", "make_terms", "step_of"]
+__all__ = ["AVERAGE", "Terms", "make_terms", "step_of"]
 
 _MOST_LEVELS = 30
 _LEAST_EVENTS = 5
@@ -20,8 +20,6 @@ _LEAST_CUSTOMERS = 10
 _MOST_MISSING = 0.2
 # A term of which less than this share is its own cannot be told from the others.
 _OWN_SHARE = 0.01
-# Totals grow in proportion to tenure (elasticity 1), rates and properties hardly (0).
-_MOST_GROWTH = 0.5
 # An attribute that tells this share of the variance of tenure's ranks (a correlation of 0.8).
 _MOST_TENURE = 0.64
 _TOO_FEW = "all but one of its levels have too few customers"
@@ -37,7 +35,7 @@ class Terms:
     Parameters
     ----------
     columns : pandas.DataFrame
-        One row a customer; NaN where a number is missing.
+        One row a customer who has all numbers.
     averaged : list of Levels
         Attributes with three levels or more: each is compared with the average customer,
         the one without a column too.
@@ -54,6 +52,8 @@ class Terms:
         What is no term: attribute, reason, and the verdict that makes, if it makes one.
     notes : list of str
         What was done to single levels.
+    missing : dict of str to int
+        For how many customers a number is missing.
     """
 
     columns: pd.DataFrame
@@ -64,6 +64,7 @@ class Terms:
     groups: pd.DataFrame = field(default_factory=pd.DataFrame)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -82,26 +83,50 @@ def make_terms(data: pd.DataFrame, kinds: Mapping[str, str]) -> Terms:
     kinds : mapping
         Each attribute's kind: ``"number"`` or ``"text"``.
     """
-    terms = Terms(data[[]].copy())
+    terms, kept = Terms(data[[]].copy()), {}
+    for name, kind in kinds.items():
+        if unfit := _unfit(data[name], kind):
+            terms.left_out.append((name, *unfit))
+        elif reason := _follows_tenure(data[name], kind, data["tenure"]):
+            terms.left_out.append((name, reason, "not separable"))
+        else:
+            kept[name] = kind
+    gone = data[[name for name, kind in kept.items() if kind == "number"]].isna()
+    terms.missing = {str(name): int(count) for name, count in gone.sum().items() if count}
+    complete = data[~gone.any(axis=1)]
+    _add(terms, complete, kept)
+    needless = terms.missing.keys() - terms.attribute.values()
+    if needless:  # what is no term costs no customers
+        again = make_terms(data, {name: k for name, k in kinds.items() if name not in needless})
+        again.left_out += [row for row in terms.left_out if row[0] in needless]
+        return again
+    return terms
+
+
+def _add(terms: Terms, data: pd.DataFrame, kinds: Mapping[str, str]) -> None:
+    """Add the columns of all attributes, of customers without gaps."""
+    terms.columns, churned = data[[]].copy(), data["churned"]
+    if not churned.any():
+        reason = "nobody with a value in every attribute left"
+        terms.left_out += [(name, reason, "too little data") for name in kinds]
+        return
     numbers: list[str] = []
     for name, kind in kinds.items():
         values = data[name]
-        if unfit := _unfit(values, kind):
-            terms.left_out.append((name, *unfit))
-        elif reason := _follows_tenure(values, kind, data["tenure"]):
-            terms.left_out.append((name, reason, "not separable"))
-        elif kind == "number" and not _is_flag(values):
-            numbers.append(name)
-        elif kind == "number":
+        if values.nunique(dropna=kind == "number") < 2:
+            reason = "it does not vary among those with a value in every attribute"
+            terms.left_out.append((name, reason, ""))
+        elif kind != "number":
+            _add_levels(terms, name, values, churned)
+        elif _is_flag(values):
             _add_flag(terms, name, values)
         else:
-            _add_levels(terms, name, values, data["churned"])
+            numbers.append(name)
     for name in numbers:  # behind all levels: a bundle's price follows from what is in it
         terms.columns[name] = data[name].astype(float)
         terms.attribute[name] = name
-    _keep_own(terms, data["churned"])
+    _keep_own(terms)
     _against_average(terms)
-    return terms
 
 
 def _unfit(values: pd.Series, kind: str) -> tuple[str, str] | None:
@@ -126,14 +151,8 @@ def _follows_tenure(values: pd.Series, kind: str, tenure: pd.Series) -> str:
     values, tenure = values[known], tenure[known]
     if tenure.nunique() < 2:
         return ""
-    if kind == "number" and not _is_flag(values):
-        rate, se = growth(values.to_numpy(float), tenure.to_numpy(float))
-        if rate - Z * se > _MOST_GROWTH:
-            return (
-                f"it piles up with time (where tenure doubles, it is {2**rate:.1f} times as large "
-                "on average): it tells how long a customer has been there, not why one leaves; "
-                "give it per month, or as it was on a certain day"
-            )
+    if kind == "number" and (reason := piles_up(values.to_numpy(float), tenure.to_numpy(float))):
+        return reason
     ranks = tenure.rank()
     if kind == "number":
         told = np.corrcoef(values.rank(), ranks)[0, 1] ** 2
@@ -145,34 +164,6 @@ def _follows_tenure(values: pd.Series, kind: str, tenure: pd.Series) -> str:
         f"it tells how long a customer has been there ({told:.0%} of the differences in tenure), "
         "so it cannot tell who leaves sooner"
     )
-
-
-def growth(values: np.ndarray, tenure: np.ndarray) -> tuple[float, float]:
-    """Estimate how a quantity grows with tenure: the elasticity of its mean.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        The quantity; only one that is never negative can pile up.
-    tenure : ndarray, shape (n,)
-        How long each customer has been there.
-
-    Returns
-    -------
-    elasticity, se : float
-        Log ratio of its means above and below the median tenure, over that of the mean tenures;
-        1 for a total, 0 for a rate. The standard error is by the delta method.
-        0 and 0 where it cannot be told.
-    """
-    values, tenure = values[tenure > 0], tenure[tenure > 0]
-    late = tenure > np.median(tenure) if len(tenure) else np.zeros(0, bool)
-    parts = [values[~late], values[late]]
-    if min(map(len, parts)) < 2 or values.min() < 0 or not all(p.mean() > 0 for p in parts):
-        return 0.0, 0.0
-    apart = np.log(tenure[late].mean() / tenure[~late].mean())
-    variance = sum(p.var(ddof=1) / p.mean() ** 2 / len(p) for p in parts)
-    ratio = float(np.log(parts[1].mean() / parts[0].mean()) / apart)
-    return ratio, float(np.sqrt(variance) / apart)
 
 
 def _add_flag(terms: Terms, name: str, values: pd.Series) -> None:
@@ -219,18 +210,9 @@ def _thin(text: pd.Series, churned: pd.Series) -> list[str]:
     return [str(level) for level in size.index[thin]]
 
 
-def _keep_own(terms: Terms, churned: pd.Series) -> None:
-    """Leave out terms that follow from those before them, among customers without gaps."""
-    if terms.columns.empty:
-        return
-    complete = terms.columns.dropna()
-    if not churned[complete.index].any():
-        reason = "nobody with a value in every attribute left"
-        names = dict.fromkeys(terms.attribute.values())
-        terms.left_out += [(name, reason, "too little data") for name in names]
-        terms.columns = terms.columns[[]]
-        return
-    kept = estimable(complete, tolerance=_OWN_SHARE)
+def _keep_own(terms: Terms) -> None:
+    """Leave out terms that follow from those before them."""
+    kept = estimable(terms.columns, tolerance=_OWN_SHARE)
     dropped = list(terms.columns.columns[~kept])
     terms.columns = terms.columns.loc[:, kept]
     owner = {t: terms.attribute.pop(t) for t in dropped}
@@ -248,14 +230,15 @@ def _against_average(terms: Terms) -> None:
 
     One of them as the yardstick would tell its own effect nowhere.
     """
-    for name in dict.fromkeys(terms.attribute.values()):
+    for name in terms.groups:
+        share = (f"{name}=" + terms.groups[name]).value_counts(normalize=True)
         own = [t for t, owner in terms.attribute.items() if owner == name]
-        if name not in terms.groups or len(own) < 2 or len(own) + 1 < terms.groups[name].nunique():
+        if len(own) < 2 or len(own) + 1 < len(share):
             continue
         first = f"{name}={terms.reference[name]}"
         terms.attribute[first], terms.level[first] = name, terms.reference[name]
         terms.reference[name] = AVERAGE
-        terms.averaged.append(Levels(first, terms.columns[own].mean()))
+        terms.averaged.append(Levels(first, share))
 
 
 def step_of(values: pd.Series) -> float:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.results import Finding, Findings, Result
+from cxlab.results import Finding, Findings, Result, counted, listed
 
-__all__ = ["LIMITS", "METHOD", "findings", "listed", "reasons", "sentence"]
+__all__ = ["LIMITS", "METHOD", "findings", "reasons", "sentence"]
 
 
 METHOD = (
@@ -32,17 +32,6 @@ LIMITS = (
 )
 
 
-def listed(names: Sequence[str]) -> str:
-    """Join names as a sentence does.
-
-    Parameters
-    ----------
-    names : sequence of str
-        What to join.
-    """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
-
-
 def sentence(table: pd.DataFrame, window_days: int) -> str:
     """Name the drivers in one sentence.
 
@@ -61,11 +50,10 @@ def sentence(table: pd.DataFrame, window_days: int) -> str:
         )
     if drivers.empty:
         return "No touchpoint can be called a driver of voluntary churn from these data."
-    named = listed(list(drivers["touchpoint"]))
-    one = len(drivers) == 1
     return (
-        f"{len(drivers)} touchpoint{'' if one else 's'} drive{'s' if one else ''} voluntary churn, "
-        f"in order of the customers lost in the last {window_days} days: {named}."
+        f"{counted(len(drivers), 'touchpoint drives', 'touchpoints drive')} voluntary churn, in "
+        f"order of the customers lost in the last {window_days} days: "
+        f"{listed(drivers['touchpoint'])}."
     )
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cxlab.analyses.data_quality import answers, feed, tables
-from cxlab.analyses.data_quality.looked import Looked, Section, counted
+from cxlab.analyses.data_quality.looked import Looked, Section
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError
 from cxlab.models.intervals import LEVEL
-from cxlab.results import Check, Finding, Findings, Result
+from cxlab.results import Check, Finding, Findings, Result, counted
 
 __all__ = ["findings", "run"]
 
@@ -53,24 +52,36 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
     ):
         if not bounds[0] <= value <= bounds[1]:
             raise UsageError(f"{name} is {value}; allowed: {bounds[0]} to {bounds[1]}")
-    families = [] if dataset.form == "snapshot" else feed.daily(dataset)
+    cells, days = tables.cells(dataset), tables.days(dataset)
+    families = [] if dataset.form == "snapshot" else feed.daily(dataset, days)
     sections: list[Section | None] = [
-        tables.came_in(dataset),
+        tables.came_in(dataset, cells, days),
         tables.set_aside(dataset),
-        feed.gaps(dataset, families),
+        feed.gaps(families),
         feed.steps(dataset, families),
         answers.coverage(dataset, min_group),
         answers.who_is_missing(dataset, window_days, min_group),
         answers.who_answers(dataset, min_group),
-        tables.empty_cells(dataset, min_group),
-        tables.unvarying(dataset),
-        tables.repeated(dataset),
+        tables.empty_cells(dataset, cells, min_group),
+        tables.unvarying(dataset, cells),
+        tables.repeated(dataset, cells, days),
         tables.names(dataset),
     ]
     there = [s for s in sections if s is not None]
     looked = sorted(_once([lo for s in there for lo in s.looked]), key=_rank)
     parts = {name: part for s in there for name, part in s.parts.items()}
-    meta = _meta(dataset, looked, window_days, min_group)
+    meta = {
+        **dataset.about(),
+        "scale": "share of rows",
+        "level": LEVEL,
+        "min_group": min_group,
+        "looked_at": len(looked),
+        "slugs": [lo.slug for lo in looked],
+        "rows": sum(t.rows for t in dataset.read.values()),
+    }
+    if dataset.day:
+        first = families[0].first.isoformat() if families else dataset.day
+        meta |= {"period": [first, dataset.day], "window_days": window_days}
     parts = {n: Result(p.name, p.table, (), meta, p.sentence) for n, p in parts.items()}
     checks = tuple(Check(lo.name, lo.passed, lo.text) for lo in looked)
     return Result("data_quality", _table(looked), checks, meta, _sentence(looked), parts)
@@ -86,23 +97,6 @@ def _once(looked: list[Looked]) -> list[Looked]:
 def _rank(looked: Looked) -> tuple[int, int, float]:
     """Put what failed before what informs, and the worst first."""
     return {False: 0, None: 1, True: 2}[looked.passed], *looked.order
-
-
-def _meta(
-    dataset: Dataset, looked: list[Looked], window_days: int, min_group: int
-) -> dict[str, Any]:
-    meta = {
-        **dataset.about(),
-        "scale": "share of rows",
-        "level": LEVEL,
-        "min_group": min_group,
-        "looked_at": len(looked),
-        "slugs": [lo.slug for lo in looked],
-        "rows": sum(t.rows for t in dataset.read.values()),
-    }
-    if period := tables.period(dataset):
-        meta |= {"period": period, "window_days": window_days}
-    return meta
 
 
 def _table(looked: list[Looked]) -> pd.DataFrame:

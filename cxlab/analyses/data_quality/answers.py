@@ -8,28 +8,29 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from cxlab.analyses.data_quality.looked import (
+    ANSWER_DAYS,
     BENT,
     UNTIDY,
     Looked,
     Section,
-    counted,
-    listed,
+    collected,
     percent,
     shares,
 )
-from cxlab.analyses.data_quality.tables import collected
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames.periods import EPOCH, RiskSet, risk_set
 from cxlab.models.intervals import benjamini_hochberg, share_difference, wilson
+from cxlab.results import counted, listed
 
 __all__ = ["coverage", "who_answers", "who_is_missing"]
 
-_ANSWER_DAYS = 14
 _MOST_LEVELS = 30
 _ALPHA = 0.05
+_SURE = 0.99  # a page read every week must not call out in one week of twenty
 _FEW_ANSWERS = 0.2
 _FEW_LINKED = 0.8
 _COLUMNS = ["by", "name", "asked", "answered"]
@@ -67,7 +68,7 @@ def coverage(dataset: Dataset, min_group: int) -> Section | None:
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table = table.join(shares([(r[3], r[2]) for r in rows], _SHARE))
     if not asked:
-        text = f"Nobody was asked before the last {_ANSWER_DAYS} days."
+        text = f"Nobody was asked before the last {ANSWER_DAYS} days."
     else:
         share, low, high = wilson(answered, asked)
         text = (
@@ -90,7 +91,7 @@ def coverage(dataset: Dataset, min_group: int) -> Section | None:
 
 def _by_group(dataset: Dataset) -> pd.DataFrame:
     """Count questions and answers by metric, touchpoint and month of asking."""
-    ripe = nw.lit(dataset.end - dt.timedelta(days=_ANSWER_DAYS))
+    ripe = nw.lit(dataset.end - dt.timedelta(days=ANSWER_DAYS))
     by = [c for c in ("metric", "touchpoint") if c in dataset.columns("feedback")]
     month = nw.col("asked_at").dt.truncate("1mo").alias("month")
     data = collected(
@@ -250,12 +251,12 @@ def _silent(rows: list[tuple[Any, ...]], window_days: int, min_group: int) -> li
     no = by_name.get("were asked and did not answer") or by_name["did not answer"]
     if min(yes[2], no[2]) < max(min_group, 1):
         return []
-    difference, low, high = share_difference(no[3], no[2], yes[3], yes[2])
+    difference, low, high = share_difference(no[3], no[2], yes[3], yes[2], _SURE)
     bent = low > 0 or high < 0
     text = (
         f"Of customers who had not answered, {percent(no[3] / no[2])} left in the {window_days} "
         f"days; of those who had, {percent(yes[3] / yes[2])}: a difference of "
-        f"{100 * difference:.1f} points (95% interval {100 * low:.1f} to {100 * high:.1f})."
+        f"{100 * difference:.1f} points ({_SURE:.0%} interval {100 * low:.1f} to {100 * high:.1f})."
     ).replace("-", "\N{MINUS SIGN}")
     if bent:
         more = "more" if difference > 0 else "less"
@@ -282,7 +283,7 @@ def who_answers(dataset: Dataset, min_group: int) -> Section | None:
     if dataset.form == "snapshot" or not needed <= set(dataset.columns("feedback")) or not texts:
         return None
     # The first question alone: whoever stays longer is asked, and answers, more often.
-    ripe = nw.lit(dataset.end - dt.timedelta(days=_ANSWER_DAYS))
+    ripe = nw.lit(dataset.end - dt.timedelta(days=ANSWER_DAYS))
     asked = dataset.table("feedback").filter(~nw.col("customer_id").is_null())
     asked = asked.with_columns(cx_first=nw.col("asked_at").min().over("customer_id"))
     asked = (
@@ -292,25 +293,27 @@ def who_answers(dataset: Dataset, min_group: int) -> Section | None:
     )
     people = dataset.table("customers").select("customer_id", *texts).unique("customer_id")
     joined = asked.join(people, on="customer_id", how="inner")
-    tables, tests = [], {}
+    parts = [
+        joined.filter(~nw.col(name).is_null())
+        .group_by(nw.col(name).alias("level"))
+        .agg(asked=nw.len(), answered=nw.col("cx_answered").cast(nw.Int64()).sum())
+        .with_columns(attribute=nw.lit(name))
+        .select("attribute", "level", "asked", "answered")
+        for name in texts
+    ]
+    counts = collected(nw.concat(parts)).sort_values("level")
+    counts = counts[counts["asked"] >= min_group].astype({"asked": int, "answered": int})
+    tests = {}
     for name in texts:
-        counts = collected(
-            joined.filter(~nw.col(name).is_null())
-            .group_by(name)
-            .agg(asked=nw.len(), answered=nw.col("cx_answered").cast(nw.Int64()).sum())
-            .sort(name)
-        )
-        counts = counts[counts["asked"] >= min_group]
-        if 2 <= len(counts) <= _MOST_LEVELS:
-            tests[name] = _independence(counts)
-            tables.append(counts.rename(columns={name: "level"}).assign(attribute=name))
-    if not tables:
+        levels = counts[counts["attribute"] == name]
+        if 2 <= len(levels) <= _MOST_LEVELS:
+            tests[name] = _independence(levels)
+    if not tests:
         return None
     q_value = dict(zip(tests, benjamini_hochberg(np.array(list(tests.values()))), strict=True))
     told = [n for n in tests if q_value[n] < _ALPHA]
-    data = pd.concat([t for t in tables if t["attribute"].iloc[0] in told] or [tables[0][:0]])
-    data = data[["attribute", "level", "asked", "answered"]].reset_index(drop=True)
-    data["answered"] = data["answered"].astype(int)
+    data = pd.concat([counts[:0], *(counts[counts["attribute"] == n] for n in told)])
+    data = data.reset_index(drop=True)
     data = data.join(shares(zip(data["answered"], data["asked"], strict=True), _SHARE))
     text = _answering(data, told, len(tests))
     look = Looked("who_answers", "who answers", None if told else True, text, BENT,
@@ -328,14 +331,14 @@ def _answering(data: pd.DataFrame, told: list[str], tested: int) -> str:
         least, most = part.iloc[0], part.iloc[-1]
         each.append(f"{name} ({least['level']} {percent(least[_SHARE] / 100)}, "
                     f"{most['level']} {percent(most[_SHARE] / 100)})")  # fmt: skip
-    return f"The share who answer the first question put to them differs by {listed(each)}."
+    return f"The share who answer the first question put to them differs by {listed(each, 5)}."
 
 
 def _independence(counts: pd.DataFrame) -> float:
     """Give the p-value of Pearson's test that all levels answer alike."""
-    from scipy import stats
-
-    cells = np.array([counts["answered"], counts["asked"] - counts["answered"]])
-    if (cells.sum(axis=1) == 0).any():
+    asked, answered = counts["asked"], counts["answered"]
+    share = answered.sum() / asked.sum()
+    if share in (0, 1):
         return 1.0
-    return float(stats.chi2_contingency(cells, correction=False).pvalue)
+    chi2 = ((answered - asked * share) ** 2 / (asked * share * (1 - share))).sum()
+    return float(special.chdtrc(len(counts) - 1, chi2))

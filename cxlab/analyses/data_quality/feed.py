@@ -12,19 +12,26 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.data_quality.looked import BENT, LOST, Looked, Section, counted, listed
-from cxlab.analyses.data_quality.tables import collected
+from cxlab.analyses.data_quality.looked import (
+    ANSWER_DAYS,
+    BENT,
+    LOST,
+    Looked,
+    Section,
+    collected,
+)
 from cxlab.data.dataset import Dataset
-from cxlab.models.gaps import FALSE_ALARMS, Gap, by_weekday, find_gaps, find_steps
-from cxlab.results import Result
+from cxlab.models.gaps import FALSE_ALARMS, STEP_FACTOR, Gap, Step, find_gaps, find_steps
+from cxlab.results import Result, counted, listed
 
 __all__ = ["Counts", "daily", "gaps", "steps"]
 
 _EARLY = 0.001  # a share of rows: one mistyped year does not begin a feed
 _ALL = "all"
 _NEAR_DAYS = 14
-_ANSWER_DAYS = 14
 _DRAWN = 4
+_GAP_COLUMNS = ["what", "by", "name", "first day", "last day", "days", "rows seen",
+                "rows expected", "remark"]  # fmt: skip
 _KINDS = 5  # contacts, questions, answers, new customers and ends share the false alarms
 
 
@@ -92,15 +99,17 @@ class Counts:
         return self.first + dt.timedelta(days=place)
 
 
-def daily(dataset: Dataset) -> list[Counts]:
+def daily(dataset: Dataset, days: pd.DataFrame) -> list[Counts]:
     """Count contacts, questions, answers, new customers and ends by day.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
+    days : DataFrame
+        From ``tables.days``.
     """
-    found = [counts for counts in _families(dataset) if counts is not None]
+    found = [counts for counts in _families(dataset, days) if counts is not None]
     if "interactions" not in dataset.tables or not found:
         return found
     # Of those who came before the feed began, only those who stayed are known.
@@ -108,7 +117,7 @@ def daily(dataset: Dataset) -> list[Counts]:
     return [counts if counts.first >= begin else counts.since(begin) for counts in found]
 
 
-def _families(dataset: Dataset) -> Iterator[Counts | None]:
+def _families(dataset: Dataset, days: pd.DataFrame) -> Iterator[Counts | None]:
     if "interactions" in dataset.tables:
         there = dataset.columns("interactions")
         marks = {}
@@ -123,12 +132,12 @@ def _families(dataset: Dataset) -> Iterator[Counts | None]:
         if {"asked_at", "responded_at"} <= set(there):
             marks = {"answered": ((~nw.col("responded_at").is_null()).sum(), nw.len())}
             yield _count(dataset, "questions", "feedback", "asked_at", by, marks)
-        when = next((c for c in ("responded_at", "asked_at") if c in there), None)
-        if when:
+        for when in _there(there, "responded_at", "asked_at")[:1]:
             yield _count(dataset, "answers", "feedback", when, by, {})
-    yield _count(dataset, "new customers", "customers", "started_at", [], {})
     ends = "cancelled_at" if "cancelled_at" in dataset.columns("customers") else "ended_at"
-    yield _count(dataset, "customers' ends", "customers", ends, [], {})
+    for what, when in (("new customers", "started_at"), ("customers' ends", ends)):
+        rows = days[days["table"].eq("customers") & days["time"].eq(when)]
+        yield _laid_out(dataset, what, rows, [])
 
 
 def _there(columns: tuple[str, ...], *wanted: str) -> list[str]:
@@ -143,40 +152,44 @@ def _count(
     by: list[str],
     marks: dict[str, tuple[nw.Expr, nw.Expr]],
 ) -> Counts | None:
-    """Count rows by day and groups in the engine, and lay them out as days by cells."""
-    frame = dataset.table(table)
-    if when not in frame.collect_schema().names():
-        return None
+    """Count rows by day and groups in the engine."""
     named = [nw.col(c).fill_null("(none)").alias(c) for c in by]
     sums = {f"{name} {i}": e for name, pair in marks.items() for i, e in enumerate(pair)}
     rows = collected(
-        frame.filter(~nw.col(when).is_null())
+        dataset.table(table)
+        .filter(~nw.col(when).is_null())
         .with_columns(nw.col(when).dt.truncate("1d").alias("cx_day"), *named)
         .group_by("cx_day", *by)
         .agg(cx_rows=nw.len(), **sums)
         .sort("cx_day", *by)
     )
-    day = rows["cx_day"].astype("datetime64[s]").dt.date.to_numpy()
+    return _laid_out(dataset, what, rows.rename(columns={"cx_day": "day", "cx_rows": "rows"}), by,
+                     *marks)  # fmt: skip
+
+
+def _laid_out(
+    dataset: Dataset, what: str, rows: pd.DataFrame, by: list[str], *marks: str
+) -> Counts | None:
+    """Lay counts out as days by cells, from the day on which the rows begin to come."""
+    place = np.array([d.toordinal() for d in pd.to_datetime(rows["day"])], dtype=int)
     last = dataset.as_of.toordinal()
-    place = np.array([d.toordinal() for d in day], dtype=int)
-    first = _begin(dataset, place, rows["cx_rows"].to_numpy())
+    first = _begin(dataset, place, rows["rows"].to_numpy())
     if first is None or last - first < 1:
         return None
     inside = (place >= first) & (place <= last)
     rows, place = rows[inside], place[inside]
-    groups = rows[by].drop_duplicates().sort_values(by).reset_index(drop=True) if by else None
-    if groups is None:
-        groups, cell = pd.DataFrame(index=[0]), np.zeros(len(rows), dtype=int)
-    else:
+    groups, cell = pd.DataFrame(index=[0]), np.zeros(len(rows), dtype=int)
+    if by:
+        groups = rows[by].drop_duplicates().sort_values(by, ignore_index=True)
         cell = pd.MultiIndex.from_frame(groups).get_indexer(pd.MultiIndex.from_frame(rows[by]))
 
-    def laid_out(values: pd.Series[Any]) -> np.ndarray:
+    def grid(column: str) -> np.ndarray:
         out = np.zeros((last - first + 1, len(groups)))
-        np.add.at(out, (place - first, cell), values.fillna(0).to_numpy(float))
+        np.add.at(out, (place - first, cell), rows[column].fillna(0).to_numpy(float))
         return out
 
-    share = {name: (laid_out(rows[f"{name} 0"]), laid_out(rows[f"{name} 1"])) for name in marks}
-    return Counts(what, dt.date.fromordinal(first), laid_out(rows["cx_rows"]), groups, share)
+    share = {name: (grid(f"{name} 0"), grid(f"{name} 1")) for name in marks}
+    return Counts(what, dt.date.fromordinal(first), grid("rows"), groups, share)
 
 
 def _begin(dataset: Dataset, place: np.ndarray, rows: np.ndarray) -> int | None:
@@ -190,63 +203,59 @@ def _begin(dataset: Dataset, place: np.ndarray, rows: np.ndarray) -> int | None:
     return int(place[order][early][0])
 
 
-def gaps(dataset: Dataset, families: list[Counts]) -> Section | None:
+def gaps(families: list[Counts]) -> Section | None:
     """Find days on which far too few rows came.
 
     Parameters
     ----------
-    dataset : Dataset
-        The data.
     families : list of Counts
         From :func:`daily`.
     """
     if not families:
         return None
-    rows: list[dict[str, Any]] = []
-    looked = []
-    for counts in families:
-        mine = [
-            {
-                "what": counts.what,
-                "by": counts.series[gap.series][0],
-                "name": counts.series[gap.series][1],
-                "first day": counts.day(gap.first).isoformat(),
-                "last day": counts.day(gap.last).isoformat(),
-                "days": gap.last - gap.first + 1,
-                "rows seen": round(gap.seen),
-                "rows expected": round(gap.expected),
-                "goes on": gap.lasting,
-            }
-            for gap in counts.scanned[0]
-        ]
-        looked.append(_gap_look(counts, mine))
-        rows += mine
-    columns = ["what", "by", "name", "first day", "last day", "days", "rows seen", "rows expected",
-               "goes on"]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
-    if len(table):
-        missing = table["rows seen"] - table["rows expected"]
-        table = table.loc[missing.sort_values(kind="stable").index]
-        table["goes on"] = table["goes on"].map({True: "yes", False: ""})
+    rows = [
+        {
+            "what": counts.what,
+            "by": counts.series[gap.series][0],
+            "name": counts.series[gap.series][1],
+            "first day": counts.day(gap.first).isoformat(),
+            "last day": counts.day(gap.last).isoformat(),
+            "days": gap.last - gap.first + 1,
+            "rows seen": round(gap.seen),
+            "rows expected": round(gap.expected),
+            "remark": "goes on" if gap.lasting else "like a holiday" if gap.holiday else "",
+        }
+        for counts in families
+        for gap in counts.scanned[0]
+    ]
+    table = pd.DataFrame(rows, columns=_GAP_COLUMNS)
+    missing = table["rows seen"] - table["rows expected"]
+    table = table.loc[missing.sort_values(kind="stable").index]
+    looked = [_gap_look(c, table[table["what"] == c.what].to_dict("records")) for c in families]
     text = " ".join(lo.text for lo in looked if not lo.passed)
     if not text:
-        text = f"No gap was found in {listed([c.what for c in families])}."
+        text = f"No gap was found in {listed(c.what for c in families)}."
     section = Section.of("gaps", table, text, looked)
     section.parts["weekly"] = _weekly(families, table)
     return section
 
 
 def _gap_look(counts: Counts, found: list[dict[str, Any]]) -> Looked:
-    name = f"gaps in {counts.what}"
+    """Word the gaps of one kind of rows; short ones like a quiet weekday are no fault."""
     slug = f"gaps.{counts.what.replace(' ', '-')}".replace("'", "")
-    total = int(counts.cells.sum())
-    if not found:
-        return Looked(slug, name, True, f"No gap was found in {counts.what}.", LOST, 0, total)
-    worst = sorted(found, key=lambda g: (g["rows seen"] - g["rows expected"], g["first day"]))
     lost = sum(g["rows expected"] - g["rows seen"] for g in found)
-    each = [_where(g) for g in worst]
-    text = f"Far too few {counts.what} came {listed(each, 3)}."
-    return Looked(slug, name, False, text, LOST, lost, total + lost)
+    holidays = [_where(g) for g in found if g["remark"] == "like a holiday"]
+    others = [_where(g) for g in found if g["remark"] != "like a holiday"]
+    text = [f"Far too few {counts.what} came {listed(others, 3)}."] if others else []
+    if holidays:
+        text.append(
+            f"{counted(len(holidays), 'short gap')} in {counts.what}, with no fewer rows than on "
+            f"the quietest weekday, may be holidays: {listed(holidays, 3)}."
+        )
+    passed = False if others else None if holidays else True
+    told = " ".join(text) or f"No gap was found in {counts.what}."
+    total = int(counts.cells.sum()) + lost
+    return Looked(slug, f"gaps in {counts.what}", passed, told, LOST, lost, total)
 
 
 def _where(gap: dict[str, Any]) -> str:
@@ -254,7 +263,7 @@ def _where(gap: dict[str, Any]) -> str:
     word = {"touchpoint": "at", "channel": "by channel", "metric": "for metric"}
     what = "" if gap["by"] == _ALL else f"{word[gap['by']]} {gap['name']} "
     when = f"from {gap['first day']} to {gap['last day']}"
-    if gap["goes on"]:
+    if gap["remark"] == "goes on":
         when = f"since {gap['first day']}"
     elif gap["days"] == 1:
         when = f"on {gap['first day']}"
@@ -271,17 +280,19 @@ def _weekly(families: list[Counts], found: pd.DataFrame) -> Result:
         for (by, name), members in zip(counts.series, counts.members, strict=True):
             if (by, name) not in wanted:
                 continue
-            # Weeks end with the last day, so that none is seen only in part but the first.
-            rows = counts.cells[:, members].sum(axis=1)[len(counts.cells) % 7 :]
-            starts = np.arange(len(counts.cells) % 7, len(counts.cells), 7)
+            # Whole weeks alone, counted back from the last day.
+            begin = len(counts.cells) % 7
+            rows = counts.cells[begin:, members].sum(axis=1).reshape(-1, 7).sum(axis=1)
             tables.append(
                 pd.DataFrame(
                     {
                         "what": counts.what,
                         "by": by,
                         "name": name,
-                        "week from": [counts.day(int(s)).isoformat() for s in starts],
-                        "rows": rows.reshape(-1, 7).sum(axis=1).astype(int),
+                        "week from": [
+                            counts.day(begin + 7 * i).isoformat() for i in range(len(rows))
+                        ],
+                        "rows": rows.astype(int),
                     }
                 )
             )
@@ -300,46 +311,53 @@ def steps(dataset: Dataset, families: list[Counts]) -> Section | None:
     families : list of Counts
         From :func:`daily`.
     """
-    watched = [(c, by) for c in families for by in _watched(c)]
+    watched = [c for c in families if len(c.groups.columns)]
     if not watched:
         return None
-    alarms = FALSE_ALARMS / (len(watched) + sum(len(c.share) for c, _ in watched))
+    alarms = FALSE_ALARMS / sum(1 + len(c.share) for c in watched)
     rows: list[dict[str, Any]] = []
-    for counts, by in watched:
+    for counts in watched:
+        by = next((c for c in counts.groups if len(set(counts.groups[c])) > 1), _ALL)
         picked = [i for i, (b, _) in enumerate(counts.series) if b == by]
-        names = [counts.series[i][1] for i in picked]
         members = counts.members[picked].T.astype(float)
         volume = counts.scanned[1] @ members
-        exposure = np.column_stack([by_weekday(v, counts.weekday) for v in volume.T])
-        every = [("rows a day", volume, exposure, False)]
+        found = [("rows a day", s, 1) for s in _volume_steps(volume, alarms)]
         for mark, (marked, known) in counts.share.items():
             # Who was asked lately may answer yet.
-            stop = len(volume) - (_ANSWER_DAYS if mark == "answered" else 0)
-            every.append((f"share {mark}", (marked @ members)[:stop],
-                          (known @ members)[:stop], True))  # fmt: skip
-        for measure, rows_by_day, among, share in every:
-            for step in find_steps(rows_by_day, among, share=share, false_alarms=alarms):
-                scale = 100 if share else 1
-                rows.append(
-                    {
-                        "what": counts.what,
-                        "by": by,
-                        "name": names[step.series],
-                        "measure": measure.replace("share ", "% "),
-                        "about": counts.day(step.day).isoformat(),
-                        "before": scale * step.before,
-                        "after": scale * step.after,
-                        "rows": int(volume[:, step.series].sum()),
-                        "of": int(counts.cells.sum()),
-                    }
-                )
+            stop = len(volume) - (ANSWER_DAYS if mark == "answered" else 0)
+            among = (known @ members)[:stop]
+            changed = find_steps((marked @ members)[:stop], among, share=True, false_alarms=alarms)
+            found += [(f"% {mark}", s, 100) for s in changed]
+        rows += [
+            {
+                "what": counts.what,
+                "by": by,
+                "name": counts.series[picked[step.series]][1],
+                "measure": measure,
+                "about": counts.day(step.day).isoformat(),
+                "before": scale * step.before,
+                "after": scale * step.after,
+                "rows": int(volume[:, step.series].sum()),
+                "of": int(counts.cells.sum()),
+            }
+            for measure, step, scale in found
+        ]
     return _step_section(dataset, rows)
 
 
-def _watched(counts: Counts) -> list[str]:
-    """Name the way of grouping whose changes are told: the first that tells rows apart."""
-    several = [by for by in counts.groups if len(set(counts.groups[by])) > 1]
-    return several[:1] or ([_ALL] if len(counts.groups.columns) else [])
+def _volume_steps(volume: np.ndarray, alarms: float) -> list[Step]:
+    """Find steps in rows a day, beside the other groups' rows: what all do at once is a season."""
+    found = []
+    others = volume.sum(axis=1, keepdims=True) - volume
+    for step in find_steps(volume, others, false_alarms=alarms):
+        # The others may have changed instead; the windows are whole weeks.
+        rows = volume[:, step.series]
+        before = rows[step.day - step.days : step.day].mean()
+        after = rows[step.day : step.day + step.days].mean()
+        low, high = (before, after) if step.after > step.before else (after, before)
+        if high >= STEP_FACTOR * low:
+            found.append(replace(step, before=float(before), after=float(after)))
+    return found
 
 
 def _step_section(dataset: Dataset, rows: list[dict[str, Any]]) -> Section:
@@ -365,12 +383,11 @@ def _step_section(dataset: Dataset, rows: list[dict[str, Any]]) -> Section:
         if known:
             text += f" {counted(known, 'change')} {'comes' if known == 1 else 'come'} with a "
             text += "repair listed in interventions."
-    passed = None if known and unknown.empty else not len(unknown)
+    passed = False if len(unknown) else None if known else True
     # A step in what is answered is one of the questions: the worst kind stands for all.
     count, total = unknown[["rows", "of"]].iloc[0].astype(int) if len(unknown) else (0, 0)
     look = Looked("steps", "sudden changes of level", passed, text, BENT, count, total)
-    table = table[columns]
-    return Section.of("steps", table, text, [look])
+    return Section.of("steps", table[columns], text, [look])
 
 
 def _told(row: dict[str, Any]) -> str:

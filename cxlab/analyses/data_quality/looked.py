@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from cxlab.models.intervals import wilson
 from cxlab.results import Result
 
-__all__ = ["BENT", "LOST", "UNTIDY", "Looked", "Section", "counted", "listed", "percent", "shares"]
+__all__ = [
+    "ANSWER_DAYS",
+    "BENT",
+    "LOST",
+    "UNTIDY",
+    "Looked",
+    "Section",
+    "collected",
+    "percent",
+    "shares",
+]
 
+ANSWER_DAYS = 14
+"""Days in which a question may still be answered: later ones are left out of response rates."""
 LOST, BENT, UNTIDY = 3, 2, 1
 """How much a fault matters: data that never came, answers that are bent, untidy tables."""
 
@@ -93,6 +107,18 @@ class Section:
         return cls({name: result}, list(looked))
 
 
+def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """Fetch a small frame from the engine.
+
+    Parameters
+    ----------
+    frame : LazyFrame
+        Counts, never whole tables.
+    """
+    data: pd.DataFrame = frame.collect(backend="pandas").to_native()
+    return data
+
+
 def shares(counts: Iterable[tuple[int, int]], name: str) -> pd.DataFrame:
     """Give shares in percent with their 95% Wilson intervals, one row each.
 
@@ -120,32 +146,3 @@ def percent(share: float) -> str:
     if 0.9995 <= share < 1:
         return "more than 99.9%"
     return f"{share:.1%}".replace(".0%", "%")
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """Write a number with its noun: ``1 row``, ``2,000 rows``.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    one, many : str
-        The noun; by default the plural takes an s.
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """Join names as a sentence does, and count those beyond the first few.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The names.
-    most : int
-        How many are named.
-    """
-    shown = list(names[:most])
-    if len(names) > most:
-        shown.append(f"{len(names) - most} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

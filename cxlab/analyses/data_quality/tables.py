@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections import defaultdict
 from typing import Any
@@ -17,34 +16,24 @@ from cxlab.analyses.data_quality.looked import (
     UNTIDY,
     Looked,
     Section,
-    counted,
-    listed,
+    collected,
     percent,
 )
+from cxlab.data.check import AFTER_END
 from cxlab.data.dataset import Dataset
-from cxlab.models.intervals import share_difference
+from cxlab.models.intervals import LEVEL, share_difference
+from cxlab.results import counted, listed
 
-__all__ = [
-    "came_in",
-    "collected",
-    "days_of",
-    "empty_cells",
-    "names",
-    "period",
-    "repeated",
-    "set_aside",
-    "unvarying",
-]
+__all__ = ["came_in", "cells", "days", "empty_cells", "names", "repeated", "set_aside", "unvarying"]
 
 Frame = nw.LazyFrame[Any]
 
-TIMES = {
+_TIMES = {
     "customers": ("started_at", "cancelled_at", "ended_at"),
     "interactions": ("occurred_at",),
     "feedback": ("asked_at", "responded_at"),
     "interventions": ("started_at",),
 }
-"""The times by which a table's rows are dated."""
 _FEEDS = ("customers", "interactions", "feedback")
 _LATE_DAYS = 7
 _MANY_ASIDE = 0.01
@@ -64,68 +53,124 @@ _MEANT = {
     "touchpoints": (),
     "interventions": ("ended_at", "scope_column", "scope_value"),
 }  # fmt: skip
+# Columns whose values ought to differ; of customers, the attributes as well.
+_TELLING = {
+    "customers": ("tenure", "monthly_value"),
+    "interactions": ("channel", "outcome"),
+    "feedback": ("score",),
+}
 # What an example may show: never an identifier, a comment, or an attribute.
 _KINDS_SHOWN = ("time", "number", "flag")
 _TEXTS_SHOWN = ("outcome", "metric", "touchpoint")
 
 
-def collected(frame: Frame) -> pd.DataFrame:
-    """Fetch a small frame from the engine.
-
-    Parameters
-    ----------
-    frame : LazyFrame
-        Counts, never whole tables.
-    """
-    data: pd.DataFrame = frame.collect(backend="pandas").to_native()
-    return data
-
-
-def days_of(dataset: Dataset, table: str) -> pd.DataFrame:
-    """Count a table's rows by day: ``day`` and ``rows``, in the order of days.
+def cells(dataset: Dataset) -> pd.DataFrame:
+    """Count the cells of every column, in one pass over each table.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
-    table : str
-        A table with times; each of a row's times counts.
+
+    Returns
+    -------
+    DataFrame
+        One row a column: ``table, column, used`` (rows of the table), ``filled``, ``rows``
+        (in which it ought to be filled), ``empty`` (of these), ``values`` (how many different
+        ones, NaN where that says nothing) and, of a snapshot's customers, ``left`` and
+        ``left_empty`` (who left, in all and where the cell is empty).
     """
-    frame = dataset.table(table)
-    known = [t for t in TIMES[table] if t in frame.collect_schema().names()]
+    found = []
+    for table in dataset.tables:
+        frame, columns = dataset.table(table), dataset.columns(table)
+        telling = set(_TELLING.get(table, ()))
+        telling |= set(dataset.attributes) if table == "customers" else set()
+        snapshot = table == "customers" and dataset.form == "snapshot"
+        asked = {"used": nw.len()}
+        if snapshot:
+            asked["left"] = (nw.col("churned") == 1).sum()
+        for c in columns:
+            empty, among = nw.col(c).is_null(), _among(table, c, frame)
+            asked[f"filled {c}"] = (~empty).sum()
+            if among is not None:
+                asked |= {f"rows {c}": among.sum(), f"empty {c}": (empty & among).sum()}
+            if c in telling:
+                asked[f"values {c}"] = nw.col(c).n_unique()
+            if snapshot:
+                asked[f"left_empty {c}"] = (empty & (nw.col("churned") == 1)).sum()
+        row = collected(frame.select(**asked)).fillna(0).iloc[0]
+        for c in columns:
+            used, filled = int(row["used"]), int(row[f"filled {c}"])
+            # An empty cell counts as a value of its own.
+            values = row[f"values {c}"] - (filled < used) if c in telling else np.nan
+            found.append((table, c, used, filled, row.get(f"rows {c}", used),
+                          row.get(f"empty {c}", used - filled), values, row.get("left", 0),
+                          row.get(f"left_empty {c}", 0)))  # fmt: skip
+    told = ["table", "column", "used", "filled", "rows", "empty", "values", "left", "left_empty"]
+    whole = {c: "int64" for c in told[2:] if c != "values"}
+    return pd.DataFrame(found, columns=told).astype(whole)
+
+
+def _among(table: str, column: str, frame: Frame) -> nw.Expr | None:
+    """Tell the rows in which a column ought to be filled; None for all."""
+    there = frame.collect_schema().names()
+    if (table, column) == ("customers", "end_reason"):
+        ends = [~nw.col(c).is_null() for c in ("ended_at", "cancelled_at") if c in there]
+        return nw.any_horizontal(*ends, ignore_nulls=False) if ends else None
+    if (table, column) == ("feedback", "score") and "responded_at" in there:
+        return ~nw.col("responded_at").is_null()
+    return None
+
+
+def days(dataset: Dataset) -> pd.DataFrame:
+    """Count the rows of the dated tables by day: ``table, time, day, rows``, days in order.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data; of a snapshot, there are none.
+    """
     parts = [
-        frame.filter(~nw.col(t).is_null())
-        .group_by(nw.col(t).dt.truncate("1d").alias("day"))
+        dataset.table(table)
+        .filter(~nw.col(time).is_null())
+        .group_by(nw.col(time).dt.truncate("1d").alias("day"))
         .agg(rows=nw.len())
-        for t in known
+        .select(nw.lit(table).alias("table"), nw.lit(time).alias("time"), "day", "rows")
+        for table in dataset.tables
+        if dataset.form == "spells"
+        for time in _TIMES.get(table, ())
+        if time in dataset.table(table).collect_schema().names()
     ]
-    both = collected(nw.concat(parts).group_by("day").agg(nw.col("rows").sum()))
-    both = both.astype({"day": "datetime64[s]", "rows": "int64"}).sort_values("day")
+    if not parts:
+        return pd.DataFrame(columns=["table", "time", "day", "rows"])
+    found = collected(nw.concat(parts)).astype({"day": "datetime64[s]", "rows": "int64"})
     # With notice given, an end may lie ahead.
-    return both[both["day"] < pd.Timestamp(dataset.end)].reset_index(drop=True)
+    found = found[found["day"] < pd.Timestamp(dataset.end)]
+    return found.sort_values(["table", "time", "day"], ignore_index=True)
 
 
-def came_in(dataset: Dataset) -> Section:
+def came_in(dataset: Dataset, cells: pd.DataFrame, days: pd.DataFrame) -> Section:
     """Count each table's rows and tell the days they cover.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
+    cells, days : DataFrame
+        From :func:`cells` and :func:`days`.
     """
     rows, looked = [], []
+    used = cells.groupby("table")["used"].first()
     for table, typed in dataset.read.items():
         aside = sum(s.rows for s in dataset.set_aside if s.table == table)
-        used = _length(dataset.table(table))
         row: dict[str, Any] = {"table": table, "rows": typed.rows, "set aside": aside}
-        row |= {"after the last day": typed.rows - aside - used, "used": used}
-        if dataset.form == "spells" and table in TIMES:
-            days = days_of(dataset, table)
-            first = days["day"].min().date().isoformat() if len(days) else "–"
-            last = days["day"].max().date().isoformat() if len(days) else "–"
-            row |= {"first day": first, "newest day": last}
+        row |= {"after the last day": typed.rows - aside - used[table], "used": used[table]}
+        if dataset.form == "spells" and table in _TIMES:
+            seen = days.loc[days["table"] == table, "day"].drop_duplicates().sort_values()
+            span = [d.date().isoformat() for d in seen.iloc[[0, -1]]] if len(seen) else ["–", "–"]
+            row |= dict(zip(("first day", "newest day"), span, strict=True))
             if table in _FEEDS:
-                looked.append(_freshness(dataset, table, days["day"]))
+                looked.append(_freshness(dataset, table, seen))
                 row["days behind"] = looked[-1].count
         rows.append(row)
     data = pd.DataFrame(rows)
@@ -133,33 +178,28 @@ def came_in(dataset: Dataset) -> Section:
         data = data.drop(columns="after the last day")
     data = data.astype({c: "Int64" for c in ("days behind",) if c in data})
     text = f"{counted(len(data), 'table')} with {counted(int(data['used'].sum()), 'usable row')}"
-    late = [lo for lo in looked if not lo.passed]
     if dataset.day:
         text += f", seen as of {dataset.day}. "
-        text += " ".join(lo.text for lo in late) or "All of them reach the last day, or nearly."
+        late = [lo.text for lo in looked if not lo.passed]
+        text += " ".join(late) or "All of them reach the last day, or nearly."
     else:
         text += f". A snapshot has no dates; tenure is in {dataset.settings.tenure_unit}."
     return Section.of("came_in", data, text, looked)
 
 
-def _length(frame: Frame) -> int:
-    return int(frame.select(nw.len()).collect(backend="pyarrow").item())
-
-
 def _freshness(dataset: Dataset, table: str, days: pd.Series[Any]) -> Looked:
     """Ask whether a table's newest row is older than its usual pauses let expect."""
-    name = f"freshness of {table}"
+    slug, name = f"freshness.{table}", f"freshness of {table}"
     if days.empty:
-        text = f"{table} holds no row up to {dataset.day}."
-        return Looked(f"freshness.{table}", name, False, text, LOST, 0, 0)
-    newest = days.max().date()
+        return Looked(slug, name, False, f"{table} holds no row up to {dataset.day}.", LOST)
+    newest = days.iloc[-1].date()
     behind = (dataset.as_of - newest).days
     pauses = days.diff().dt.days.dropna()
     longest = int(pauses.max()) if len(pauses) else 0
     late = behind > max(_LATE_DAYS, longest)
     text = f"The newest row of {table} is of {newest}, {counted(behind, 'day')} before the last day"
     text += f"; its longest pause before was {counted(longest, 'day')}." if late else "."
-    return Looked(f"freshness.{table}", name, not late, text, LOST, behind, 0)
+    return Looked(slug, name, not late, text, LOST, behind)
 
 
 def set_aside(dataset: Dataset) -> Section:
@@ -177,22 +217,22 @@ def set_aside(dataset: Dataset) -> Section:
     columns = ["table", "why", "rows", "% of table", "an example"]
     total = sum(s.rows for s in dataset.set_aside)
     of = sum(t.rows for t in dataset.read.values())
-    if not rows:
-        text = f"No row had to be set aside: all {counted(of, 'row')} can be true."
-        look = Looked("set_aside", "rows set aside", True, text, LOST, 0, of)
-        return Section.of("set_aside", pd.DataFrame(columns=columns), text, [look])
     table = pd.DataFrame(rows, columns=columns).sort_values("rows", ascending=False, kind="stable")
     if not table["an example"].any():
         table = table.drop(columns="an example")
-    worst = table.iloc[0]
-    text = (
-        f"{counted(total, 'row')} of {of:,} ({percent(total / of)}) "
-        f"{'was' if total == 1 else 'were'} set aside and tell nothing; most often because: "
-        f"{worst['why']} ({worst['table']}, {worst['rows']:,})."
-    )
-    by_table = table.groupby("table")["% of table"].sum() / 100
-    few = bool((by_table <= _MANY_ASIDE).all())
-    look = Looked("set_aside", "rows set aside", None if few else False, text, LOST, total, of)
+    text = f"No row had to be set aside: all {counted(of, 'row')} can be true."
+    passed: bool | None = True
+    if rows:
+        worst = table.iloc[0]
+        text = (
+            f"{counted(total, 'row')} of {of:,} ({percent(total / of)}) "
+            f"{'was' if total == 1 else 'were'} set aside and tell nothing; most often because: "
+            f"{worst['why']} ({worst['table']}, {worst['rows']:,})."
+        )
+        # An exit survey is no fault.
+        wrong = table[table["why"] != AFTER_END].groupby("table")["% of table"].sum() / 100
+        passed = None if (wrong <= _MANY_ASIDE).all() else False
+    look = Looked("set_aside", "rows set aside", passed, text, LOST, total, of)
     return Section.of("set_aside", table, text, [look])
 
 
@@ -203,54 +243,30 @@ def _example(dataset: Dataset, table: str, examples: tuple[dict[str, str], ...])
     return ", ".join(f"{k} {v}" for k, v in list(first.items())[:4])
 
 
-def empty_cells(dataset: Dataset, min_group: int) -> Section:
-    """Count the empty cells of the columns that ought to be filled.
+def empty_cells(dataset: Dataset, cells: pd.DataFrame, min_group: int) -> Section:
+    """Tell the empty cells of the columns that ought to be filled.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
+    cells : DataFrame
+        From :func:`cells`.
     min_group : int
         Customers below which no share is told.
     """
-    found = []
-    for table in dataset.tables:
-        frame = dataset.table(table)
-        among = _among(table, frame)
-        columns = [c for c in dataset.columns(table) if c not in _MEANT[table]]
-        counts = collected(
-            frame.select(
-                *[(nw.col(c).is_null() & among[c]).sum().alias(f"empty {c}") for c in columns],
-                *[among[c].sum().alias(f"rows {c}") for c in columns],
-            )
-        ).fillna(0)
-        for c in columns:
-            found.append((table, c, int(counts[f"rows {c}"][0]), int(counts[f"empty {c}"][0])))
-    data = pd.DataFrame(found, columns=["table", "column", "rows", "empty"])
-    looked_at = len(data)
-    data = data[data["empty"] > 0].assign(share=lambda d: d["empty"] / d["rows"])
+    meant = [c in _MEANT[t] for t, c in zip(cells["table"], cells["column"], strict=True)]
+    wanted = cells[~np.array(meant)]
+    data = wanted[wanted["empty"] > 0].assign(share=lambda d: d["empty"] / d["rows"])
     data = data.sort_values(["share", "empty"], ascending=False, kind="stable")
-    looked = [_emptiness(data, looked_at), *_unknown_outcomes(data)]
-    if dataset.form == "snapshot":
-        data, bent = _informative(dataset, data, min_group)
+    looked = [_emptiness(data, len(wanted)), *_unknown_outcomes(data)]
+    shown = ["table", "column", "rows", "empty", "% empty"]
+    data["% empty"] = 100 * data["share"]
+    if dataset.form == "snapshot" and len(data):
+        data, bent = _informative(data, min_group)
         looked += bent
-    data = data.rename(columns={"share": "% empty"}).assign(**{"% empty": 100 * data["share"]})
-    return Section.of("empty_cells", data, " ".join(lo.text for lo in looked), looked)
-
-
-def _among(table: str, frame: Frame) -> defaultdict[str, nw.Expr]:
-    """Tell for each column the rows in which it ought to be filled."""
-    there = frame.collect_schema().names()
-    among: defaultdict[str, nw.Expr] = defaultdict(lambda: nw.lit(True))
-    if table == "customers" and (ends := [c for c in ("ended_at", "cancelled_at") if c in there]):
-        open_yet = nw.all_horizontal(*[nw.col(c).is_null() for c in ends], ignore_nulls=False)
-        among["end_reason"] = ~open_yet
-    if table == "feedback" and "responded_at" in there:
-        among["score"] = ~nw.col("responded_at").is_null()
-    # A sum needs a column, and a literal is none.
-    key = nw.col(there[0])
-    among.default_factory = lambda: key.is_null() | ~key.is_null()
-    return among
+        shown += ["% left where empty", "% left elsewhere"]
+    return Section.of("empty_cells", data[shown], " ".join(lo.text for lo in looked), looked)
 
 
 def _emptiness(data: pd.DataFrame, looked_at: int) -> Looked:
@@ -260,12 +276,11 @@ def _emptiness(data: pd.DataFrame, looked_at: int) -> Looked:
     top = data.iloc[0]
     every = [f"{r.column} ({percent(r.share)})" for r in data.itertuples()]
     verb = "has" if len(data) == 1 else "have"
-    text = f"{counted(len(data), 'column')} of {looked_at} {verb} empty cells: {listed(every)}."
+    text = f"{counted(len(data), 'column')} of {looked_at} {verb} empty cells: {listed(every, 5)}."
     # Contacts without outcome are told of on their own.
-    others = data.loc[data["column"] != "outcome", "share"]
-    passed = None if not (others >= _MANY_EMPTY).any() else False
+    many = (data.loc[data["column"] != "outcome", "share"] >= _MANY_EMPTY).any()
     count, total = int(top["empty"]), int(top["rows"])
-    return Looked("empty", "empty cells", passed, text, UNTIDY, count, total)
+    return Looked("empty", "empty cells", False if many else None, text, UNTIDY, count, total)
 
 
 def _unknown_outcomes(data: pd.DataFrame) -> list[Looked]:
@@ -282,136 +297,92 @@ def _unknown_outcomes(data: pd.DataFrame) -> list[Looked]:
     return [Looked("outcome", "contacts without outcome", few, text, BENT, count, total)]
 
 
-def _informative(
-    dataset: Dataset, data: pd.DataFrame, min_group: int
-) -> tuple[pd.DataFrame, list[Looked]]:
+def _informative(data: pd.DataFrame, min_group: int) -> tuple[pd.DataFrame, list[Looked]]:
     """Compare who left among those whose cell is empty with those whose cell is filled."""
-    columns = list(data["column"])
-    if not columns:
-        return data, []
-    left = nw.col("churned") == 1
-    sums = collected(
-        dataset.table("customers").select(
-            left.sum().alias("left"),
-            *[(nw.col(c).is_null() & left).sum().alias(f"empty {c}") for c in columns],
-        )
-    )
-    shares, bent = [], []
-    for row in data.itertuples():
-        gone, every = int(sums[f"empty {row.column}"][0]), int(sums["left"][0])
-        filled = row.rows - row.empty
-        if min(row.empty, filled) < min_group:
-            shares.append((np.nan, np.nan))
+    enough = data[["empty", "filled"]].min(axis=1) >= min_group
+    there = data["left"] - data["left_empty"]
+    data["% left where empty"] = 100 * (data["left_empty"] / data["empty"]).where(enough)
+    data["% left elsewhere"] = 100 * (there / data["filled"]).where(enough)
+    # Intervals that hold for all columns together.
+    level = 1 - (1 - LEVEL) / max(int(enough.sum()), 1)
+    looked = []
+    for row, left in zip(data[enough].itertuples(), there[enough], strict=True):
+        _, low, high = share_difference(row.left_empty, row.empty, left, row.filled, level)
+        if low <= 0 <= high:
             continue
-        shares.append((100 * gone / row.empty, 100 * (every - gone) / filled))
-        _, low, high = share_difference(gone, row.empty, every - gone, filled)
-        if low > 0 or high < 0:
-            bent.append((row, gone / row.empty, (every - gone) / filled))
-    data = data.assign(
-        **{"% left where empty": [s[0] for s in shares], "% left elsewhere": [s[1] for s in shares]}
-    )
-    looked = [
-        Looked(
-            f"empty.{row.column}",
-            f"who lacks {row.column}",
-            # Too few rows bend no answer, however odd they are.
-            None if row.share < _MANY_ASIDE else False,
-            f"Customers without {row.column} left in {percent(one)} of cases, the others in "
-            f"{percent(other)}: an analysis of complete rows alone is not one of all customers.",
-            BENT,
-            row.empty,
-            row.rows,
+        # Too few rows bend no answer, however odd they are.
+        passed = None if row.share < _MANY_ASIDE else False
+        text = (
+            f"Customers without {row.column} left in {percent(row.left_empty / row.empty)} of "
+            f"cases, the others in {percent(left / row.filled)}: an analysis of complete rows "
+            "alone is not one of all customers."
         )
-        for row, one, other in bent
-    ]
+        looked.append(Looked(f"empty.{row.column}", f"who lacks {row.column}", passed, text, BENT,
+                             row.empty, row.rows))  # fmt: skip
     return data, looked
 
 
-def unvarying(dataset: Dataset) -> Section:
+def unvarying(dataset: Dataset, cells: pd.DataFrame) -> Section:
     """Find columns that tell nothing: one value in all rows, or one of its own in each.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
+    cells : DataFrame
+        From :func:`cells`.
     """
-    rows = []
-    for table in ("customers", "interactions", "feedback"):
-        if table not in dataset.tables:
-            continue
-        columns = _telling(dataset, table)
-        if not columns:
-            continue
-        frame = dataset.table(table)
-        empty = [nw.col(c).is_null().sum().alias(f"empty {c}") for c in columns]
-        kinds = [nw.col(c).n_unique().alias(f"kinds {c}") for c in columns]
-        counts = collected(frame.select(nw.len().alias("rows"), *empty, *kinds)).iloc[0]
-        for c in columns:
-            missing = int(counts[f"empty {c}"])
-            # An empty cell counts as a kind of its own.
-            rows.append((table, c, int(counts["rows"]) - missing,
-                         int(counts[f"kinds {c}"]) - (missing > 0)))  # fmt: skip
-    data = pd.DataFrame(rows, columns=["table", "column", "filled", "values"])
-    looked_at = len(data)
+    data = cells.loc[cells["values"].notna(), ["table", "column", "filled", "values"]]
+    data = data.astype({"values": int})
+    text, looked_at = f"Each of the {counted(len(data), 'column')} looked at varies.", len(data)
     texts = {c for c, kind in dataset.attributes.items() if kind == "text"}
-    own = data["column"].isin(texts) & (data["values"] > _OWN_VALUES * data["filled"])
-    own &= data["values"] > _FEW_VALUES
+    own = (data["table"] == "customers") & data["column"].isin(texts)
+    own &= data["values"] > np.maximum(_OWN_VALUES * data["filled"], _FEW_VALUES)
     data["what"] = np.select(
         [data["filled"] == 0, (data["values"] <= 1) & (data["filled"] > 1), own],
         ["empty in all rows", "the same value in all rows", "nearly a value of its own in each"],
         "",
     )
     data = data[data["what"] != ""]
-    look = Looked("unvarying", "columns that tell nothing", True,
-                  f"Each of the {counted(looked_at, 'column')} looked at varies.")  # fmt: skip
+    passed: bool | None = True
+    weight = UNTIDY
     if len(data):
         every = [f"{r.column} ({r.what})" for r in data.itertuples()]
-        one = len(data) == 1
-        text = f"{counted(len(data), 'column')} {'tells' if one else 'tell'} nothing: "
-        text += f"{listed(every)}."
-        blind = bool((data["column"] == "outcome").any())
-        weight = BENT if blind else UNTIDY
-        look = Looked("unvarying", look.name, False if blind else None, text, weight)
-    return Section.of("unvarying", data, look.text, [look] if looked_at else [])
+        verb = "tells" if len(data) == 1 else "tell"
+        text = f"{counted(len(data), 'column')} {verb} nothing: {listed(every, 5)}."
+        blind = ((data["table"] == "interactions") & (data["column"] == "outcome")).any()
+        passed, weight = (False, BENT) if blind else (None, UNTIDY)
+    look = Looked("unvarying", "columns that tell nothing", passed, text, weight)
+    return Section.of("unvarying", data, text, [look] if looked_at else [])
 
 
-def _telling(dataset: Dataset, table: str) -> list[str]:
-    """Name the columns whose values ought to differ."""
-    if table == "interactions":
-        wanted: tuple[str, ...] = ("channel", "outcome")
-    elif table == "feedback":
-        wanted = ("score",)
-    else:
-        wanted = ("monthly_value", *dataset.attributes)
-        if dataset.form == "snapshot":
-            wanted = ("tenure", *wanted)
-    return [c for c in wanted if c in dataset.columns(table)]
-
-
-def repeated(dataset: Dataset) -> Section | None:
+def repeated(dataset: Dataset, cells: pd.DataFrame, days: pd.DataFrame) -> Section:
     """Find rows told twice, times that are dates alone, and start days of a migration.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
+    cells, days : DataFrame
+        From :func:`cells` and :func:`days`.
     """
     looked = []
+    used = cells.groupby("table")["used"].first()
     if "interactions" in dataset.tables:
-        looked += _contacts_twice(dataset)
-    if "feedback" in dataset.tables:
-        looked.append(_answers_twice(dataset))
-    if dataset.form == "snapshot" and "customer_id" not in dataset.columns("customers"):
-        looked.append(_customers_twice(dataset))
-    looked += _tenures(dataset) if dataset.form == "snapshot" else _starts(dataset)
-    if not looked:
-        return None
-    rows = [(lo.name, lo.count, lo.total, 100 * lo.share[0]) for lo in looked if not lo.passed]
-    table = pd.DataFrame(rows, columns=["what", "rows", "of", "%"])
-    odd = [lo.text for lo in looked if not lo.passed]
-    text = " ".join(odd) or "No row is told twice, and no date looks made up."
-    if dataset.form == "snapshot" and not odd:
+        looked += _contacts_twice(dataset, int(used["interactions"]))
+    # Anonymous rows may be equal by chance.
+    if "customer_id" in dataset.columns("feedback"):
+        looked.append(_answers_twice(dataset, int(used["feedback"])))
+    snapshot = dataset.form == "snapshot"
+    if snapshot and "customer_id" not in dataset.columns("customers"):
+        looked.append(_customers_twice(dataset, int(used["customers"])))
+    looked.append(_tenures(dataset, int(used["customers"])) if snapshot else _starts(days))
+    odd = [lo for lo in looked if not lo.passed]
+    rows = [(lo.name, lo.count, lo.total, 100 * lo.share[0]) for lo in odd]
+    text = " ".join(lo.text for lo in odd) or "No row is told twice, and no date looks made up."
+    if snapshot and not odd:
         text = "No customer is told twice, or has a tenure of 0."
+    table = pd.DataFrame(rows, columns=["what", "rows", "of", "%"])
     return Section.of("repeated", table, text, looked)
 
 
@@ -422,15 +393,14 @@ def _surplus(frame: Frame, columns: list[str]) -> int:
     return int(extra or 0)
 
 
-def _contacts_twice(dataset: Dataset) -> list[Looked]:
+def _contacts_twice(dataset: Dataset, total: int) -> list[Looked]:
     frame = dataset.table("interactions")
-    columns = [c for c in ("channel", "outcome") if c in dataset.columns("interactions")]
-    extra = _surplus(frame, ["customer_id", "occurred_at", "touchpoint", *columns])
+    same = ("customer_id", "occurred_at", "touchpoint", "channel", "outcome")
+    extra = _surplus(frame, [c for c in same if c in dataset.columns("interactions")])
     at = nw.col("occurred_at")
-    counts = collected(frame.select(nw.len().alias("rows"),
-                                    (at == at.dt.truncate("1d")).sum().alias("plain")))  # fmt: skip
-    total, plain = int(counts["rows"][0]), int(counts["plain"][0] or 0)
-    dates = total > 0 and plain / total > _MIDNIGHT
+    midnight = (at == at.dt.truncate("1d")).sum()
+    plain = int(frame.select(midnight).collect(backend="pyarrow").item() or 0)
+    dates = plain > _MIDNIGHT * total
     text = "No contact is told twice."
     if extra:
         text = (
@@ -440,7 +410,7 @@ def _contacts_twice(dataset: Dataset) -> list[Looked]:
         )
     # Where a day is all that is known, two contacts of a day are no surprise.
     bad = extra > _MANY_ASIDE * total and not dates
-    passed = True if not extra else (False if bad else None)
+    passed = False if bad else None if extra else True
     looked = [Looked("repeated.contacts", "contacts told twice", passed, text, BENT, extra, total)]
     if dates:
         text = (
@@ -452,28 +422,24 @@ def _contacts_twice(dataset: Dataset) -> list[Looked]:
     return looked
 
 
-def _answers_twice(dataset: Dataset) -> Looked:
-    frame, there = dataset.table("feedback"), dataset.columns("feedback")
+def _answers_twice(dataset: Dataset, total: int) -> Looked:
+    frame = dataset.table("feedback").filter(~nw.col("customer_id").is_null())
     same = ("customer_id", "asked_at", "responded_at", "metric", "score", "touchpoint",
             "interaction_id")  # fmt: skip
-    if "customer_id" in there:
-        frame = frame.filter(~nw.col("customer_id").is_null())
-    total = _length(frame)
-    # Anonymous rows may be equal by chance.
-    extra = _surplus(frame, [c for c in same if c in there]) if "customer_id" in there else 0
+    extra = _surplus(frame, [c for c in same if c in dataset.columns("feedback")])
     text = "No answer is told twice."
     if extra:
         text = (
             f"{counted(extra, 'row')} of feedback of {total:,} ({percent(extra / total)}) "
             f"{'repeats' if extra == 1 else 'repeat'} another in everything."
         )
-    passed = True if not extra else (None if extra <= _MANY_ASIDE * total else False)
+    passed = False if extra > _MANY_ASIDE * total else None if extra else True
     return Looked("repeated.feedback", "feedback told twice", passed, text, BENT, extra, total)
 
 
-def _customers_twice(dataset: Dataset) -> Looked:
+def _customers_twice(dataset: Dataset, total: int) -> Looked:
     frame = dataset.table("customers")
-    total, extra = _length(frame), _surplus(frame, frame.collect_schema().names())
+    extra = _surplus(frame, frame.collect_schema().names())
     text = "No two customers are alike in everything."
     if extra:
         text = (
@@ -485,43 +451,35 @@ def _customers_twice(dataset: Dataset) -> Looked:
                   text, UNTIDY, extra, total)  # fmt: skip
 
 
-def _starts(dataset: Dataset) -> list[Looked]:
+def _starts(days: pd.DataFrame) -> Looked:
     """Look for a day on which far more customers began than on any other: a migration."""
-    days = collected(
-        dataset.table("customers")
-        .group_by(nw.col("started_at").dt.truncate("1d").alias("day"))
-        .agg(rows=nw.len())
-    ).sort_values(["rows", "day"], ascending=[False, True])
-    total, top = int(days["rows"].sum()), days.iloc[0]
-    next_most = int(days["rows"].iloc[1]) if len(days) > 1 else 0
-    odd = len(days) > 1 and top["rows"] > max(_MIGRATED * total, 10 * next_most)
+    began = days[days["time"].eq("started_at") & days["table"].eq("customers")]
+    began = began.sort_values("rows", ascending=False, kind="stable")
+    total, most, next_most = began["rows"].sum(), *[*began["rows"][:2], 0, 0][:2]
+    odd = next_most > 0 and most > max(_MIGRATED * total, 10 * next_most)
     text = "No day stands out among those on which customers began."
     if odd:
         text = (
-            f"{counted(int(top['rows']), 'customer')} of {total:,} "
-            f"({percent(top['rows'] / total)}) began on {pd.Timestamp(top['day']).date()}, the "
-            f"next day in size has {next_most:,}: was that a migration, and not their start?"
+            f"{counted(most, 'customer')} of {total:,} ({percent(most / total)}) began on "
+            f"{began['day'].iloc[0].date()}, the next day in size has {next_most:,}: was that a "
+            "migration, and not their start?"
         )
     name = "customers who began on one day"
-    return [Looked("starts", name, not odd, text, BENT, int(top["rows"]), total)]
+    return Looked("starts", name, not odd, text, BENT, int(most), int(total))
 
 
-def _tenures(dataset: Dataset) -> list[Looked]:
+def _tenures(dataset: Dataset, total: int) -> Looked:
     """Count the customers of a snapshot with no tenure at all."""
-    tenure = nw.col("tenure") == 0
-    counts = collected(
-        dataset.table("customers").select(nw.len().alias("rows"), tenure.sum().alias("zero"))
-    )
-    total, zero = int(counts["rows"][0]), int(counts["zero"][0] or 0)
+    none = dataset.table("customers").select((nw.col("tenure") == 0).sum())
+    zero, unit = int(none.collect(backend="pyarrow").item() or 0), dataset.settings.tenure_unit
     text = "No customer has a tenure of 0."
     if zero:
         text = (
             f"{counted(zero, 'customer')} of {total:,} {'has' if zero == 1 else 'have'} a tenure "
-            f"of 0 {dataset.settings.tenure_unit}: just begun, or left before a first "
-            f"{dataset.settings.tenure_unit.removesuffix('s')} was over."
+            f"of 0 {unit}: just begun, or left before a first {unit.removesuffix('s')} was over."
         )
-    return [Looked("tenure_zero", "customers with tenure 0", None if zero else True, text,
-                   UNTIDY, zero, total)]  # fmt: skip
+    return Looked("tenure_zero", "customers with tenure 0", None if zero else True, text,
+                  UNTIDY, zero, total)  # fmt: skip
 
 
 def names(dataset: Dataset) -> Section | None:
@@ -534,41 +492,48 @@ def names(dataset: Dataset) -> Section | None:
     """
     if "interactions" not in dataset.tables:
         return None
-    met = _counts(dataset, "interactions")
+    counts = _touchpoints(dataset)
+    met = counts["interactions"]
     rows = [("spelt in two ways", "interactions", n, met[n]) for n in _alike(met)]
-    told = set(met)
-    if "touchpoints" in dataset.tables:
-        told = set(_counts(dataset, "touchpoints"))
+    if "touchpoints" in counts:
+        told = counts["touchpoints"]
         rows += [("not in touchpoints", "interactions", n, c)
                  for n, c in met.items() if n not in told]  # fmt: skip
-        rows += [("never met", "touchpoints", n, 0) for n in sorted(told - set(met))]
+        rows += [("never met", "touchpoints", n, 0) for n in told if n not in met]
     for table in ("feedback", "interventions"):
-        if "touchpoint" in dataset.columns(table):
-            rows += [("not in interactions", table, n, c)
-                     for n, c in _counts(dataset, table).items() if n not in met]  # fmt: skip
+        rows += [("not in interactions", table, n, c)
+                 for n, c in counts.get(table, {}).items() if n not in met]  # fmt: skip
     data = pd.DataFrame(rows, columns=["what", "table", "touchpoint", "rows"])
-    total = sum(met.values())
-    alike = f"All {counted(len(met), 'touchpoint')} are named alike in all tables."
-    looked = Looked("names", "names of touchpoints", True, alike)
+    text = f"All {counted(len(met), 'touchpoint')} are named alike in all tables."
+    looked = Looked("names", "names of touchpoints", True, text)
     if rows:
         parts = [
-            f"{what} ({table}): {listed(list(part['touchpoint']))}"
+            f"{what} ({table}): {listed(part['touchpoint'], 5)}"
             for (what, table), part in data.groupby(["what", "table"], sort=False)
         ]
-        twice = data[data["what"] == "spelt in two ways"]
         text = f"Names of touchpoints do not match: {'; '.join(parts)}."
-        touched = data.loc[data["what"].isin(["spelt in two ways", "not in touchpoints"])]
-        weight = BENT if len(twice) else UNTIDY
-        passed = False if len(twice) else None
-        count = int(touched.drop_duplicates("touchpoint")["rows"].sum())
-        looked = Looked("names", looked.name, passed, text, weight, count, total)
+        touched = data[data["table"] == "interactions"].drop_duplicates("touchpoint")["rows"].sum()
+        twice = bool(data["what"].eq("spelt in two ways").any())
+        looked = Looked("names", looked.name, False if twice else None, text,
+                        BENT if twice else UNTIDY, int(touched), sum(met.values()))  # fmt: skip
     return Section.of("names", data, looked.text, [looked])
 
 
-def _counts(dataset: Dataset, table: str) -> dict[str, int]:
-    frame = dataset.table(table).filter(~nw.col("touchpoint").is_null())
-    counts = collected(frame.group_by("touchpoint").agg(rows=nw.len()).sort("touchpoint"))
-    return dict(zip(counts["touchpoint"], counts["rows"].astype(int), strict=True))
+def _touchpoints(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Count rows by touchpoint for each table that names touchpoints, in the order of names."""
+    there = [t for t in dataset.tables if "touchpoint" in dataset.columns(t)]
+    parts = [dataset.table(t).select(nw.lit(t).alias("table"), nw.col("touchpoint")) for t in there]
+    rows = collected(
+        nw.concat(parts)
+        .filter(~nw.col("touchpoint").is_null())
+        .group_by("table", "touchpoint")
+        .agg(rows=nw.len())
+        .sort("touchpoint")
+    )
+    found: dict[str, dict[str, int]] = {t: {} for t in there}
+    for table, name, count in rows.itertuples(index=False):
+        found[table][name] = int(count)
+    return found
 
 
 def _alike(counts: dict[str, int]) -> list[str]:
@@ -577,26 +542,3 @@ def _alike(counts: dict[str, int]) -> list[str]:
     for name in counts:
         by_letters[re.sub(r"[\s_\-]+", "", name).casefold()].append(name)
     return sorted(n for group in by_letters.values() if len(group) > 1 for n in group)
-
-
-def period(dataset: Dataset) -> list[str] | None:
-    """Give the first and the last day told of, None for a snapshot.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The data.
-    """
-    if dataset.form == "snapshot":
-        return None
-    if dataset.settings.observed_from:
-        first: dt.date = dataset.settings.observed_from
-    else:
-        table = "interactions" if "interactions" in dataset.tables else "customers"
-        days = days_of(dataset, table)
-        # The day by which one in a thousand rows had come: one mistyped year is no beginning.
-        early = days["rows"].cumsum() >= 0.001 * days["rows"].sum()
-        if days.empty:
-            return None
-        first = days.loc[early, "day"].iloc[0].date()
-    return [first.isoformat(), dataset.as_of.isoformat()]

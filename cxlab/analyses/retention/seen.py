@@ -10,6 +10,7 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.frames.periods import RiskSet, attribute, risk_set
+from cxlab.models.growth import piles_up
 from cxlab.models.survival import Lifetimes
 
 __all__ = ["LEFT", "OTHERWISE", "SCALES", "Scale", "Seen", "groups", "see", "stretch"]
@@ -197,13 +198,16 @@ def stretch(lives: Lifetimes, least: int) -> tuple[float, float] | None:
     return start, float(tenure[peak + fewer[0] - 1] if len(fewer) else tenure[-1])
 
 
-def groups(values: pd.Series) -> tuple[np.ndarray, list[str]] | str:
+def groups(values: pd.Series, tenure: np.ndarray) -> tuple[np.ndarray, list[str]] | str:
     """Number the groups of an attribute, or say why it has none.
 
     Parameters
     ----------
     values : pandas.Series
-        One of :attr:`Seen.attributes`; numbers of few values are groups as well.
+        One of :attr:`Seen.attributes`; numbers of few values are groups as well, but for
+        totals: whoever stays longer has had more time to collect them.
+    tenure : ndarray
+        At which each spell ended or was last seen.
 
     Returns
     -------
@@ -214,6 +218,9 @@ def groups(values: pd.Series) -> tuple[np.ndarray, list[str]] | str:
     code, found = pd.factorize(values if number else values.astype("string"), sort=True)
     if number and len(found) > _MOST_NUMBERS:
         return f"a number with more than {_MOST_NUMBERS} values"
+    known = values.notna().to_numpy()
+    if number and (reason := piles_up(values[known].to_numpy(float), tenure[known])):
+        return reason
     levels = [f"{v:g}" if number else str(v) for v in found]
     if (code < 0).any():
         code, levels = np.where(code < 0, len(levels), code), [*levels, _MISSING]

@@ -105,7 +105,7 @@ def compare(seen: Seen, name: str, start: float, until: float, least: int) -> Se
     least : int
         Smaller groups are withheld.
     """
-    found = groups(seen.attributes[name])
+    found = groups(seen.attributes[name], seen.lives.exit)
     if isinstance(found, str):
         return found
     code, names = found

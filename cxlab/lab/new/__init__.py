@@ -15,14 +15,13 @@ from tqdm import tqdm
 
 from cxlab.data.contract import Settings, is_folder
 from cxlab.data.dataset import load
-from cxlab.data.delimited import scan
 from cxlab.data.engine import connect, literal, reading
 from cxlab.errors import CxlabError, UsageError
 from cxlab.lab.new import text
 from cxlab.lab.new.assemble import Proposal, assemble
 from cxlab.lab.new.guess import read
-from cxlab.lab.new.look import Seen, Sheet, expand, given, group, open_sheet
-from cxlab.lab.new.words import counted
+from cxlab.lab.new.look import Sheet, expand, group, open_sheet
+from cxlab.results import counted
 
 __all__ = ["Starter", "create"]
 
@@ -165,25 +164,17 @@ def _look(
     bar: tqdm,
 ) -> tuple[tuple[Sheet, ...], Proposal]:
     """Open the files and say what they are."""
-
-    def unique(sheet: Sheet, column: Seen) -> tuple[int, int]:
-        value = given(column.name)
-        query = f"SELECT count({value}), count(DISTINCT {value}) FROM {sheet.view}"
-        [(filled, distinct)] = connection.execute(query).fetchall()
-        return int(filled), int(distinct)
-
-    sheets, readings = [], []
+    readings = []
     for i, files in enumerate(groups):
         sheet = open_sheet(connection, files, i, room)
         bar.update()
         with reading(str(files[0])):
-            readings.append(read(sheet, unique))
+            readings.append(read(sheet))
         bar.update()
-        sheets.append(sheet)
     with reading("the files given"):
-        proposal = assemble(connection, readings)
+        proposal = assemble(readings)
     bar.update()
-    return tuple(sheets), proposal
+    return tuple(r.sheet for r in readings), proposal
 
 
 def _place(proposal: Proposal) -> Path | None:
@@ -203,6 +194,8 @@ def _place(proposal: Proposal) -> Path | None:
 
 def _write(connection: duckdb.DuckDBPyConnection, proposal: Proposal, build: Path) -> None:
     """Write the tables, and the SQL that makes them again."""
+    if not proposal.tables:
+        return
     lines = [
         "-- How the tables beside this file were made from the files given (DuckDB).",
         "-- With new files of the same form, run in this folder:",
@@ -211,7 +204,7 @@ def _write(connection: duckdb.DuckDBPyConnection, proposal: Proposal, build: Pat
         "",
     ]
     for sheet in dict.fromkeys(s for t in proposal.tables for s in t.sheets):
-        lines += [f"CREATE VIEW {sheet.view} AS {_reads(sheet)};", ""]
+        lines += [f"CREATE VIEW {sheet.view} AS {sheet.source};", ""]
     for table in proposal.tables:
         file = f"{table.name}.parquet"
         with reading(f"{table.sheets[0].files[0]}: table {table.name}"):
@@ -219,16 +212,7 @@ def _write(connection: duckdb.DuckDBPyConnection, proposal: Proposal, build: Pat
                 f"COPY ({table.sql}) TO {literal(str(build / file))} (FORMAT parquet)"
             )
         lines += [f"COPY ({table.sql}) TO '{file}' (FORMAT parquet);", ""]
-    if proposal.tables:
-        (build / "tables.sql").write_text("\n".join(lines), "utf-8")
-
-
-def _reads(sheet: Sheet) -> str:
-    files = [f.resolve() for f in sheet.files]
-    if files[0].name.lower().endswith(".parquet"):
-        listed = ", ".join(literal(str(f)) for f in files)
-        return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
-    return scan(files, hive=False)
+    (build / "tables.sql").write_text("\n".join(lines), "utf-8")
 
 
 def _publish(build: Path, directory: Path) -> tuple[str, ...]:

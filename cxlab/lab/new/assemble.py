@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-import duckdb
 
 from cxlab.data.contract import SNAPSHOT, TABLES, YEARS, Settings
 from cxlab.data.engine import literal
-from cxlab.data.sources import quote
+from cxlab.data.sources import quote, reserved
 from cxlab.lab.new import words
-from cxlab.lab.new.guess import Guess, Reading, Scale, ratings
+from cxlab.lab.new.guess import Guess, Reading, Scale, moments, ratings
 from cxlab.lab.new.look import Seen, Sheet, given
+from cxlab.results import counted
 
 __all__ = ["Made", "Proposal", "Setting", "assemble"]
 
@@ -20,8 +19,10 @@ _SILENCES = (7, 14, 30, 60, 90, 180, 365)
 _GAP_SHARE = 0.9
 _MOST_LEVELS = 30
 _KNOWN_SCALES = {name: m.scale for name, m in Settings().all_metrics.items()}
-_SPELLS = ("spells", "snapshot")
-_RESERVED = {*TABLES["customers"].names, *SNAPSHOT.names}
+_KINDS = {c.name: c.kind for t in (SNAPSHOT, *TABLES.values()) for c in t.columns}
+_TYPES = {"time": "TIMESTAMP", "number": "DOUBLE"}
+_SCALES = "guess: the scales are those of the answers, and the higher the better"
+_ROW_NUMBER = "'R' || lpad(CAST(row_number() OVER () AS VARCHAR), 7, '0')"
 
 
 @dataclass
@@ -32,33 +33,42 @@ class Made:
     ----------
     name : str
         The table.
-    sql : str
-        What gives its rows.
     sheets : list of Sheet
         The user's tables it is made from.
     guesses : list of Guess
         Which column is which.
-    own_names : bool
-        Whether its columns keep the file's names, so that ``dataset.yml`` has to map them.
-    as_is : bool
-        Whether its rows and columns are those of the file.
+    select : dict of str to str
+        Of a table that keeps the file's names, so that ``dataset.yml`` has to map them: each
+        column's SQL.
+    query : str
+        What gives the rows of a table under the contract's names.
     notes : list of str
         What was done, and what could not be told.
     parts : list of Made
         What it was put together from, if from several.
-    lossy : set of str
-        The contract's columns of which not every value can be read.
     """
 
     name: str
-    sql: str
     sheets: list[Sheet]
-    guesses: list[Guess]
-    own_names: bool = True
-    as_is: bool = False
+    guesses: list[Guess] = field(default_factory=list)
+    select: dict[str, str] = field(default_factory=dict)
+    query: str = ""
     notes: list[str] = field(default_factory=list)
     parts: list[Made] = field(default_factory=list)
-    lossy: set[str] = field(default_factory=set)
+
+    @property
+    def sql(self) -> str:
+        """What gives its rows."""
+        columns = ", ".join(
+            s if s == quote(n) else f"{s} AS {quote(n)}" for n, s in self.select.items()
+        )
+        return self.query or f"SELECT {columns} FROM {self.sheets[0].view}"
+
+    @property
+    def as_is(self) -> bool:
+        """Whether its rows and columns are those of the file."""
+        same = {c.name: quote(c.name) for c in self.sheets[0].columns}
+        return not self.query and self.select == same
 
 
 @dataclass(frozen=True)
@@ -76,176 +86,178 @@ class Proposal:
 
     tables: list[Made] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
+    metrics: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
 
-def assemble(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> Proposal:
+def assemble(readings: Sequence[Reading]) -> Proposal:
     """Propose the contract's tables.
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
-        Where the user's tables are open.
     readings : sequence of Reading
         The user's tables, understood.
     """
     proposal = Proposal()
-    base = _base(readings)
-    contacts = [r for r in readings if r.kind == "interactions"]
-    interactions = _union("interactions", [_contacts(connection, r) for r in contacts])
-    others = [r for r in readings if r.kind == "attributes" and r is not base]
-    if base is not None and base.kind in _SPELLS:
-        customers = _customers(connection, base, others, proposal)
+    kinds = {k: [r for r in readings if r.kind == k] for k in {r.kind for r in readings}}
+    contacts, lists = kinds.get("interactions", []), kinds.get("attributes", [])
+    base = max((r for r in readings if r.kind in ("spells", "snapshot")), key=_suits, default=None)
+    made: list[Made | None] = []
+    if base is not None:
+        made.append(_customers(base, lists))
     elif contacts:
-        customers = _from_contacts(connection, contacts, [*filter(None, [base]), *others])
+        made.append(_from_contacts(contacts, lists))
     else:
-        customers = None
-        _tell_what_lacks(base, proposal)
-    feedback = _feedback(connection, readings, proposal)
-    made = [customers, interactions, feedback, *_small(readings)]
+        _tell_what_lacks(lists, proposal)
+    made.append(_union("interactions", [_contacts(r) for r in contacts]))
+    answers = [_long(r, proposal) for r in kinds.get("feedback", [])]
+    wide = ("survey", "spells", "snapshot", "interactions")
+    answers += [_melted(r, proposal) for r in readings if r.kind in wide and _rated(r)]
+    made.append(_union("feedback", answers))
+    made += [_direct(n, kinds[n][0]) for n in ("touchpoints", "interventions") if n in kinds]
     proposal.tables = [m for m in made if m is not None]
-    _add_settings(connection, proposal, base, contacts)
-    _name_the_unused(readings, base, proposal)
+    _add_settings(proposal, base, contacts)
+    _say_what_follows(proposal, base)
+    used = {s.view for t in proposal.tables for s in t.sheets}
+    proposal.unused = [_not_used(r) for r in readings if r.sheet.view not in used]
     return proposal
 
 
-def _base(readings: Sequence[Reading]) -> Reading | None:
-    """Choose the table of customers: one with times, else a snapshot, else a plain list."""
-    for kind in ("spells", "snapshot", "attributes"):
-        if some := [r for r in readings if r.kind == kind]:
-            return max(some, key=lambda r: r.sheet.rows)
-    return None
+def _not_used(reading: Reading) -> str:
+    why = (
+        "a second of its kind, or nothing to join it to"
+        if reading.kind != "unknown"
+        else "no column of times"
+    )
+    why = why if "customer_id" in reading.guesses else "no column names the customer"
+    columns = ", ".join(c.name for c in reading.sheet.columns[:8])
+    return f"{reading.sheet.files[0].name}: {counted(reading.sheet.rows, 'row')}; {why} ({columns})"
+
+
+def _suits(reading: Reading) -> tuple[bool, bool, int]:
+    """Order tables of customers: rather one with times, with ends, and the larger."""
+    return reading.kind == "spells", _ends(reading), reading.sheet.rows
+
+
+def _ends(reading: Reading) -> bool:
+    return bool({"ended_at", "cancelled_at"} & set(reading.guesses))
 
 
 # -- customers ---------------------------------------------------------------------------------
 
 
-def _customers(
-    connection: duckdb.DuckDBPyConnection,
-    base: Reading,
-    others: Sequence[Reading],
-    proposal: Proposal,
-) -> Made:
+def _customers(base: Reading, lists: Sequence[Reading]) -> Made:
     """Take the customers as they are, but for what is no attribute of theirs."""
-    made = _direct(connection, "customers", base)
+    made = _direct("customers", base)
     left_out, kept = _left_out(base)
-    columns = [_own(made, g) for g in made.guesses] + [_attribute(c) for c in kept]
+    made.select |= {c.name: _attribute(c) for c in kept}
     if left_out:
         made.notes.append("Left out: " + "; ".join(f"{n} ({why})" for n, why in left_out.items()))
     if converted := [c.name for c in kept if c.form]:
         made.notes.append("Read as numbers: " + ", ".join(converted))
     who = base.get("customer_id")
-    if who is None and _rated(base):
-        columns.append(f"{_row_number()} AS customer_id")
-        made.notes.append("customer_id: no column names the customer; rows are numbered")
-    made.sql = f"SELECT {', '.join(columns)} FROM {base.sheet.view}"
     if who is not None:
-        taken = {g.column.name for g in made.guesses} | {c.name for c in kept}
-        _join(made, who.column.name, others, taken)
-    made.as_is = made.as_is and not made.notes
-    renewals = [c.name for c in base.rest if c.time and words.likeness("renews_at", c.name) >= 1]
-    if renewals:
-        proposal.missing.append(
-            f"renews_at: {', '.join(renewals)} may be it, but is not mapped; with it, leaving "
-            "would be possible on those days alone"
-        )
+        _join(made, who.column.name, lists)
+    elif _rated(base):
+        made.select["customer_id"] = _ROW_NUMBER
+        made.notes.append("customer_id: no column names the customer; rows are numbered")
     return made
 
 
-def _join(made: Made, key: str, others: Sequence[Reading], taken: set[str]) -> None:
-    """Join further tables of one row a customer, as attributes."""
-    names = {t.lower() for t in taken}
-    columns, joins = ["a.*"], ""
-    for i, other in enumerate(others):
+def _join(made: Made, key: str, lists: Sequence[Reading]) -> None:
+    """Join tables of one row a customer, as attributes."""
+    names = {n.lower() for n in made.select} | {"customer_id", "started_at"}
+    columns, joins, rows = ["a.*"], "", made.sql
+    for i, other in enumerate(lists):
         there = other.guesses["customer_id"]
         more = [c for c in _left_out(other)[1] if c.name.lower() not in names]
         names |= {c.name.lower() for c in more}
         columns += [f"b{i}.{quote(c.name)}" for c in more]
-        read = ", ".join([f"{there.sql} AS cx_key", *map(_attribute, more)])
-        joins += f" LEFT JOIN (SELECT {read} FROM {other.sheet.view}) AS b{i}"
-        joins += f" ON {given(key)} = b{i}.cx_key"
+        read = [f"{there.sql} AS cx_key", *(f"{_attribute(c)} AS {quote(c.name)}" for c in more)]
+        keyed = f"(SELECT {', '.join(read)} FROM {other.sheet.view}) AS b{i}"
+        joins += f" LEFT JOIN {keyed} ON {given(key)} = b{i}.cx_key"
+        query = f"SELECT count(*), count(cx_key) FROM ({rows}) LEFT JOIN {keyed}"
+        [(every, met)] = other.sheet.ask(f"{query} ON {given(key)} = cx_key")
         made.sheets.append(other.sheet)
-        told = ", ".join(c.name for c in more) or "nothing new"
-        made.notes.append(
-            f"From {other.sheet.files[0].name}, joined by {there.column.name}: {told}"
-        )
+        told = f"joined by {there.column.name}, which holds {met:,} of {counted(every, 'customer')}"
+        names_told = ", ".join(c.name for c in more) or "nothing new"
+        made.notes.append(f"From {other.sheet.files[0].name}, {told}: {names_told}")
     if joins:
-        made.sql = (
-            f"SELECT {', '.join(columns)} FROM ({made.sql}) AS a{joins} ORDER BY {given(key)}"
-        )
-
-
-def _row_number() -> str:
-    return "'R' || lpad(CAST(row_number() OVER () AS VARCHAR), 7, '0')"
+        made.query = f"SELECT {', '.join(columns)} FROM ({rows}) AS a{joins} ORDER BY {given(key)}"
 
 
 def _rated(reading: Reading) -> list[Scale]:
     """List a table's ratings, where there are enough to make it a survey."""
     taken = {g.column.name for g in reading.guesses.values() if g.role != "score"}
     found = ratings(reading.sheet, taken)
-    enough = 1 if reading.kind == "interactions" else 3
-    return found if len(found) >= enough else []
+    return found if len(found) >= (1 if reading.kind == "interactions" else 3) else []
 
 
 def _left_out(reading: Reading) -> tuple[dict[str, str], list[Seen]]:
     """Part what is no attribute, with the reason, from what is one."""
-    out: dict[str, str] = {}
-    kept = []
-    for column in reading.rest:
-        name = words.plain(column.name)
-        if not column.filled:
-            out[column.name] = "empty"
-        elif name in words.PERSONAL:
-            out[column.name] = "personal data"
-        elif column.time:
-            out[column.name] = f"dates {column.first} to {column.last}, in no known role"
-        elif words.has_word(column.name, words.AFTERWARDS):
-            out[column.name] = "may have been known only once a customer had left"
-        elif column.name.lower() in _RESERVED or column.name.lower().startswith("cx_"):
-            out[column.name] = "a name of the contract, but its values do not fit"
-        elif name in ("rownames", "row names", "unnamed 0", "index", "column0"):
-            out[column.name] = "numbers the rows"
-        elif column.is_text and column.distinct > max(_MOST_LEVELS, 0.9 * column.filled):
-            out[column.name] = "differs in nearly every row"
-        else:
-            kept.append(column)
-    return out, kept
+    why = {c.name: _no_attribute(c) for c in reading.rest}
+    return {n: w for n, w in why.items() if w}, [c for c in reading.rest if not why[c.name]]
+
+
+def _no_attribute(column: Seen) -> str:
+    """Say why a column is no attribute of customers; empty where it is one."""
+    name = words.plain(column.name)
+    found = moments(column)
+    dated = found and "; ".join(filter(None, (found.evidence, found.how)))
+    tells = words.likeness("churned", column.name) >= 1
+    tells = tells and any(words.plain(v) in words.LEFT for v in column.counts)
+    differs = column.is_text and column.distinct > max(_MOST_LEVELS, 0.9 * column.filled)
+    differs = differs or (
+        column.distinct == column.filled > 1 and f" {name}".endswith(words.ID_ENDS)
+    )
+    reasons = {
+        "empty": not column.filled,
+        "personal data": name in words.PERSONAL,
+        f"{dated}, in no known role": bool(dated),
+        "may have been known only once a customer had left": tells
+        or words.has_word(column.name, words.AFTERWARDS),
+        "a name of the contract, but its values do not fit": reserved(column.name),
+        "numbers the rows": name in ("rownames", "row names", "unnamed 0", "index", "column0"),
+        "differs in nearly every row": differs,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _attribute(column: Seen) -> str:
-    name = quote(column.name)
-    return f"{column.number} AS {name}" if column.number and column.form else name
+    return column.number if column.number and column.form else quote(column.name)
 
 
-def _from_contacts(
-    connection: duckdb.DuckDBPyConnection, contacts: Sequence[Reading], others: Sequence[Reading]
-) -> Made:
+def _from_contacts(contacts: Sequence[Reading], lists: Sequence[Reading]) -> Made:
     """Build the customers from their contacts: each starts with the first one."""
-    steady = _steady(connection, contacts[0]) if len(contacts) == 1 else []
+    steady = _steady(contacts[0]) if len(contacts) == 1 else []
     more = "".join(f", {given(c)} AS {quote(c)}" for c in steady)
-    parts = (
-        f"SELECT {r.guesses['customer_id'].sql} AS customer_id, "
-        f"{r.guesses['occurred_at'].moment} AS cx_at{more} FROM {r.sheet.view}"
-        for r in contacts
-    )
     kept = "".join(f", any_value({quote(c)}) AS {quote(c)}" for c in steady)
-    sql = (
-        f"SELECT customer_id, min(cx_at) AS started_at{kept} FROM ({' UNION ALL '.join(parts)}) "
+    made = Made("customers", [r.sheet for r in contacts])
+    made.query = (
+        f"SELECT customer_id, min(cx_at) AS started_at{kept} FROM ({_when(contacts, more)}) "
         "WHERE customer_id IS NOT NULL AND cx_at IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
-    made = Made("customers", sql, [r.sheet for r in contacts], [], own_names=False)
     made.notes.append(
         "Built from the contacts, one row a customer (guess); started_at is the first contact: who "
         "was there before the file begins is taken for new"
     )
     if steady:
         made.notes.append(f"Attributes that never change within a customer: {', '.join(steady)}")
-    _join(made, "customer_id", others, {"customer_id", "started_at", *steady})
+    _join(made, "customer_id", lists)
     return made
 
 
-def _steady(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str]:
+def _when(contacts: Sequence[Reading], more: str = "") -> str:
+    """Give the SQL of who had a contact and when, in all tables of contacts."""
+    return " UNION ALL ".join(
+        f"SELECT {r.guesses['customer_id'].sql} AS customer_id, "
+        f"{r.guesses['occurred_at'].moment} AS cx_at{more} FROM {r.sheet.view}"
+        for r in contacts
+    )
+
+
+def _steady(reading: Reading) -> list[str]:
     """Name the columns whose value never changes within a customer."""
     kept = _left_out(reading)[1] + [g.column for r, g in reading.guesses.items() if r == "channel"]
     some = [c for c in kept if c.is_text and 2 <= c.distinct <= _MOST_LEVELS]
@@ -253,272 +265,208 @@ def _steady(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str
         return []
     counts = ", ".join(f"count(DISTINCT {given(c.name)}) AS n{i}" for i, c in enumerate(some))
     most = ", ".join(f"max(n{i})" for i in range(len(some)))
-    [row] = connection.execute(
+    [row] = reading.sheet.ask(
         f"SELECT {most} FROM (SELECT {counts} FROM {reading.sheet.view} "
         f"GROUP BY {reading.guesses['customer_id'].sql})"
-    ).fetchall()
+    )
     return [c.name for c, n in zip(some, row, strict=True) if n == 1]
 
 
 # -- contacts ----------------------------------------------------------------------------------
 
 
-def _contacts(connection: duckdb.DuckDBPyConnection, reading: Reading) -> Made:
+def _contacts(reading: Reading) -> Made:
     """Make the contacts of one table; lines of an order are put together first."""
-    if (order := _order_lines(reading)) is not None:
-        return _orders(connection, reading, order)
-    made = _direct(connection, "interactions", reading)
-    rest = [c for c in reading.rest if c.name.lower() not in TABLES["interactions"].names]
-    columns = [_own(made, g) for g in made.guesses]
-    columns += [quote(c.name) for c in rest]
-    made.as_is = made.as_is and len(rest) == len(reading.rest)
-    if "touchpoint" not in reading.guesses:
-        name = _touchpoint_name(reading)
-        columns.append(f"{literal(name)} AS touchpoint")
-        made.as_is = False
+    order, point = reading.get("interaction_id"), reading.get("touchpoint")
+    if order is not None and point is None and order.column.distinct < order.column.filled:
+        return _orders(reading, order)
+    made = _direct("interactions", reading)
+    if point is None:
+        units = any(words.has_word(c.name, words.AMOUNT["quantity"]) for c in reading.sheet.columns)
+        name = words.plain(reading.sheet.name).replace(" ", "-") or "contact"
+        name = "order" if units or "value" in reading.guesses else name
+        made.select["touchpoint"] = literal(name)
         made.notes.append(f"touchpoint: no column names it; every row is called {name} (guess)")
-    if "interaction_id" not in reading.guesses and _rated(reading):
-        columns.append(f"{_row_number()} AS interaction_id")
-        made.as_is = False
+    if order is None and _rated(reading):
+        made.select["interaction_id"] = _ROW_NUMBER
         made.notes.append("interaction_id: rows are numbered, so that ratings can be linked")
-    made.sql = f"SELECT {', '.join(columns)} FROM {reading.sheet.view}"
     return made
 
 
-def _touchpoint_name(reading: Reading) -> str:
-    amounts = [c for c in reading.sheet.columns if words.has_word(c.name, words.AMOUNT["quantity"])]
-    if "value" in reading.guesses or amounts:
-        return "order"
-    return words.plain(reading.sheet.name).replace(" ", "-") or "contact"
-
-
-def _order_lines(reading: Reading) -> Guess | None:
-    """Tell a table of lines of orders by an order's number that repeats."""
-    order = reading.get("interaction_id")
-    if (
-        order is None
-        or "touchpoint" in reading.guesses
-        or order.column.distinct >= order.column.filled
-    ):
-        return None
-    return order
-
-
-def _orders(connection: duckdb.DuckDBPyConnection, reading: Reading, order: Guess) -> Made:
-    parts = {
-        part: next(
-            (c for c in reading.sheet.columns if c.number and words.plain(c.name) in names), None
-        )
-        for part, names in words.AMOUNT.items()
-    }
-    quantity, price, value = parts["quantity"], parts["price"], reading.get("value")
-    amount, told = "", ""
+def _orders(reading: Reading, order: Guess) -> Made:
+    """Put lines that have an order's number in common together."""
+    quantity, price = (
+        next((c for c in reading.sheet.columns if c.number and words.ends_in(c.name, names)), None)
+        for names in (words.AMOUNT["quantity"], words.AMOUNT["price"])
+    )
+    value, amount, told = reading.get("value"), "", ""
     if value is not None:
-        amount, told = value.found.sql or value.column.number, f"the sum of {value.column.name}"
+        number, name = value.found.sql or value.column.number, value.column.name
+        query = (
+            f"SELECT count(DISTINCT {number}) AS n FROM {reading.sheet.view} GROUP BY {order.sql}"
+        )
+        [(most,)] = reading.sheet.ask(f"SELECT max(n) FROM ({query} HAVING count(*) > 1)")
+        # An order's total that stands on each of its lines is no sum.
+        amount = f"max({number})" if most == 1 else f"sum({number})"
+        told = f"{name}, once an order" if most == 1 else f"the sum of {name}"
     elif quantity is not None and price is not None:
-        amount = f"{quantity.number} * {price.number}"
+        amount = f"sum({quantity.number} * {price.number})"
         told = f"the sum of {quantity.name} times {price.name}"
     who, when = reading.guesses["customer_id"], reading.guesses["occurred_at"]
-    sums = f", sum({amount}) AS value" if amount else ""
     sql = (
         f"SELECT {order.sql} AS interaction_id, min({who.sql}) AS customer_id, min({when.moment}) "
-        f"AS occurred_at, 'order' AS touchpoint{sums} FROM {reading.sheet.view} GROUP BY 1 "
-        "ORDER BY 3, 1"
+        f"AS occurred_at, 'order' AS touchpoint{f', {amount} AS value' if amount else ''} "
+        f"FROM {reading.sheet.view} WHERE {order.sql} IS NOT NULL GROUP BY 1 ORDER BY 3, 1"
     )
-    [(count,)] = connection.execute(f"SELECT count(*) FROM ({sql})").fetchall()
-    made = Made("interactions", sql, [reading.sheet], [], own_names=False)
-    made.guesses = [order, who, when]
-    lines, orders = words.counted(reading.sheet.rows, "line"), words.counted(count, "order")
-    made.notes.append(
-        f"{lines} put together to {orders}"
-        + (f"; value is {told}" if told else "")
-        + "; touchpoint: every order is called order (guess)"
+    [(count, filled)] = reading.sheet.ask(
+        f"SELECT (SELECT count(*) FROM ({sql})), count({order.sql}) FROM {reading.sheet.view}"
     )
-    return made
+    notes = [f"{counted(filled, 'line')} put together to {counted(count, 'order')}"]
+    notes[0] += f"; value is {told}" if told else ""
+    notes[0] += "; touchpoint: every order is called order (guess)"
+    if filled < reading.sheet.rows:
+        notes.append(
+            f"{counted(reading.sheet.rows - filled, 'line')} without an order's number left out"
+        )
+    return Made(
+        "interactions",
+        [reading.sheet],
+        [g for g in (order, who, when, value) if g],
+        query=sql,
+        notes=notes,
+    )
 
 
 # -- feedback ----------------------------------------------------------------------------------
 
 
-def _feedback(
-    connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], proposal: Proposal
-) -> Made | None:
-    parts = [_long(connection, r, proposal) for r in readings if r.kind == "feedback"]
-    melted = [r for r in readings if r.kind in ("survey", *_SPELLS, "interactions") and _rated(r)]
-    parts += [_melted(connection, r, proposal) for r in melted]
-    return _union("feedback", parts)
-
-
-def _metric(scale: Scale, proposal: Proposal) -> str:
+def _metric(name: str, low: float, high: float, proposal: Proposal) -> str:
     """Name the metric of a rating, and declare it where the contract does not know it so."""
-    name = next((m for m, w in words.METRICS.items() if words.has_word(scale.column.name, w)), "")
-    limits = (scale.low, scale.high)
-    if not name:
-        name = "csat" if limits == _KNOWN_SCALES["csat"] else "rating"
-    low, high = _KNOWN_SCALES.get(name, (scale.low, -1.0))
-    if low <= scale.low and scale.high <= high:
-        return name
-    if name == "rating":
-        name = f"rating_{limits[0]:g}_to_{limits[1]:g}"
-    declared = {name: {"scale": [*map(int, limits)]}}
-    why = f"likely: answers {limits[0]:g} to {limits[1]:g}; the higher the better (guess)"
-    for i, setting in enumerate(proposal.settings):
-        if setting.key == "metrics" and isinstance(setting.value, dict):
-            proposal.settings[i] = replace(setting, value={**setting.value, **declared})
-            return name
-    proposal.settings.append(Setting("metrics", declared, why))
-    return name
+    metric = next((m for m, w in words.METRICS.items() if words.has_word(name, w)), "")
+    if not metric and (low, high) == _KNOWN_SCALES["csat"]:
+        return "csat"
+    known_low, known_high = _KNOWN_SCALES.get(metric, (0.0, 0.0))
+    if known_low <= low and high == known_high:
+        return metric
+    # How likely one is to recommend, asked on another scale, gives no NPS.
+    metric = f"rating_{low:g}_to_{high:g}" if metric in ("", "nps") else metric
+    proposal.metrics[metric] = {"scale": [int(low), int(high)]}
+    return metric
 
 
-def _long(connection: duckdb.DuckDBPyConnection, reading: Reading, proposal: Proposal) -> Made:
+def _long(reading: Reading, proposal: Proposal) -> Made:
     """Make answers from a table of one row an answer."""
-    made = _direct(connection, "feedback", reading)
-    score = reading.guesses["score"]
-    scale = Scale(score.column, score.column.low, score.column.high)
-    found = [s for s in ratings(reading.sheet) if s.column is score.column]
-    columns = [_own(made, g) for g in made.guesses if g.role != "metric"]
-    metric = reading.get("metric")
+    made = _direct("feedback", reading)
+    score, metric = reading.guesses["score"], reading.get("metric")
     if metric is None:
-        name = _metric(found[0] if found else scale, proposal)
-        columns.append(f"{literal(name)} AS metric")
-        made.as_is = False
+        scale = next((s for s in ratings(reading.sheet) if s.column is score.column), score.column)
+        name = _metric(score.column.name, scale.low, scale.high, proposal)
+        made.select["metric"] = literal(name)
         made.notes.append(f"metric: no column names it; every answer is called {name} (likely)")
-    else:
-        known = {v: words.plain(v).replace(" ", "_") for v in metric.column.values}
-        if any(v != k or k not in _KNOWN_SCALES for v, k in known.items()):
-            made.as_is = False
-            columns.append(_renamed_metrics(metric, known, score, connection, reading, proposal))
-        else:
-            columns.append(quote(metric.column.name))
-    made.sql = f"SELECT {', '.join(columns)} FROM {reading.sheet.view}"
+        return made
+    number = score.found.sql or score.column.number
+    limits = reading.sheet.ask(
+        f"SELECT {metric.sql} AS m, min({number}), max({number}) FROM {reading.sheet.view} "
+        "GROUP BY 1 HAVING m IS NOT NULL ORDER BY 1"
+    )
+    names = {v: _called(v, low or 0, high or 0, proposal) for v, low, high in limits}
+    if any(value != name for value, name in names.items()):
+        cases = " ".join(f"WHEN {literal(v)} THEN {literal(n)}" for v, n in names.items())
+        made.select[metric.column.name] = f"CASE {metric.sql} {cases} END"
     return made
 
 
-def _renamed_metrics(
-    metric: Guess,
-    known: dict[str, str],
-    score: Guess,
-    connection: duckdb.DuckDBPyConnection,
-    reading: Reading,
-    proposal: Proposal,
-) -> str:
-    """Bring a metric's names to the contract's, each declared with the scale it is on."""
-    number = score.found.sql or score.column.number
-    limits = connection.execute(
-        f"SELECT {metric.sql} AS m, min({number}), max({number}) FROM {reading.sheet.view} "
-        "GROUP BY 1 HAVING m IS NOT NULL AND max(2) IS NOT NULL ORDER BY 1"
-    ).fetchall()
-    cases = []
-    for value, low, high in limits:
-        top = next((t for t in (5, 7, 10, 100) if (high or 0) <= t), high)
-        seen = Seen(known.get(value, value), 0, 0, 0)
-        name = _metric(Scale(seen, min(low or 0, 1), top), proposal)
-        cases.append(f"WHEN {literal(value)} THEN {literal(name)}")
-    return f"CASE {metric.sql} {' '.join(cases)} END AS {quote(metric.column.name)}"
+def _called(value: str, low: float, high: float, proposal: Proposal) -> str:
+    """Bring a metric's name to the contract's, declared with the scale it is on."""
+    name = words.plain(value).replace(" ", "_")
+    known = _KNOWN_SCALES.get(name)
+    if known and known[0] <= low and high <= known[1]:
+        return name
+    top = next((t for t in (5, 7, 10, 100) if high <= t), high)
+    return _metric(name, min(low, 1), top, proposal)
 
 
-def _melted(connection: duckdb.DuckDBPyConnection, reading: Reading, proposal: Proposal) -> Made:
+def _melted(reading: Reading, proposal: Proposal) -> Made:
     """Make answers from a table of one column a rating."""
-    scales = _rated(reading)
+    scales, point = _rated(reading), reading.get("touchpoint")
+    when = reading.get("responded_at") or reading.get("occurred_at")
     shared = {
-        "customer_id": reading.get("customer_id"),
-        "responded_at": reading.get("responded_at") or reading.get("occurred_at"),
-        "interaction_id": reading.get("interaction_id"),
+        r: g if g is None or g.role == r else replace(g, role=r)
+        for r, g in (
+            ("customer_id", reading.get("customer_id")),
+            ("responded_at", when),
+            ("interaction_id", reading.get("interaction_id")),
+        )
     }
-    head = [f"{g.moment if r == 'responded_at' else g.sql} AS {r}" for r, g in shared.items() if g]
-    numbered = "interaction_id" if reading.kind == "interactions" else "customer_id"
-    if shared[numbered] is None:
-        head.append(f"{_row_number()} AS {numbered}")
-    point = reading.get("touchpoint")
+    head = {r: g.moment if r == "responded_at" else g.sql for r, g in shared.items() if g}
+    head.setdefault(
+        "interaction_id" if reading.kind == "interactions" else "customer_id", _ROW_NUMBER
+    )
+    rows = [f"{sql} AS {r}" for r, sql in head.items()]
+    rows.append(f"CAST({point.sql if point else 'NULL'} AS VARCHAR) AS touchpoint")
     parts, told = [], []
-    for scale in scales:
-        metric = _metric(scale, proposal)
+    for i, scale in enumerate(scales):
         name = scale.column.name
-        at = point.sql if point else literal(words.plain(name).replace(" ", "-"))
-        if not point and (words.has_word(name, words.OVERALL) or words.plain(name) == metric):
-            at = "NULL"
+        metric = _metric(name, scale.low, scale.high, proposal)
+        overall = words.has_word(name, words.OVERALL) or words.plain(name) == metric
+        at = "touchpoint" if point or overall else literal(words.plain(name).replace(" ", "-"))
+        rows.append(f"CAST({scale.sql} AS DOUBLE) AS s{i}")
         parts.append(
-            f"SELECT *, {literal(metric)} AS metric, CAST({at} AS VARCHAR) AS touchpoint, "
-            f"CAST({scale.sql} AS DOUBLE) AS score FROM cx_rows"
+            f"SELECT {', '.join(head)}, {literal(metric)} AS metric, {at} AS touchpoint, "
+            f"s{i} AS score FROM cx_rows WHERE s{i} IS NOT NULL"
         )
         told.append(f"{name} ({scale.low:g} to {scale.high:g}, as {metric})")
-    names = ", ".join([*_named(head), "metric", "touchpoint", "score"])
-    rows = f"WITH cx_rows AS (SELECT *, {', '.join(head)} FROM {reading.sheet.view})"
-    if clash := {n.lower() for n in _named(head)} & {c.name.lower() for c in reading.sheet.columns}:
-        gone = ", ".join(quote(c) for c in sorted(clash))
-        rows = rows.replace("SELECT *", f"SELECT * EXCLUDE ({gone})", 1)
-    sql = f"{rows} SELECT {names} FROM ({' UNION ALL '.join(parts)}) WHERE score IS NOT NULL"
-    [(kept,)] = connection.execute(f"SELECT count(*) FROM ({sql})").fetchall()
-    made = Made("feedback", sql, [reading.sheet], [], own_names=False)
-    made.guesses = [replace(g, role=role) for role, g in shared.items() if g]
-    empty = reading.sheet.rows * len(scales) - kept
+    from_rows = f"WITH cx_rows AS (SELECT {', '.join(rows)} FROM {reading.sheet.view})"
+    made = Made("feedback", [reading.sheet], [g for g in shared.values() if g])
+    made.query = f"{from_rows} {' UNION ALL '.join(parts)}"
+    [(kept,)] = reading.sheet.ask(f"SELECT count(*) FROM ({made.query})")
     made.notes += [
-        f"One row a rating: {words.counted(reading.sheet.rows, 'row')} by "
-        f"{words.counted(len(scales), 'column')} gave {words.counted(kept, 'answer')}; {empty:,} "
-        "without an answer are left out",
+        f"One row a rating: {counted(reading.sheet.rows, 'row')} by "
+        f"{counted(len(scales), 'column')} gave {counted(kept, 'answer')}; "
+        f"{reading.sheet.rows * len(scales) - kept:,} without an answer are left out",
         "Ratings: " + "; ".join(told),
     ]
-    used = {s.column.name for s in scales} | {g.column.name for g in made.guesses}
+    used = {s.column.name for s in scales}
     if reading.kind == "survey" and (rest := [c.name for c in reading.rest if c.name not in used]):
         made.notes.append(f"Not used: {', '.join(rest)}")
     return made
 
 
-def _named(head: Sequence[str]) -> list[str]:
-    """Give the names that columns of SQL end in."""
-    return [h.rpartition(" AS ")[2] for h in head]
-
-
 # -- any table ---------------------------------------------------------------------------------
 
 
-def _direct(connection: duckdb.DuckDBPyConnection, name: str, reading: Reading) -> Made:
+def _direct(name: str, reading: Reading) -> Made:
     """Take a table as it is, but for the columns that have to be converted."""
     order = {**dict.fromkeys(SNAPSHOT.names), **dict.fromkeys(TABLES[name].names)}
-    guesses = [reading.guesses[c] for c in order if c in reading.guesses]
-    made = Made(name, "", [reading.sheet], guesses)
-    made.as_is = not any(g.found.sql for g in guesses)
-    for guess in guesses:
-        if lost := _unreadable(connection, reading, guess):
-            made.as_is = False
-            made.lossy.add(guess.role)
-            told = f"{words.counted(lost, 'value')} of {guess.column.name}"
+    made = Made(name, [reading.sheet], [reading.guesses[c] for c in order if c in reading.guesses])
+    for guess in made.guesses:
+        column, readable = guess.column.name, _readable(guess)
+        made.select[column] = guess.found.sql or quote(column)
+        if not readable or guess.role in ("outcome", "ended_at"):
+            continue
+        lost = f"{given(column)} IS NOT NULL AND ({readable}) IS NULL"
+        [(count,)] = reading.sheet.ask(f"SELECT count(*) FROM {reading.sheet.view} WHERE {lost}")
+        if count:
+            made.select[column] = readable
+            told = f"{counted(count, 'value')} of {column}"
             made.notes.append(f"{guess.role}: {told} cannot be read and left empty")
+    if name != "customers":
+        rest = (c.name for c in reading.rest if c.name.lower() not in TABLES[name].names)
+        made.select |= {c: quote(c) for c in rest}
     return made
 
 
-def _reads(guess: Guess) -> str:
+def _readable(guess: Guess) -> str:
     """Give the SQL of a value as the contract will read it; empty where any will do."""
-    column = guess.column
+    column, kind = guess.column, _KINDS[guess.role]
     if guess.found.sql:
         return guess.found.sql
-    if column.time and guess.role.endswith("_at"):
+    if column.time and kind == "time":
         low, high = YEARS
         return f"CASE WHEN year({column.time}) BETWEEN {low} AND {high} THEN {column.time} END"
-    numbers = {"tenure", "monthly_value", "value", "score", "fix_cost"}
-    if column.number and (guess.role in numbers or guess.role.endswith("_seconds")):
+    if column.number and kind == "number":
         return f"CASE WHEN isfinite({column.number}) THEN {column.number} END"
     return ""
-
-
-def _unreadable(connection: duckdb.DuckDBPyConnection, reading: Reading, guess: Guess) -> int:
-    """Count the values, in all rows, that the contract could not read."""
-    sql = _reads(guess)
-    if not sql or guess.role in ("outcome", "ended_at"):
-        return 0
-    query = (
-        f"SELECT count(*) FROM {reading.sheet.view} "
-        f"WHERE {given(guess.column.name)} IS NOT NULL AND ({sql}) IS NULL"
-    )
-    [(lost,)] = connection.execute(query).fetchall()
-    return int(lost)
-
-
-def _own(made: Made, guess: Guess) -> str:
-    """Give a column under the file's own name, converted where it has to be."""
-    name = quote(guess.column.name)
-    sql = guess.found.sql or (_reads(guess) if guess.role in made.lossy else "")
-    return f"{sql} AS {name}" if sql else name
 
 
 def _union(name: str, parts: Sequence[Made]) -> Made | None:
@@ -527,74 +475,38 @@ def _union(name: str, parts: Sequence[Made]) -> Made | None:
         return parts[0] if parts else None
     named = []
     for part in parts:
-        if not part.own_names:
-            named.append(part.sql)
-            continue
-        roles = {g.role: g.column.name for g in part.guesses}
-        columns = [f"CAST({quote(c)} AS {_type(r)}) AS {r}" for r, c in roles.items()]
-        made_up = ("touchpoint", "interaction_id", "metric")
-        columns += [c for c in made_up if c not in roles and f" AS {c}" in part.sql]
-        named.append(f"SELECT {', '.join(columns)} FROM ({part.sql})")
-    sql = " UNION ALL BY NAME ".join(f"({n})" for n in named)
-    sheets = [s for p in parts for s in p.sheets]
-    guesses = [g for p in parts for g in p.guesses]
-    return Made(name, sql, sheets, guesses, own_names=False, parts=list(parts))
-
-
-def _type(role: str) -> str:
-    if role.endswith("_at"):
-        return "TIMESTAMP"
-    return "DOUBLE" if role in ("score", "value") or role.endswith("_seconds") else "VARCHAR"
-
-
-def _small(readings: Sequence[Reading]) -> list[Made]:
-    made = []
-    for name in ("touchpoints", "interventions"):
-        for reading in [r for r in readings if r.kind == name][:1]:
-            one = Made(name, f"SELECT * FROM {reading.sheet.view}", [reading.sheet], [])
-            one.guesses, one.as_is = list(reading.guesses.values()), True
-            if any(g.found.sql for g in one.guesses):
-                columns = [
-                    f"{g.found.sql or quote(g.column.name)} AS {quote(g.column.name)}"
-                    for g in one.guesses
-                ]
-                one.sql = f"SELECT {', '.join(columns)} FROM {reading.sheet.view}"
-                one.as_is = False
-            made.append(one)
-    return made
+        roles = {n: n for n in part.select if n in TABLES[name].names}
+        roles |= {g.role: g.column.name for g in part.guesses}
+        columns = [
+            f"CAST({quote(c)} AS {_TYPES.get(_KINDS[r], 'VARCHAR')}) AS {r}"
+            for r, c in roles.items()
+        ]
+        named.append(part.query or f"SELECT {', '.join(columns)} FROM ({part.sql})")
+    return Made(
+        name,
+        [s for p in parts for s in p.sheets],
+        [g for p in parts for g in p.guesses],
+        query=" UNION ALL BY NAME ".join(f"({n})" for n in named),
+        parts=list(parts),
+    )
 
 
 # -- what the data mean ------------------------------------------------------------------------
 
 
-def _add_settings(
-    connection: duckdb.DuckDBPyConnection,
-    proposal: Proposal,
-    base: Reading | None,
-    contacts: Sequence[Reading],
-) -> None:
-    told = {t.name for t in proposal.tables}
+def _add_settings(proposal: Proposal, base: Reading | None, contacts: Sequence[Reading]) -> None:
     add = proposal.settings.append
+    if proposal.metrics:
+        add(Setting("metrics", proposal.metrics, _SCALES))
+    guesses = [g for t in proposal.tables for g in t.guesses]
     if base is not None and base.kind == "snapshot":
         add(_tenure_unit(base.guesses["tenure"].column))
-    ends = {"ended_at", "cancelled_at"} & set(base.guesses if base else ())
-    if "customers" in told and (base is None or base.kind != "snapshot") and not ends:
-        if contacts:
-            add(_silence(connection, contacts))
-        else:
-            proposal.missing.append(
-                "who left: no column of ends, no table of contacts; cxlab check will refuse it"
-            )
-    amounts = [g.column for t in proposal.tables for g in t.guesses if _is_money(g)]
-    if amounts:
+    elif contacts and not (base and _ends(base)):
+        add(_silence(contacts))
+    if amounts := [g.column for g in guesses if g.role in ("monthly_value", "value")]:
         add(_currency(amounts))
-    if any(c.column.time for t in proposal.tables for c in t.guesses):
+    if any(g.column.time for g in guesses):
         add(Setting("time_zone", "UTC", "guess: the files do not tell; such as Europe/Berlin"))
-    _say_what_follows(proposal, base, told)
-
-
-def _is_money(guess: Guess) -> bool:
-    return guess.role in ("monthly_value", "value")
 
 
 def _tenure_unit(column: Seen) -> Setting:
@@ -617,19 +529,15 @@ def _currency(columns: Sequence[Seen]) -> Setting:
     return Setting("currency", None, f"not told; of {names}, such as EUR")
 
 
-def _silence(connection: duckdb.DuckDBPyConnection, contacts: Sequence[Reading]) -> Setting:
+def _silence(contacts: Sequence[Reading]) -> Setting:
     """Choose after how long a silence a customer has left: longer than nine gaps in ten."""
-    parts = " UNION ALL ".join(
-        f"SELECT {r.guesses['customer_id'].sql} AS who, CAST({r.guesses['occurred_at'].moment} "
-        f"AS DATE) AS day FROM {r.sheet.view}"
-        for r in contacts
-    )
-    [(span, gap)] = connection.execute(
-        f"WITH d AS (SELECT DISTINCT who, day FROM ({parts}) WHERE who IS NOT NULL AND day IS NOT "
-        "NULL), g AS (SELECT date_diff('day', lag(day) OVER (PARTITION BY who ORDER BY day), day) "
-        f"AS n FROM d) SELECT (SELECT date_diff('day', min(day), max(day)) FROM d), "
+    [(span, gap)] = contacts[0].sheet.ask(
+        f"WITH d AS (SELECT DISTINCT customer_id AS who, CAST(cx_at AS DATE) AS day FROM "
+        f"({_when(contacts)}) WHERE who IS NOT NULL AND day IS NOT NULL), "
+        "g AS (SELECT date_diff('day', lag(day) OVER (PARTITION BY who ORDER BY day), day) "
+        "AS n FROM d) SELECT (SELECT date_diff('day', min(day), max(day)) FROM d), "
         f"(SELECT quantile_disc(n, {_GAP_SHARE}) FROM g WHERE n IS NOT NULL)"
-    ).fetchall()
+    )
     fits = [d for d in _SILENCES if d * 3 <= (span or 0)] or [_SILENCES[0]]
     days = next((d for d in fits if d >= (gap or 0)), fits[-1])
     why = (
@@ -639,47 +547,45 @@ def _silence(connection: duckdb.DuckDBPyConnection, contacts: Sequence[Reading])
     return Setting("churn", {"inactivity": {"days": days}}, why)
 
 
-def _tell_what_lacks(base: Reading | None, proposal: Proposal) -> None:
+def _telling(reading: Reading) -> str:
+    """Name the columns that may tell who left."""
+    return ", ".join(
+        c.name for c in reading.sheet.columns if words.likeness("churned", c.name) >= 1
+    )
+
+
+def _tell_what_lacks(lists: Sequence[Reading], proposal: Proposal) -> None:
     why = "no table of customers, and no contacts to build one from"
-    if base is not None:
-        has = [c.name for c in base.sheet.columns if words.likeness("churned", c.name) >= 1]
-        if has:
-            why = (
-                f"{', '.join(has)} may tell who left, but no column tells how long customers "
-                "stayed (tenure) or from when to when (started_at, ended_at)"
-            )
+    if lists:
+        here = max(lists, key=lambda r: r.sheet.rows)
+        has = _telling(here)
+        told = f"{has} may tell who left, but no" if has else "no column tells who left, and no"
+        why = (
+            f"in {here.sheet.files[0].name} {told} column tells how long customers stayed (tenure) "
+            "or from when to when (started_at, ended_at)"
+        )
     proposal.missing.append(f"customers: {why}; cxlab check will refuse the folder without them")
 
 
-def _say_what_follows(proposal: Proposal, base: Reading | None, told: set[str]) -> None:
+def _say_what_follows(proposal: Proposal, base: Reading | None) -> None:
+    made: Mapping[str, Made] = {t.name: t for t in proposal.tables}
+    say = proposal.missing.append
+    dated = any(s.key == "churn" for s in proposal.settings) or (base and _ends(base))
+    if base is not None and base.kind == "spells" and not dated:
+        told = _telling(base)
+        flag = f"; {told} may tell who, but not when" if told else ""
+        say(f"who left when: no column of ends, no contacts{flag}; cxlab check will refuse it")
     if base is not None and base.kind == "snapshot":
-        proposal.missing.append(
+        say(
             "dates of leaving: it is a snapshot, so the driver model of touchpoints cannot run; "
             "the model of attributes can"
         )
-    elif "interactions" not in told:
-        proposal.missing.append(
-            "interactions: without a table of contacts the driver model of touchpoints cannot run"
+    elif "interactions" not in made:
+        say("interactions: without a table of contacts the driver model of touchpoints cannot run")
+    elif not any(g.role == "outcome" for g in made["interactions"].guesses):
+        say(
+            "outcome: no column tells which contacts failed; until outcome, scores or a rule "
+            "under bad: do, touchpoints are shown but none can be called a driver"
         )
-    else:
-        made = next(t for t in proposal.tables if t.name == "interactions")
-        if not any(g.role == "outcome" for g in made.guesses):
-            proposal.missing.append(
-                "outcome: no column tells which contacts failed; until outcome, scores or a rule "
-                "under bad: do, touchpoints are shown but none can be called a driver"
-            )
-    if "feedback" not in told:
-        proposal.missing.append(
-            "feedback: no answers to surveys, so pages about them will be skipped"
-        )
-
-
-def _name_the_unused(readings: Sequence[Reading], base: Reading | None, proposal: Proposal) -> None:
-    used = {s.view for t in proposal.tables for s in t.sheets}
-    for reading in readings:
-        if reading.sheet.view not in used:
-            columns = ", ".join(c.name for c in reading.sheet.columns[:8])
-            proposal.unused.append(
-                f"{reading.sheet.files[0].name}: {reading.sheet.rows:,} rows; not understood, or a "
-                f"second table of its kind ({columns})"
-            )
+    if "feedback" not in made:
+        say("feedback: no answers to surveys, so pages about them will be skipped")

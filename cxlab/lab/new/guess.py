@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cxlab.data.contract import OUTCOMES
 from cxlab.lab.new import words
 from cxlab.lab.new.look import Seen, Sheet, given
+from cxlab.results import counted
 
-__all__ = ["Guess", "Reading", "Scale", "ratings", "read"]
+__all__ = ["Guess", "Reading", "Scale", "moments", "ratings", "read"]
 
 Finder = Callable[[Seen], "Found | None"]
-Unique = Callable[[Sheet, Seen], tuple[int, int]]
-"""Counts a column's values, and the different ones, in all rows."""
 
 _MOST_TOUCHPOINTS = 300
 _MOST_PREPARED = 1000
 # An identifier of customers has more different values than this share of the rows.
 _FEW = 0.02
+_OFTEN = 0.9
 _SHOWN = 4
 # Whole seconds or milliseconds since 1970 for the years 2001 to 2100.
 _EPOCHS = ((1e9, 4.1e9, 1), (1e12, 4.1e12, 1000))
@@ -31,6 +31,7 @@ _UNITS = {
     **dict.fromkeys(("hours", "stunden", "heures", "horas"), 3600),
 }
 _FLOAT = re.compile(r"\d+\.0")
+_NUMBERED = re.compile(r"#?[A-Za-z]{0,4}-?\d+")
 _TOPS = (4, 5, 6, 7, 10)
 _LEAST_RATINGS = 3
 
@@ -92,7 +93,10 @@ class Guess:
     def why(self) -> str:
         """The guess in words."""
         named = {"high": "the name is known", "likely": "the name resembles it"}
-        parts = [named.get(self.confidence, "by its values"), self.found.evidence]
+        seen, told = self.column, self.found.evidence
+        if seen.filled < seen.rows and self.role != "customer_id":  # of those, all rows are told
+            told += f", empty in {1 - seen.filled / seen.rows:.1%} of rows"
+        parts = [named.get(self.confidence, "by its values"), told]
         parts += [self.found.how] if self.found.how else []
         if self.rivals:
             parts.append("could also be " + ", ".join(self.rivals[:_SHOWN]))
@@ -114,7 +118,7 @@ class Scale:
         if not self.levels:
             return self.column.number
         order = {level: i for i, level in enumerate(self.levels, 1)}
-        return _cases(self.column, lambda v: str(order[words.plain(v)]))
+        return _cases(self.column, lambda v: str(order.get(words.plain(v), "NULL")))
 
 
 @dataclass(frozen=True)
@@ -154,65 +158,78 @@ class Reading:
         return [c for c in self.sheet.columns if c.name not in taken]
 
 
-_PREPARED_TABLES: tuple[tuple[str, tuple[str, ...], set[str]], ...] = (
-    (
-        "interventions",
-        ("intervention", "touchpoint", "started_at", "ended_at", "scope_column", "scope_value"),
-        {"intervention", "touchpoint", "started_at"},
+# The columns by which a table is known come first; the first two have to be there.
+_PREPARED_TABLES = {
+    "interventions": (
+        *("intervention", "started_at", "touchpoint", "ended_at", "scope_column", "scope_value"),
     ),
-    ("touchpoints", ("touchpoint", "stage", "owner", "fix_cost"), {"touchpoint", "stage"}),
-)
+    "touchpoints": ("touchpoint", "stage", "owner", "fix_cost"),
+}
 
 
-def read(sheet: Sheet, unique: Unique) -> Reading:
+def read(sheet: Sheet) -> Reading:
     """Say what a table is.
 
     Parameters
     ----------
     sheet : Sheet
         As opened.
-    unique : callable
-        Counts a column's values, and the different ones, in all rows.
     """
-    for table, roles, needed in _PREPARED_TABLES:
-        found = _match(sheet, roles, fits=_PREPARED)
-        if sheet.rows <= _MOST_PREPARED and needed <= set(found):
-            return Reading(table, sheet, found)
-    ids = _customer(sheet, unique)
-    who, count = ({}, 0) if ids is None else ({"customer_id": ids[0]}, ids[1])
-    alone = count == 0 or (ids is not None and count >= ids[2])
-    taken = {g.column.name for g in who.values()}
+    for table, roles in _PREPARED_TABLES.items():
+        prepared = _match(sheet, roles, fits={"touchpoint": _any}, least=1)
+        point = prepared.get("touchpoint")
+        once = point is not None and (table != "touchpoints" or point.column.distinct == sheet.rows)
+        if sheet.rows <= _MOST_PREPARED and once and set(roles[:2]) <= set(prepared):
+            return Reading(table, sheet, prepared)
+    who, count, filled = _customer(sheet)
+    alone, taken = count == filled, {g.column.name for g in who.values()}
     for kind, roles, holds in _KINDS:
-        found = who | _match(sheet, roles, taken)
-        reading = Reading(kind, sheet, found, count, alone)
+        reading = Reading(kind, sheet, who | _match(sheet, roles, taken), count, alone)
+        if kind == "interactions":
+            _take_only_time(reading)
         if holds(reading):
             return reading
     return Reading("attributes" if who and alone else "unknown", sheet, who, count, alone)
 
 
-def _customer(sheet: Sheet, unique: Unique) -> tuple[Guess, int, int] | None:
+def _take_only_time(reading: Reading) -> None:
+    """Take the only column of times for the contacts' times, whatever its name."""
+    times = [(c, found) for c in reading.rest if (found := moments(c))]
+    if "occurred_at" not in reading.guesses and len(times) == 1:
+        [(column, found)] = times
+        reading.guesses["occurred_at"] = Guess("occurred_at", column, "guess", found)
+
+
+def _customer(sheet: Sheet) -> tuple[dict[str, Guess], int, int]:
     """Find the column of customers, the different ones in it, and its values."""
     found = _match(sheet, ("customer_id",)).get("customer_id")
     named = [c for c in sheet.columns if f" {words.plain(c.name)}".endswith(words.ID_ENDS)]
     if found is None:
         some = [c for c in named if c.distinct > max(1, _FEW * c.filled)]
         if not some:
-            return None
+            return {}, 0, 0
         found = Guess("customer_id", some[0], "guess", Found(""))
-    others = [c.name for c in named if c is not found.column and _alike(c, found.column)]
-    found = replace(found, rivals=tuple(dict.fromkeys((*found.rivals, *others))))
-    filled, distinct = unique(sheet, found.column)
-    if distinct == filled:
-        told = f"unique in all {words.counted(filled, 'row')}"
-    else:
-        told = f"{distinct:,} different in {words.counted(filled, 'row')}"
+    column = found.column
+    if words.plain(column.name) == "id":  # the row's own, where another name of a customer repeats
+        again = (c for c in sheet.columns if c.name in found.rivals)
+        column = next((c for c in again if c.distinct < _OFTEN * c.filled), column)
+    value = given(column.name)
+    query = f"SELECT count({value}), count(DISTINCT {value}) FROM {sheet.view}"
+    [(filled, distinct)] = sheet.ask(query)
+    unique = f"unique in all {counted(filled, 'row')}"
+    told = unique if distinct == filled else f"{distinct:,} different in {counted(filled, 'row')}"
     if filled < sheet.rows:
         told += f", empty in {sheet.rows - filled:,}"
     sql, how = "", ""
-    if found.column.counts and all(_FLOAT.fullmatch(v) for v in found.column.counts):
+    if column.counts and all(_FLOAT.fullmatch(v) for v in column.counts):
         # pandas writes whole numbers with gaps so; other files of the same have them without
-        sql, how = f"regexp_replace({given(found.column.name)}, '[.]0$', '')", "read without .0"
-    return replace(found, found=Found(told, sql, how)), distinct, filled
+        sql, how = f"regexp_replace({value}, '[.]0$', '')", "read without .0"
+    elif column.counts and all("@" in v for v in column.counts):
+        sql, how = f"md5(lower({value}))", "an address, written as its hash alone"
+    others = [c.name for c in named if c is not column and _alike(c, column)]
+    rivals = tuple(r for r in dict.fromkeys((*found.rivals, *others)) if r != column.name)
+    found = replace(found, column=column, rivals=rivals, found=Found(told, sql, how))
+    return {"customer_id": found}, distinct, filled
 
 
 def _alike(one: Seen, other: Seen) -> bool:
@@ -223,25 +240,32 @@ def _alike(one: Seen, other: Seen) -> bool:
 # -- what values fit a role --------------------------------------------------------------------
 
 
-def _time(seen: Seen) -> Found | None:
+def moments(seen: Seen) -> Found | None:
+    """Say how a column is read as times; None where it cannot be.
+
+    Parameters
+    ----------
+    seen : Seen
+        The column.
+    """
     sql, how = seen.time if seen.form else "", ""
     if seen.time:
         told = f"dates {seen.first} to {seen.last}"
         if seen.form:
             how = f"read as {seen.form}"
             how += f" ({seen.other_form} is as possible)" if seen.other_form else ""
-        return Found(_with_gaps(seen, told), sql, how)
+        return Found(told, sql, how)
     for low, high, scale in _EPOCHS:
         if seen.number and seen.whole and low <= seen.low and seen.high <= high:
             sql = f"make_timestamp(CAST({seen.number} * {1_000_000 // scale} AS BIGINT))"
             unit = "seconds" if scale == 1 else "milliseconds"
-            return Found(_with_gaps(seen, "whole numbers"), sql, f"read as {unit} since 1970")
+            return Found("whole numbers", sql, f"read as {unit} since 1970")
     return None
 
 
 def _end(seen: Seen) -> Found | None:
     """Read an end; one in a far century is none."""
-    if (found := _time(seen)) is None or seen.last < "2100":
+    if (found := moments(seen)) is None or seen.last < "2100":
         return found
     moment = found.sql or seen.time
     how = "; ".join(filter(None, (found.how, "an end from 2100 on is read as none")))
@@ -249,15 +273,19 @@ def _end(seen: Seen) -> Found | None:
 
 
 def _number(seen: Seen) -> Found | None:
-    if not seen.number or seen.distinct < 2:
+    if not seen.number:
         return None
     told = f"{'whole ' if seen.whole else ''}numbers {seen.low:g} to {seen.high:g}"
     how = f"read as numbers such as {seen.form}" if seen.form else ""
-    return Found(_with_gaps(seen, told), seen.number if seen.form else "", how)
+    return Found(told, seen.number if seen.form else "", how)
 
 
 def _not_negative(seen: Seen) -> Found | None:
     return _number(seen) if seen.low >= 0 else None
+
+
+def _tenure(seen: Seen) -> Found | None:
+    return _not_negative(seen) if seen.distinct > 1 else None
 
 
 def _seconds(seen: Seen) -> Found | None:
@@ -279,9 +307,9 @@ def _flag(seen: Seen) -> Found | None:
     share = sum(seen.counts[v] for v in left) / seen.filled
     told = f"values {_listed(marks)}; {share:.1%} {_listed(left)}"
     if {v.lower() for v in marks} <= _READS_AS_FLAG:
-        return Found(_with_gaps(seen, told))
+        return Found(told)
     sql = _cases(seen, lambda v: "1" if v in left else "0")
-    return Found(_with_gaps(seen, told), sql, f"{_listed(left)} written as 1, the others as 0")
+    return Found(told, sql, f"{_listed(left)} written as 1, the others as 0")
 
 
 def _outcome(seen: Seen) -> Found | None:
@@ -295,18 +323,18 @@ def _outcome(seen: Seen) -> Found | None:
     failed = sum(seen.counts[v] for v, m in known.items() if m == "failed")
     told = f"values {_listed(marks)}; {failed / seen.filled:.1%} failed"
     if set(marks) == set(OUTCOMES):
-        return Found(_with_gaps(seen, told))
+        return Found(told)
     how = ", ".join(f"{v} is {m}" for v, m in list(known.items())[:12])
     if others := [v for v in marks if v not in known]:
         how += f"; neither ({1 - count / seen.filled:.1%}): {_listed(others)}"
     sql = _cases(seen, lambda v: f"'{known[v]}'" if v in known else "NULL")
-    return Found(_with_gaps(seen, told), sql, how)
+    return Found(told, sql, how)
 
 
 def _reason(seen: Seen) -> Found | None:
     if not seen.is_text or not seen.values:
         return None
-    told = _with_gaps(seen, f"values {_listed(seen.values)}")
+    told = f"values {_listed(seen.values)}"
     if {v.lower() for v in seen.values} <= _REASONS:
         return Found(told)
     forced = [v for v in seen.values if any(w in words.plain(v) for w in words.INVOLUNTARY)]
@@ -316,31 +344,25 @@ def _reason(seen: Seen) -> Found | None:
 
 
 def _touchpoint(seen: Seen) -> Found | None:
-    if not seen.is_text or not 2 <= seen.distinct <= _MOST_TOUCHPOINTS:
-        return None
-    if seen.distinct * 2 > seen.filled:
-        return None
-    return Found(
-        _with_gaps(
-            seen, f"{words.counted(seen.distinct, 'value')}, most often {_listed(seen.counts)}"
-        )
-    )
+    few = 2 <= seen.distinct <= min(_MOST_TOUCHPOINTS, seen.filled / 2)
+    most = f"{counted(seen.distinct, 'value')}, most often {_listed(seen.counts)}"
+    return Found(most) if seen.is_text and few else None
 
 
 def _label(seen: Seen) -> Found | None:
-    if not seen.is_text:
-        return None
-    return Found(
-        _with_gaps(seen, f"{words.counted(seen.distinct, 'value')}, such as {_listed(seen.counts)}")
-    )
+    told = f"{counted(seen.distinct, 'value')}, such as {_listed(seen.counts)}"
+    return Found(told) if seen.is_text else None
 
 
 def _any(seen: Seen) -> Found | None:
-    if not seen.filled:
-        return None
-    return Found(
-        _with_gaps(seen, f"{seen.distinct:,} different in {words.counted(seen.filled, 'row')}")
-    )
+    told = f"{seen.distinct:,} different in {counted(seen.filled, 'row')}"
+    return Found(told) if seen.filled else None
+
+
+def _order_number(seen: Seen) -> Found | None:
+    """Tell what a shop calls the name of an order, such as #1001, from other names."""
+    bare = words.plain(seen.name) == "name"
+    return _any(seen) if not bare or all(_NUMBERED.fullmatch(v) for v in seen.counts) else None
 
 
 def _score(seen: Seen) -> Found | None:
@@ -349,33 +371,26 @@ def _score(seen: Seen) -> Found | None:
         return None
     told = f"answers {scale.low:g} to {scale.high:g}"
     how = f"{_listed(scale.levels)} counted from 1" if scale.levels else ""
-    return Found(_with_gaps(seen, told), scale.sql if scale.levels or seen.form else "", how)
+    return Found(told, scale.sql if scale.levels or seen.form else "", how)
 
 
 _FITS: dict[str, Finder] = {
-    **dict.fromkeys(("started_at", "cancelled_at", "renews_at", "occurred_at"), _time),
-    **dict.fromkeys(("resolved_at", "due_at", "asked_at", "responded_at"), _time),
-    **dict.fromkeys(("tenure", "monthly_value", "fix_cost"), _not_negative),
+    **dict.fromkeys(("started_at", "cancelled_at", "renews_at", "occurred_at"), moments),
+    **dict.fromkeys(("resolved_at", "due_at", "asked_at", "responded_at"), moments),
+    **dict.fromkeys(("monthly_value", "renewal_days", "fix_cost"), _not_negative),
     **dict.fromkeys(("response_seconds", "handle_seconds"), _seconds),
     **dict.fromkeys(("channel", "stage", "owner", "metric", "comment", "text"), _label),
     **dict.fromkeys(("intervention", "scope_column", "scope_value"), _any),
     "ended_at": _end,
+    "tenure": _tenure,
     "churned": _flag,
     "outcome": _outcome,
     "end_reason": _reason,
+    "interaction_id": _order_number,
     "touchpoint": _touchpoint,
     "value": _number,
     "score": _score,
 }
-
-
-_PREPARED: dict[str, Finder] = {"touchpoint": _any}
-
-
-def _with_gaps(seen: Seen, told: str) -> str:
-    if seen.rows == seen.filled:
-        return told
-    return f"{told}, empty in {1 - seen.filled / seen.rows:.1%} of rows"
 
 
 def _listed(values: Iterable[str]) -> str:
@@ -393,14 +408,15 @@ def _match(
     roles: Iterable[str],
     taken: Collection[str] = (),
     fits: Mapping[str, Finder] | None = None,
+    least: float = 0.01,
 ) -> dict[str, Guess]:
     """Find a column for each role, in the order of how well the names fit."""
     pairs = []
     for place, role in enumerate(roles):
-        fit = (fits or _FITS).get(role) or _FITS.get(role, _any)
+        fit = {**_FITS, **(fits or {})}.get(role, _any)
         for column in sheet.columns:
             like = words.likeness(role, column.name)
-            if like and column.name not in taken and (found := fit(column)):
+            if like >= least and column.name not in taken and (found := fit(column)):
                 pairs.append((-like, place, role, column, found))
     guesses: dict[str, Guess] = {}
     used: set[str] = set()
@@ -422,7 +438,7 @@ def _match(
 
 def _is_spells(reading: Reading) -> bool:
     has = set(reading.guesses)
-    if not {"customer_id", "started_at"} <= has:
+    if not {"customer_id", "started_at"} <= has or _asked(reading):
         return False
     if reading.unique:
         ends = has & {"ended_at", "cancelled_at"}
@@ -431,6 +447,12 @@ def _is_spells(reading: Reading) -> bool:
     often = reading.ids * 2 <= reading.sheet.rows
     tickets = _match(reading.sheet, ("interaction_id", "touchpoint", "outcome"))
     return "ended_at" in has and not often and not tickets
+
+
+def _asked(reading: Reading) -> bool:
+    """Tell a survey's respondents, whose start and end are those of the answering."""
+    who = reading.get("customer_id")
+    return who is not None and words.has_word(who.column.name, ("respondent",))
 
 
 def _is_snapshot(reading: Reading) -> bool:
@@ -461,7 +483,10 @@ _SNAPSHOT = ("tenure", "churned", "monthly_value")
 _KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Reading], bool]], ...] = (
     (
         "spells",
-        ("started_at", "ended_at", "cancelled_at", "end_reason", "monthly_value"),
+        (
+            *("started_at", "ended_at", "cancelled_at", "end_reason", "monthly_value"),
+            *("renews_at", "renewal_days"),
+        ),
         _is_spells,
     ),
     ("snapshot", _SNAPSHOT, _is_snapshot),
@@ -491,7 +516,7 @@ def _scale(seen: Seen) -> Scale | None:
     if seen.number and seen.whole and seen.low in (0, 1) and 3 <= seen.distinct <= 11:
         top = next((t for t in _TOPS if seen.high <= t), None)
         return Scale(seen, seen.low if seen.low == 0 else 1, top) if top and seen.high > 2 else None
-    answers = {words.plain(v) for v in seen.values}
+    answers = {words.plain(v) for v in seen.values} - words.NO_ANSWER
     if len(answers) < 2 or not seen.is_text:
         return None
     fitting = [levels for levels in words.LEVELS if answers <= set(levels)]
@@ -509,16 +534,11 @@ def ratings(sheet: Sheet, taken: Collection[str] = ()) -> list[Scale]:
     taken : collection of str
         Columns that are something else.
     """
-    return list(_ratings(sheet, taken))
-
-
-def _ratings(sheet: Sheet, taken: Collection[str]) -> Iterator[Scale]:
-    numbered = [c for c in sheet.columns if _is_question(c.name)]
-    for column in sheet.columns:
-        named = words.has_word(column.name, words.RATING)
-        asked = column in numbered and len(numbered) >= _LEAST_RATINGS
-        if column.name not in taken and (named or asked) and (scale := _scale(column)):
-            yield scale
+    numbered = [c.name for c in sheet.columns if _is_question(c.name)]
+    numbered = numbered if len(numbered) >= _LEAST_RATINGS else []
+    named = (c for c in sheet.columns if c.name in numbered or words.has_word(c.name, words.RATING))
+    scales = (_scale(c) for c in named if c.name not in taken)
+    return [s for s in scales if s is not None]
 
 
 def _is_question(name: str) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from cxlab.data.contract import is_folder
 from cxlab.data.delimited import layout, refuse_repeated, scan
 from cxlab.data.engine import literal, reading
-from cxlab.data.sources import MISSING, quote
+from cxlab.data.sources import MISSING, quote, scan_parquet
 from cxlab.errors import DataError, UsageError
 from cxlab.lab.new.words import CURRENCIES, plain
 
@@ -31,6 +32,7 @@ _MOST_PATTERNS = 400
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", " %I:%M %p",
            " %I:%M:%S %p")  # fmt: skip
 _ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d{1,2}:\d{2}.*)?")
+_SPACED = re.compile(r"\d{4}[-/].*:\d{2} [+-]\d{2}:?\d{2}")
 _DATES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(pattern + r"([T ]\d{1,2}:\d{2}.*)?"), days)
     for pattern, days in (
@@ -45,6 +47,7 @@ _DATES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     )
 )
 _PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_SECOND_NAMES = re.compile(r'Response$|Open-Ended Response$|\{"ImportId"')
 # Marks that may stand beside an amount; any other letters make it a name, such as C001.
 _MARK = r"(?:[$€£¥%]|USD|EUR|GBP|CHF)"
 _SIGNED = rf"(?:{_MARK}\s?)?[-+]?(?:{_MARK}\s?)?"
@@ -115,24 +118,45 @@ class Sheet:
 
     Parameters
     ----------
-    name : str
-        The first file's name without its ending.
+    connection : duckdb.DuckDBPyConnection
+        The engine it is open in.
     files : tuple of Path
         Its files.
     view : str
         Its name in the engine.
-    rows, looked_at : int
-        Rows, and those in the sample.
+    rows : int
+        How many it has.
     columns : tuple of Seen
         In the file's order.
     """
 
-    name: str
+    connection: duckdb.DuckDBPyConnection
     files: tuple[Path, ...]
     view: str
     rows: int
-    looked_at: int
     columns: tuple[Seen, ...]
+
+    @property
+    def name(self) -> str:
+        """The first file's name without its ending."""
+        return _stem(self.files[0])
+
+    @property
+    def source(self) -> str:
+        """SQL that reads its files, to be run again on new ones."""
+        files = [f.resolve() for f in self.files]
+        parquet = _is_parquet(files[0])
+        return scan_parquet(files, hive=False) if parquet else scan(files, hive=False)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Run a query, in all rows.
+
+        Parameters
+        ----------
+        query : str
+            SQL that names the view.
+        """
+        return self.connection.execute(query).fetchall()
 
 
 def expand(places: Sequence[str | Path]) -> list[Path]:
@@ -230,35 +254,29 @@ def open_sheet(
     DataError
         A file is not what it seems, is empty, or its columns have no proper names.
     """
-    view, shown = f"sheet_{number}", str(files[0])
-    with reading(shown):
-        if _is_parquet(files[0]):
-            parts = list(files)
-        else:
+    view = f"sheet_{number}"
+    with reading(str(files[0])):
+        parts = list(files)
+        if not _is_parquet(files[0]):
             _refuse_headless(files)
             parts = [room / f"{view}.parquet"]
-            connection.execute(
-                f"COPY ({scan(files, hive=False)}) TO {literal(str(parts[0]))} (FORMAT parquet)"
-            )
-        listed = ", ".join(literal(str(p)) for p in parts)
-        source = f"read_parquet([{listed}], union_by_name = true, binary_as_string = true"
-        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {source})")
+            to = literal(str(parts[0]))
+            connection.execute(f"COPY ({scan(files, hive=False)}) TO {to} (FORMAT parquet)")
+        source = scan_parquet(parts, hive=False)
+        connection.execute(f"CREATE VIEW {view} AS {source}")
         [(rows,)] = connection.execute(f"SELECT count(*) FROM {view}").fetchall()
         names = _names(connection, view, files[0])
         if not rows:
-            raise DataError(f"{shown}: the table has columns but no rows")
+            raise DataError(f"{files[0]}: the table has columns but no rows")
+        _refuse_second_names(connection, view, files[0])
         step = max(-(-rows // _MOST_ROWS), -(-rows * len(names) // _MOST_CELLS))
         connection.execute(
-            f"CREATE TEMP TABLE {view}_sample AS SELECT * FROM {source}, file_row_number = true) "
-            f"WHERE file_row_number % {step} = 0"
+            f"CREATE TEMP TABLE {view}_sample AS {source.removesuffix(')')}, "
+            f"file_row_number = true) WHERE file_row_number % {step} = 0"
         )
-        query = f"SELECT count(*) FROM {view}_sample"
-        [(looked_at,)] = connection.execute(query).fetchall()
-        columns = tuple(
-            _describe(connection, f"{view}_sample", name, dtype, looked_at) for name, dtype in names
-        )
+        columns = tuple(_describe(connection, f"{view}_sample", name, t) for name, t in names)
         connection.execute(f"DROP TABLE {view}_sample")
-    return Sheet(_stem(files[0]), tuple(files), view, rows, looked_at, columns)
+    return Sheet(connection, tuple(files), view, rows, columns)
 
 
 def _refuse_headless(files: Sequence[Path]) -> None:
@@ -278,6 +296,17 @@ def _refuse_headless(files: Sequence[Path]) -> None:
                 f"{file}: the first line holds values ({', '.join(values[:3])}); allowed: the "
                 "names of the columns, parted by comma, semicolon, tab or |"
             )
+
+
+def _refuse_second_names(connection: duckdb.DuckDBPyConnection, view: str, file: Path) -> None:
+    """Refuse what survey tools write below the names: a line of kinds of answers."""
+    [row] = connection.execute(f"SELECT * FROM {view} LIMIT 1").fetchall()
+    second = [v for v in row if isinstance(v, str) and _SECOND_NAMES.match(v)]
+    if second:
+        raise DataError(
+            f"{file}: the second line names the answers ({second[0][:40]}); allowed: one line of "
+            "names; delete the second"
+        )
 
 
 def _names(connection: duckdb.DuckDBPyConnection, view: str, file: Path) -> list[tuple[str, str]]:
@@ -301,12 +330,10 @@ def given(name: str) -> str:
     return f"(CASE WHEN {text} IN {MISSING} THEN NULL ELSE {text} END)"
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection, sample: str, name: str, dtype: str, rows: int
-) -> Seen:
+def _describe(connection: duckdb.DuckDBPyConnection, sample: str, name: str, dtype: str) -> Seen:
     column = given(name)
-    [(filled, distinct)] = connection.execute(
-        f"SELECT count({column}), count(DISTINCT {column}) FROM {sample}"
+    [(rows, filled, distinct)] = connection.execute(
+        f"SELECT count(*), count({column}), count(DISTINCT {column}) FROM {sample}"
     ).fetchall()
     counts = dict(
         connection.execute(
@@ -341,7 +368,10 @@ def _as_time(
     if dtype == "DATE" or dtype.startswith("TIMESTAMP"):
         ways = [("CAST({} AS TIMESTAMP)", "")]
     elif _share(values, _ISO) >= _ENOUGH:
-        ways = [("timezone('UTC', TRY_CAST({} AS TIMESTAMPTZ))", "")]
+        read_so, form = "{}", ""
+        if _share(values, _SPACED) >= _ENOUGH:  # the engine wants no space before an offset
+            read_so, form = r"regexp_replace({}, ' ([+-]\d)', '\1')", "YYYY-MM-DD hh:mm:ss +hhmm"
+        ways = [(f"timezone('UTC', TRY_CAST({read_so} AS TIMESTAMPTZ))", form)]
     else:
         for pattern, days in _DATES:
             if _share(values, pattern) >= _ENOUGH:
@@ -359,10 +389,9 @@ def _as_time(
     read.sort(key=lambda way: way[0])
     best, *others = read
     rivals = [o[2] for o in others if o[0] == best[0]]
-    return Seen(
-        seen.name, seen.rows, seen.filled, seen.distinct, seen.counts,
-        time=best[1].format(given(seen.name)), form=best[2],
-        first=f"{best[3]:%Y-%m-%d}", last=f"{best[4]:%Y-%m-%d}", other_form="".join(rivals[:1]),
+    return replace(
+        seen, time=best[1].format(column), form=best[2], other_form="".join(rivals[:1]),
+        first=f"{best[3]:%Y-%m-%d}", last=f"{best[4]:%Y-%m-%d}",
     )  # fmt: skip
 
 
@@ -402,9 +431,8 @@ def _as_number(
     [(count, low, high, whole)] = connection.execute(query).fetchall()
     if count < _ENOUGH * seen.filled:
         return None
-    return Seen(
-        seen.name, seen.rows, seen.filled, seen.distinct, seen.counts,
-        number=sql.format(given(seen.name)), form=form, low=low, high=high, whole=whole,
+    return replace(
+        seen, number=sql.format(column), form=form, low=low, high=high, whole=whole,
         currency=_currency(values) if form else "",
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ import yaml
 from cxlab.data.contract import SNAPSHOT, TABLES, Table
 from cxlab.lab.new.assemble import Made, Proposal, Setting
 from cxlab.lab.new.look import Sheet
-from cxlab.lab.new.words import counted
+from cxlab.results import counted
 
 __all__ = ["empty_settings", "report", "settings"]
 
@@ -109,7 +109,7 @@ def _remarks(title: str, items: Sequence[str]) -> list[str]:
 
 def _tables(tables: Sequence[Made]) -> list[str]:
     lines: list[str] = []
-    mapped = [t for t in tables if t.own_names and t.guesses]
+    mapped = [t for t in tables if t.select and t.guesses]
     for table in tables:
         if table not in mapped:
             made = f"{table.name}: made from {_files(table.sheets)}"

@@ -20,13 +20,14 @@ __all__ = [
     "LEVELS",
     "METRICS",
     "NAMES",
+    "NO_ANSWER",
     "OUTCOME",
     "OVERALL",
     "PERSONAL",
     "RATING",
     "STAYED",
     "UNITS",
-    "counted",
+    "ends_in",
     "has_word",
     "likeness",
     "plain",
@@ -48,11 +49,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         "kunden id, kunden no, kdnr, kd nr, kunde, mitgliedsnummer, mitglied, nutzer id, "
         "nutzer, id client, numero client, no client, code client, abonne, id cliente, "
         "cliente id, numero cliente, codigo cliente, cliente, abonado, socio, usuario, "
-        "id usuario, id, rownames",
+        "id usuario, requester id, requester, client num, clientnum, customer num, cust num, "
+        "subscriber, company id, organization id, person id, record id, id, email, "
+        "email address, customer email, e mail, rownames",
         "started_at": "started at, start date, started, start, signup date, signup at, signup, "
         "sign up date, signed up at, signed up, created at, created, creation date, "
         "registered at, registration date, registered, joined at, join date, joined, "
-        "joining date, subscription start, subscription start date, contract start, "
+        "joining date, create date, subscription start, subscription start date, contract start, "
         "activation date, activated at, customer since, member since, vertragsbeginn, beginn, "
         "startdatum, start am, anmeldedatum, anmeldung, registriert am, kunde seit, "
         "eintrittsdatum, eintritt, aktivierung, date debut, debut, date inscription, "
@@ -71,8 +74,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "end_reason": "end reason, churn reason, cancel reason, cancellation reason, "
         "leave reason, termination reason, churn category, kundigungsgrund, kuendigungsgrund, "
         "motif resiliation, motif depart, motivo baja, motivo cancelacion",
-        "renews_at": "renews at, renewal date, next renewal, renewal, verlangerung, "
-        "verlaengerung, date renouvellement, fecha renovacion",
+        "renewal_days": "",
+        "renews_at": "",  # dates called like it may be any: they change who can leave, and when
         "monthly_value": "monthly value, monthly charges, monthly charge, monthly fee, "
         "monthly revenue, monthly price, monthly amount, monthly recurring revenue, mrr, arpu, "
         "monatsbeitrag, monatspreis, monatsgebuhr, monatsgebuehr, grundgebuhr, grundgebuehr, "
@@ -88,11 +91,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "churned": "churned, churn, churn flag, churn label, churn value, is churn, "
         "is churned, has churned, attrition, attrition flag, exited, left, has left, "
         "cancelled, canceled, is cancelled, terminated, closed, gekundigt, gekuendigt, "
-        "abgewandert, abwanderung, resilie, desabonne, baja, abandono, fuga, "
+        "attrited, abgewandert, abwanderung, resilie, desabonne, baja, abandono, fuga, "
         "customer status, account status, kundenstatus, statut client, estado cliente, status",
-        "occurred_at": "occurred at, event time, event timestamp, timestamp, event date, "
-        "datetime, date time, contact date, contact at, contact time, call date, "
-        "interaction date, visited at, visit date, opened at, order date, ordered at, "
+        "occurred_at": "occurred at, event time, event ts, event at, event timestamp, "
+        "timestamp, event date, datetime, date time, contact date, contact at, contact time, "
+        "call date, interaction date, visited at, visit date, opened at, order date, ordered at, "
         "purchase date, invoice date, transaction date, created at, date, day, time, ts, "
         "zeitpunkt, zeitstempel, kontaktdatum, kontakt am, bestelldatum, kaufdatum, "
         "rechnungsdatum, datum, horodatage, date contact, date commande, date achat, "
@@ -102,13 +105,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "page name, page, topic, category, step, service, type, reason, kontaktpunkt, ereignis, "
         "anliegen, kontaktgrund, aktion, seite, kategorie, vorgang, art, point de contact, "
         "evenement, motif, motif contact, categorie, punto de contacto, evento, accion, "
-        "motivo, categoria, tipo, concept name",
+        "motivo, categoria, tipo, concept name, issue type, request type, ticket type, queue, "
+        "ticket group, group name, group",
         "channel": "channel, contact channel, medium, platform, device, kanal, kontaktkanal, "
-        "canal, plattform, plateforme, plataforma",
+        "canal, plattform, plateforme, plataforma, via channel, via",
         "outcome": "outcome, result, success, successful, is success, solved, resolved, "
         "is resolved, issue resolved, status, ergebnis, erfolg, erfolgreich, gelost, geloest, "
         "resultat, succes, resolu, resultado, exito, resuelto",
         "response_seconds": "response seconds, response time, first response time, wait time, "
+        "first reply time, reply time, "
         "waiting time, wait seconds, wait, speed of answer, wartezeit, antwortzeit, "
         "temps attente, temps de reponse, tiempo espera, tiempo respuesta",
         "handle_seconds": "handle seconds, handle time, handling time, aht, call duration, "
@@ -122,7 +127,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "session nr, id sesion, id session",
         "interaction_id": "interaction id, event id, contact id, ticket id, ticket no, ticket, "
         "call id, order id, order no, order number, invoice no, invoice id, invoice, "
-        "transaction id, kontakt id, bestellnummer, rechnungsnummer, ticketnummer, "
+        "transaction id, name, kontakt id, bestellnummer, rechnungsnummer, ticketnummer, "
         "id contact, numero commande, id commande, id pedido, numero pedido, id contacto",
         "value": "value, order value, amount, total, total amount, revenue, sales, dollar value, "
         "price total, order total, spend, betrag, umsatz, summe, bestellwert, montant, "
@@ -138,7 +143,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "umfragedatum, befragt am, envoye le, enviado",
         "responded_at": "responded at, response date, answered at, answer date, submitted at, "
         "completed at, response timestamp, beantwortet am, antwortdatum, date reponse, "
-        "fecha respuesta, date, timestamp, datum, fecha, created at",
+        "fecha respuesta, date, timestamp, datum, fecha, created at, end date",
         "comment": "comment, comments, feedback, verbatim, remark, kommentar, bemerkung, "
         "commentaire, comentario",
         "response_id": "response id, answer id, survey id, antwort id, id reponse, id respuesta",
@@ -191,7 +196,7 @@ OUTCOME = {
             "0|0.0|abandoned|aborted|rejected|timeout|timed out|bad|negative|missed|dropped|"
             "escalated|"
             "returned|late|lost|nicht gelost|nicht geloest|ungelost|fehler|fehlgeschlagen|"
-            "abgebrochen|nein|gescheitert|schlecht|offen|non|echec|echoue|non resolu|erreur|"
+            "abgebrochen|nein|gescheitert|schlecht|non|echec|echoue|non resolu|erreur|"
             "fallo|fallido|no resuelto|sin resolver"
         ),
         "failed",
@@ -201,6 +206,7 @@ OUTCOME = {
 LEVELS: tuple[tuple[str, ...], ...] = tuple(
     tuple(level.strip() for level in scale.split("<"))
     for scale in (
+        "bad < good",
         "very low < low < medium < high < very high",
         "low < medium < high < very high",
         "bad < good < better < best",
@@ -223,6 +229,8 @@ LEVELS: tuple[tuple[str, ...], ...] = tuple(
     )
 )
 """Answers in words, lowest first."""
+
+NO_ANSWER = {"offered", "not offered", "unoffered", "no answer", "not applicable", "don t know"}
 
 METRICS = {
     "nps": ("nps", "recommend", "recommendation", "empfehlen", "weiterempfehlung", "recommander",
@@ -282,20 +290,7 @@ def plain(text: str) -> str:
     bare = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
     bare = "".join(c for c in bare if not unicodedata.combining(c))
     bare = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", bare)
-    return " ".join(re.findall(r"[a-z0-9.]+", bare.lower().replace("_", " ")))
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things, such as ``1 row`` and ``2 rows``.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    noun : str
-        What, in the singular.
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return " ".join(re.findall(r"\d+\.\d+|[a-z0-9]+", bare.lower()))
 
 
 def has_word(name: str, words: Iterable[str]) -> bool:
@@ -310,6 +305,19 @@ def has_word(name: str, words: Iterable[str]) -> bool:
     """
     held = f" {plain(name)} "
     return any(f" {w} " in held for w in words)
+
+
+def ends_in(name: str, words: Iterable[str]) -> bool:
+    """Tell whether a name, once plain, ends in one of some words or phrases.
+
+    Parameters
+    ----------
+    name : str
+        As the file has it.
+    words : iterable of str
+        Plain words.
+    """
+    return f" {plain(name)}".endswith(tuple(f" {w}" for w in words))
 
 
 def likeness(role: str, name: str) -> float:
