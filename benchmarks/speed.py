@@ -21,6 +21,7 @@ from cxlab.report.tables import write_text
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
+REPORTS = HERE.parent / "reports"
 RUNS = 3
 
 
@@ -85,9 +86,12 @@ def main() -> None:
                 "`cxlab drivers data/demo --quick`",
                 command("drivers", str(DEMO), "--out", folder, "--quick"),
             ),
-            (
-                "`cxlab render reports/demo.yml`",
-                command("render", str(HERE.parent / "reports" / "demo.yml"), "--out", folder),
+            *(
+                (
+                    f"`cxlab render reports/{name}.yml`",
+                    command("render", str(REPORTS / f"{name}.yml"), "--out", f"{folder}/{name}"),
+                )
+                for name in ("telco", "demo")
             ),
         ]
     ours, theirs, weekly, shift = against_lifelines()

@@ -137,7 +137,7 @@ def _spans(
 def _told(rows: pd.DataFrame) -> list[str]:
     """Say yes or no, with the corrected p-value."""
     return [
-        f"{'yes' if p < ALPHA else 'no'} (p {'' if p < 1e-4 else '= '}{three_figures(p)})"
+        f"{'yes' if p < ALPHA else 'no'} (p {'< 0.0001' if p < 1e-4 else f'= {three_figures(p)}'})"
         if np.isfinite(p)
         else _UNKNOWN
         for p in rows["p_holm"].to_numpy(float)
