@@ -108,10 +108,11 @@ format: $(STAMP) ## let ruff rewrite what it can, and strip the notebooks
 	@$(if $(NOTEBOOKS),$(NBSTRIPOUT) $(NOTEBOOKS))
 
 bench: $(STAMP) ## time and memory, at scale and of a render
-	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
+	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/gaps.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
 	  $(RUN) "$(PY)" $$b $(ARGS); done
 
-recovery: $(STAMP) ## does simulated data give the true effects back?
+recovery: $(STAMP) ## does simulated data give the true effects and outages back?
+	@$(RUN) "$(PY)" benchmarks/gaps.py
 	@$(RUN) "$(PY)" benchmarks/recovery.py $(ARGS)
 
 # One version for every Python and system. Without a wheel for all of them the newest are passed over:

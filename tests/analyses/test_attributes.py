@@ -335,7 +335,7 @@ def test_where_hazards_are_proportional_nothing_is_stratified_and_intervals_hold
         truth = np.array([_truth(t, data) for t in table.index])
         inside += list(np.abs(table["estimate"] - truth) < 1.96 * table["se"])
     assert strata <= changing <= 5  # 2 expected at 5%; more than 5 once in 70
-    # 200 intervals, five a world: 0.955 over 250 other worlds, and a chance of 0.015 here.
+    # 240 intervals, six a world: a standard error of 0.014.
     assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
 
 
