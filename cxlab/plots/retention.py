@@ -86,14 +86,15 @@ def segment_curves(result: Result, *, ax: Axes | None = None) -> Axes:
     looks = identities(part.meta["all_levels"])
     table = part.table
     groups = {str(name): rows for name, rows in table.groupby("term", sort=False)}
+    colours = {name: looks[name].colour for name in groups}
     with style():
         ax = _axes(ax, 4.4 + 0.24 * len(groups))
         for name, rows in groups.items():
             _line(ax, rows, looks[name])
         _halves(ax)
         _finish(ax, table, result.meta, "Customers that stay")
-        _name_ends(ax, groups, {name: looks[name].colour for name in groups})
-        _at_risk(ax, groups, {name: looks[name].colour for name in groups}, result.meta["ticks"])
+        _name_ends(ax, groups, colours)
+        _at_risk(ax, groups, colours, result.meta["ticks"])
     return ax
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -96,26 +97,31 @@ def fit_model(terms: Terms, tenure: np.ndarray, churned: np.ndarray) -> Model:
         Time, and 1 for those who left.
     """
     rows = _Rows(terms, tenure, churned)
+
+    @cache  # leaving the strata again leads back to models that were fitted on the way in
+    def fitted(*strata: str) -> tuple[CoxFit, pd.DataFrame, float]:
+        return _fitted(rows, list(strata))
+
     chosen: list[str] = []
     seen = pd.DataFrame()
     while True:
-        fit, table, cut = _fitted(rows, chosen)
+        fit, table, cut = fitted(*chosen)
         seen = _newest(table, seen)
         changing = table[table["changes"]].sort_values("chi2", ascending=False)
         changing = changing.sort_values("p_constant", kind="stable")
-        names = [n for n in dict.fromkeys(changing["attribute"]) if rows.may_join(chosen, n)]
-        if not names:
+        names = (n for n in dict.fromkeys(changing["attribute"]) if rows.may_join(chosen, n))
+        if (name := next(names, None)) is None:
             break
-        chosen.append(names[0])
+        chosen.append(name)
     for name in tuple(chosen):
         others = [c for c in chosen if c != name]
-        own = _fitted(rows, others)[1]
+        own = fitted(*others)[1]
         own = own[own["attribute"] == name]
         if own["changes"].any():
             seen = _newest(own.assign(stratum=True), seen)
         else:
             chosen = others
-            fit, table, cut = _fitted(rows, chosen)
+            fit, table, cut = fitted(*chosen)
             seen = _newest(table, seen)
     # A term that the strata tell altogether keeps its figures from before they did.
     order = pd.Index(terms.names)

@@ -82,7 +82,7 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
     if dataset.day:
         first = families[0].first.isoformat() if families else dataset.day
         meta |= {"period": [first, dataset.day], "window_days": window_days}
-    parts = {n: Result(p.name, p.table, (), meta, p.sentence) for n, p in parts.items()}
+    parts = {n: replace(p, meta=meta) for n, p in parts.items()}
     checks = tuple(Check(lo.name, lo.passed, lo.text) for lo in looked)
     return Result("data_quality", _table(looked), checks, meta, _sentence(looked), parts)
 

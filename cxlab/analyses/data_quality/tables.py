@@ -389,8 +389,12 @@ def repeated(dataset: Dataset, cells: pd.DataFrame, days: pd.DataFrame) -> Secti
 def _surplus(frame: Frame, columns: list[str]) -> int:
     """Count the rows beyond the first of each set of equal ones."""
     sets = frame.group_by(columns).agg(cx_n=nw.len()).filter(nw.col("cx_n") > 1)
-    extra = sets.select((nw.col("cx_n") - 1).sum()).collect(backend="pyarrow").item()
-    return int(extra or 0)
+    return _number(sets.select((nw.col("cx_n") - 1).sum()))
+
+
+def _number(frame: Frame) -> int:
+    """Fetch a single count; of no rows it is 0."""
+    return int(frame.collect(backend="pyarrow").item() or 0)
 
 
 def _contacts_twice(dataset: Dataset, total: int) -> list[Looked]:
@@ -399,7 +403,7 @@ def _contacts_twice(dataset: Dataset, total: int) -> list[Looked]:
     extra = _surplus(frame, [c for c in same if c in dataset.columns("interactions")])
     at = nw.col("occurred_at")
     midnight = (at == at.dt.truncate("1d")).sum()
-    plain = int(frame.select(midnight).collect(backend="pyarrow").item() or 0)
+    plain = _number(frame.select(midnight))
     dates = plain > _MIDNIGHT * total
     text = "No contact is told twice."
     if extra:
@@ -470,8 +474,8 @@ def _starts(days: pd.DataFrame) -> Looked:
 
 def _tenures(dataset: Dataset, total: int) -> Looked:
     """Count the customers of a snapshot with no tenure at all."""
-    none = dataset.table("customers").select((nw.col("tenure") == 0).sum())
-    zero, unit = int(none.collect(backend="pyarrow").item() or 0), dataset.settings.tenure_unit
+    zero = _number(dataset.table("customers").select((nw.col("tenure") == 0).sum()))
+    unit = dataset.settings.tenure_unit
     text = "No customer has a tenure of 0."
     if zero:
         text = (

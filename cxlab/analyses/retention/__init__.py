@@ -147,7 +147,7 @@ def _horizon(seen: Seen, span: tuple[float, float], asked: int, dataset: Dataset
                 f"{seen.scale.tell(span[1])}, where enough customers are followed"
             )
         return float(asked)
-    marks = np.array([m for m in seen.scale.marks if span[0] < m <= span[1]])
+    marks = np.array(seen.scale.marks_within(span))
     if not len(marks):
         return span[1]
     most = seen.lives.at_risk(np.unique(seen.lives.exit)).max()
@@ -169,7 +169,7 @@ def _curve(seen: Seen, span: tuple[float, float]) -> Result:
 def _table(seen: Seen, span: tuple[float, float], until: float) -> pd.DataFrame:
     lives, scale = _since(seen, span).ended_by(LEFT), seen.scale
     curve = Curve(lives)
-    marks = np.array([m for m in scale.marks if span[0] < m <= span[1]])
+    marks = np.array(scale.marks_within(span))
     stays = curve.at(marks).drop(columns="se")
     stays["term"] = [f"stay beyond {scale.tell(m)}" for m in marks]
     stays["unit"] = "share"
@@ -193,7 +193,7 @@ def _ends(seen: Seen, span: tuple[float, float]) -> dict[str, Result]:
     if not seen.ended(OTHERWISE):
         return {}
     lives, scale = _since(seen, span), seen.scale
-    marks = [m for m in scale.marks if span[0] < m <= span[1]] or [span[1]]
+    marks = scale.marks_within(span) or [span[1]]
     ticks = scale.ticks(span[1])
     table = _incidences(lives, np.array(marks, dtype=float))
     even = np.linspace(*span, _END_POINTS + 1)

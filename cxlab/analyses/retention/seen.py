@@ -54,6 +54,10 @@ class Scale:
         shown = f"{tenure:,.0f}" if tenure >= 100 or tenure == round(tenure) else f"{tenure:.3g}"
         return f"{shown} {self.one if shown == '1' else self.unit}"
 
+    def marks_within(self, span: tuple[float, float]) -> list[float]:
+        """Give the marks beyond the start of a stretch, up to its end."""
+        return [m for m in self.marks if span[0] < m <= span[1]]
+
     def ticks(self, end: float) -> np.ndarray:
         """Give even tenures for an axis, in steps that mean something in the unit."""
         last = self.steps[-1]

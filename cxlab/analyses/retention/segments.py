@@ -17,7 +17,6 @@ from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result
 
 __all__ = [
-    "DRAWN",
     "Segment",
     "compare",
     "curves",
@@ -25,12 +24,10 @@ __all__ = [
     "pairs",
     "points",
     "segments",
-    "told_apart",
 ]
 
-DRAWN = 6
-"""How many groups a picture shows: the largest."""
-
+# How many groups a picture shows: the largest.
+_DRAWN = 6
 _MOST_PAIRS = 15
 _POINTS = 120
 # The groups whose mean lifetimes are compared hold this share of the customers.
@@ -261,11 +258,6 @@ def pairs(segment: Segment) -> Result:
     return Result("pairs", shown, sentence=sentence)
 
 
-def told_apart(table: pd.DataFrame) -> bool:
-    """Tell whether the first attribute of the table separates beyond chance."""
-    return bool(len(table)) and bool(table["p_holm"].iloc[0] < ALPHA)
-
-
 def curves(segment: Segment, ticks: np.ndarray, least: int) -> Result:
     """Follow the largest groups of an attribute.
 
@@ -278,7 +270,7 @@ def curves(segment: Segment, ticks: np.ndarray, least: int) -> Result:
     least : int
         A curve ends where fewer are at risk.
     """
-    largest = np.sort(np.argsort(segment.customers)[::-1][:DRAWN])
+    largest = np.sort(np.argsort(segment.customers)[::-1][:_DRAWN])
     parts = []
     for place in largest:
         lives = segment.of(int(place))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.retention.rates import MONTH_DAYS, rates_differ, two_rates
 from cxlab.analyses.retention.seen import Scale
-from cxlab.analyses.retention.segments import Segment, told_apart
+from cxlab.analyses.retention.segments import Segment
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Finding, Findings, Result
 
@@ -217,7 +217,7 @@ def findings(result: Result, notebook: str = "04_retention") -> Findings:
     unit = "" if row is None else f"share still there at {row['tenure']:g} {meta['tenure_unit']}"
     found.append(_finding("stay", notebook, result.sentence, row, unit, meta["customers"]))
     tests = result["segments"].table if "levels" in result.parts else table[:0]
-    if len(tests) and told_apart(tests):
+    if len(tests) and tests["p_holm"].iloc[0] < ALPHA:
         chosen = tests[tests["term"] == meta["segment"]].iloc[0]
         words = result["levels"].sentence
         unit = f"difference in {meta['tenure_unit']}"

@@ -74,11 +74,7 @@ class Starter:
             lines.append(f"Not ready yet: {self.refused}")
         lines.append(f"Next: cxlab check {self.folder}")
         lines.append(f"Then: cxlab render {self.folder / 'report.yml'}")
-        return "\n".join(_printable(line) for line in lines)
-
-
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in line)
+        return "\n".join(text.printable(line) for line in lines)
 
 
 def create(directory: str | Path, files: Sequence[str | Path] = ()) -> Starter:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cxlab.data.contract import OUTCOMES
+from cxlab.data.engine import literal
 from cxlab.lab.new import words
 from cxlab.lab.new.look import Seen, Sheet, given
 from cxlab.results import counted
@@ -399,7 +400,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _cases(seen: Seen, to: Callable[[str], str]) -> str:
-    parts = (f"WHEN '{v.replace(chr(39), chr(39) * 2)}' THEN {to(v)}" for v in seen.values)
+    parts = (f"WHEN {literal(v)} THEN {to(v)}" for v in seen.values)
     return f"CASE {given(seen.name)} {' '.join(parts)} END"
 
 

@@ -12,7 +12,7 @@ from cxlab.lab.new.assemble import Made, Proposal, Setting
 from cxlab.lab.new.look import Sheet
 from cxlab.results import counted
 
-__all__ = ["empty_settings", "report", "settings"]
+__all__ = ["empty_settings", "printable", "report", "settings"]
 
 _WIDTH = 98
 _LONGEST = 600
@@ -41,9 +41,20 @@ def _scalar(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+def printable(text: str) -> str:
+    """Give a text as one line can show it: a blank for what cannot be printed.
+
+    Parameters
+    ----------
+    text : str
+        It may come from files.
+    """
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _comment(text: str, indent: int = 0) -> Iterator[str]:
     """Fold a comment; values in it come from files, so nothing unprintable gets through."""
-    bare = "".join(c if c.isprintable() else " " for c in text)
+    bare = printable(text)
     bare = bare if len(bare) <= _LONGEST else bare[:_LONGEST] + "…"
     mark = " " * indent + "# "
     lines = textwrap.wrap(bare, _WIDTH - indent - 2, break_on_hyphens=False) or [""]
