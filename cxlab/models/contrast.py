@@ -3,7 +3,7 @@
 The linear predictor of the hazard holds, for each touchpoint, the decayed sum of all its
 contacts and that of its bad (good, unknown) ones. The coefficient of the bad sum is the
 contrast. Touchpoints that follow the decision to leave are found first and kept out of the
-model of the others; the half-life is chosen by profile likelihood. See METHODS.md.
+model of the others. See METHODS.md.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns
 from cxlab.models.intervals import Z
 
 __all__ = [
-    "HALF_LIVES",
+    "JUDGED",
+    "RIDGE",
+    "AgeSplit",
     "Contrasts",
-    "HalfLife",
+    "Place",
     "Rows",
+    "Separation",
+    "Sums",
+    "choose_places",
     "fit_contrasts",
     "follows_decision",
-    "profile_half_life",
     "split_by_age",
+    "stack",
 ]
-
-HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 112.0)
 
 # A contrast needs this many exposed churns and base rows to be in the model at all.
 _LEAST_CASES, _LEAST_BASE = 3, 5
@@ -38,12 +40,14 @@ _LEAST_CASES, _LEAST_BASE = 3, 5
 _EVENTS_PER_COLUMN = 5
 # When a contact effect is recent only: the touchpoint follows the decision (METHODS.md).
 _RECENT_Z, _OLD_SHARE, _DROP_Z = 4.0, 0.5, 3.0
+# Two estimates that correlate below this say of two touchpoints what they say of one.
+_ALIKE = -0.85
 
 # A prior of standard deviation 10 on columns scaled to one: nothing beside a hundred churns,
 # but an estimate where a column separates those who left.
-_RIDGE = 0.01
+RIDGE = 0.01
 # The classes whose contrast is asked for; the others only say who comes into contact.
-_JUDGED = ("bad", "good")
+JUDGED = ("bad", "good")
 
 Place = tuple[str, int]
 Sums = Mapping[str, np.ndarray]  # class -> array of shape (rows, touchpoints)
@@ -99,7 +103,7 @@ class Rows:
             link=self.link,
             clusters=self.clusters,
             start=None if start is None else start[keep],
-            ridge=_RIDGE,
+            ridge=RIDGE,
         )
         coef = np.full(x.shape[1], np.nan)
         coef[keep] = fit.coef
@@ -127,68 +131,98 @@ class _Fitted:
     def exposure_se(self) -> np.ndarray:
         return np.sqrt(np.diag(self.exposure_covariance))
 
+    def replicates(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the exposures' coefficients in replicates, and their log likelihoods."""
+        coef = np.full((len(weights), len(self.coef)), np.nan)
+        coef[:, self.keep], log_likelihood = self.fit.replicates(weights)
+        return coef[:, self.skip :], log_likelihood
+
 
 @dataclass(frozen=True)
-class HalfLife:
-    """The half-life, and how it was chosen.
+class Separation:
+    """What tells touchpoints that customers contact because they have decided to leave.
 
     Parameters
     ----------
-    days : float
-        The half-life.
-    conf_low, conf_high : float
-        Its 95% profile interval; NaN where it was given, the grid's end where open.
-    profile : pandas.DataFrame
-        ``half_life, log_likelihood`` over the grid.
-    chosen : bool
-        Whether the data chose it.
+    usable : ndarray of bool, shape (touchpoints,)
+        Those with enough exposed rows to be looked at.
+    coef : ndarray, shape (2 * touchpoints,)
+        Contact effects while recent, then while older; 0 where not usable.
+    covariance : ndarray, shape (2 * touchpoints, 2 * touchpoints)
+        Of them.
+    fitted : _Fitted or None
+        The fit; None without usable columns.
+    columns : ndarray of bool, shape (2 * touchpoints,)
+        Which of them are in the fit.
     """
 
-    days: float
-    conf_low: float
-    conf_high: float
-    profile: pd.DataFrame
-    chosen: bool
+    usable: np.ndarray
+    coef: np.ndarray
+    covariance: np.ndarray = field(repr=False)
+    fitted: _Fitted | None = field(repr=False)
+    columns: np.ndarray = field(repr=False)
+
+    def found(self, coef: np.ndarray | None = None) -> np.ndarray:
+        """Tell which touchpoints follow the decision.
+
+        Their contact effect is recent only: recent z above 4, older less than half of it, and
+        the difference z above 3.
+
+        Parameters
+        ----------
+        coef : ndarray, shape (..., 2 * touchpoints), optional
+            Other estimates than those of the fit, as of replicates.
+
+        Returns
+        -------
+        ndarray of bool, shape (..., touchpoints)
+        """
+        count = len(self.usable)
+        coef = self.coef if coef is None else coef
+        now, before = coef[..., :count], coef[..., count:]
+        spread = np.diag(self.covariance)
+        joint = np.diag(self.covariance[:count, count:])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            z_now = now / np.sqrt(spread[:count])
+            z_drop = (now - before) / np.sqrt(spread[:count] + spread[count:] - 2 * joint)
+            found = (z_now > _RECENT_Z) & (before < _OLD_SHARE * now) & (z_drop > _DROP_Z)
+        return np.asarray(found & self.usable)
+
+    def replicates(self, weights: np.ndarray) -> np.ndarray:
+        """Give what is found in replicates, shape (replicates, touchpoints).
+
+        Parameters
+        ----------
+        weights : ndarray, shape (replicates, customers)
+            See :meth:`cxlab.models.hazard.HazardFit.replicates`.
+        """
+        coef = np.zeros((len(weights), len(self.coef)))
+        if self.fitted is not None:
+            coef[:, self.columns] = np.nan_to_num(self.fitted.replicates(weights)[0])
+        return self.found(coef)
 
 
-def follows_decision(rows: Rows, recent: np.ndarray, older: np.ndarray) -> np.ndarray:
-    """Tell which touchpoints customers contact because they have decided to leave.
-
-    Their contact effect is recent only: exposures capped at 1, recent z above 4, older less
-    than half of it, and the difference z above 3.
+def follows_decision(rows: Rows, recent: np.ndarray, older: np.ndarray) -> Separation:
+    """Look for touchpoints that customers contact because they have decided to leave.
 
     Parameters
     ----------
     rows : Rows
         The rows.
     recent, older : ndarray, shape (n, touchpoints)
-        Decayed contacts of the last 14 days, and those before.
-
-    Returns
-    -------
-    ndarray of bool, shape (touchpoints,)
+        Decayed contacts of the last 14 days, and those before; capped at 1 here.
     """
     count = recent.shape[1]
     both = np.hstack([np.minimum(recent, 1.0), np.minimum(older, 1.0)])
     usable = _exposed_enough(both, rows.event)
     # A page that nobody survives has no older visits to compare with: there, none count.
     usable[count:] &= usable[:count]
-    found = np.zeros(count, dtype=bool)
-    if not usable.any():
-        return found
-    fitted = rows.fit(both[:, usable])
-    coef = np.zeros(2 * count)
-    coef[usable] = np.nan_to_num(fitted.exposure_coef)
-    covariance = np.zeros((2 * count, 2 * count))
-    covariance[np.ix_(usable, usable)] = np.nan_to_num(fitted.exposure_covariance)
-    now, before = coef[:count], coef[count:]
-    spread = np.diag(covariance)
-    joint = np.diag(covariance[:count, count:])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z_now = now / np.sqrt(spread[:count])
-        z_drop = (now - before) / np.sqrt(spread[:count] + spread[count:] - 2 * joint)
-        found = (z_now > _RECENT_Z) & (before < _OLD_SHARE * now) & (z_drop > _DROP_Z)
-    return np.asarray(found & usable[:count])
+    coef, covariance = np.zeros(2 * count), np.zeros((2 * count, 2 * count))
+    fitted = rows.fit(both[:, usable]) if usable.any() else None
+    if fitted is not None:
+        coef[usable] = np.nan_to_num(fitted.exposure_coef)
+        covariance[np.ix_(usable, usable)] = np.nan_to_num(fitted.exposure_covariance)
+    return Separation(usable[:count], coef, covariance, fitted, usable)
 
 
 def _exposed_enough(columns: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -197,75 +231,12 @@ def _exposed_enough(columns: np.ndarray, event: np.ndarray) -> np.ndarray:
     return np.asarray((cases >= _LEAST_CASES) & (base >= _LEAST_BASE))
 
 
-def profile_half_life(
-    rows: Rows, grid: Mapping[float, Sums], places: Sequence[tuple[str, int]]
-) -> HalfLife:
-    """Choose the half-life by profile likelihood, interpolated between the grid's values.
-
-    The contrasts alone choose it. How often a customer comes into contact tells of who they
-    are for much longer than one contact acts; let decay with the rest, those sums would draw
-    the half-life to themselves. They are held at a short and a long half-life throughout.
-
-    Parameters
-    ----------
-    rows : Rows
-        The rows.
-    grid : mapping
-        Half-life -> the exposures decayed by it.
-    places : sequence of (class, touchpoint)
-        The columns in the model.
-    """
-    values = np.array(sorted(grid))
-    judged = [p for p in places if p[0] in _JUDGED]
-    held = [p for p in places if p not in judged] if judged else []
-    fixed = [_stack(grid[h], held) for h in (values[1], values[-1])] if held else []
-    likelihoods = np.zeros(len(values))
-
-    def follow(path: Sequence[int], start: np.ndarray | None) -> np.ndarray:
-        coef = np.zeros(0)
-        for i in path:
-            moving = _stack(grid[values[i]], judged or places)
-            fitted = rows.fit(np.hstack([*fixed, moving]), start)
-            start = coef = fitted.coef
-            likelihoods[i] = fitted.fit.log_likelihood
-        return coef
-
-    # From the middle both ways at once, each fit starting where its neighbour ended.
-    middle = len(values) // 2
-    begun = follow([middle], None)
-    paths = [range(middle - 1, -1, -1), range(middle + 1, len(values))]
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda path: follow(path, begun), paths))
-    profile = pd.DataFrame({"half_life": values, "log_likelihood": likelihoods})
-    x, y = np.log(values), likelihoods
-    fine = np.linspace(x[0], x[-1], 401)
-    curve = _smooth(x, y, fine)
-    best = fine[np.argmax(curve)]
-    inside = fine[curve >= curve.max() - Z**2 / 2]
-    return HalfLife(
-        days=float(np.exp(best)),
-        conf_low=float(np.exp(inside[0])),
-        conf_high=float(np.exp(inside[-1])),
-        profile=profile,
-        chosen=True,
-    )
-
-
-def _smooth(x: np.ndarray, y: np.ndarray, fine: np.ndarray) -> np.ndarray:
-    from scipy.interpolate import PchipInterpolator, make_interp_spline
-
-    # A cubic through five points may swing beyond them where the profile bends sharply.
-    curve = np.asarray(make_interp_spline(x, y, k=min(3, len(x) - 1))(fine))
-    if curve.max() > y.max() + 0.5 * (y.max() - np.sort(y)[-2]) + 0.5:
-        return np.asarray(PchipInterpolator(x, y)(fine))
-    return curve
-
-
-def _stack(sums: Sums, places: Sequence[tuple[str, int]]) -> np.ndarray:
+def stack(sums: Sums, places: Sequence[Place]) -> np.ndarray:
+    """Put the exposures of places side by side, shape (n, places)."""
     return np.column_stack([sums[kind][:, k] for kind, k in places])
 
 
-def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[tuple[str, int]]:
+def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[Place]:
     """Choose the exposure columns the data can carry: contacts first, then their classes.
 
     Parameters
@@ -278,11 +249,11 @@ def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[tu
         The touchpoints that may be in the model.
     """
     enough = {kind: _exposed_enough(x, event) & allowed for kind, x in sums.items()}
-    judged = [kind for kind in sums if kind in _JUDGED]
+    judged = [kind for kind in sums if kind in JUDGED]
     cases = sum((sums[k][event == 1] > 0).sum(axis=0) for k in judged or ["all"])
     order = np.argsort(-np.asarray(cases), kind="stable")
     budget = int(event.sum()) // _EVENTS_PER_COLUMN
-    chosen: set[tuple[str, int]] = set()
+    chosen: set[Place] = set()
     for k in order:
         wanted = {(kind, int(k)) for kind in sums if enough["all"][k] and enough[kind][k]}
         if len(chosen) + len(wanted) <= budget:
@@ -300,22 +271,26 @@ class Contrasts:
     coef, se : dict
         ``(class, touchpoint)`` -> log hazard ratio and its robust standard error; NaN for
         columns that could not be told from the others.
-    slope_covariance : dict
-        ``(class, touchpoint)`` -> its covariance with the log of the half-life.
-    slope_variance : float
-        Variance of the log of the half-life; 0 where it was given.
+    slopes : dict
+        ``(class, touchpoint)`` -> its covariance with the log of its half-life, and the
+        variance of that; zeros where the half-life was given.
+    covariance : ndarray, shape (places, places)
+        Of the estimates, in the order of ``coef``.
     baseline : ndarray, shape (n,)
         The linear predictor, without the offset and the exposures.
     whole : ndarray
         All coefficients, those of the controls first; where other fits start from.
+    log_likelihood : float
+        Of the fit.
     """
 
-    coef: dict[tuple[str, int], float]
-    se: dict[tuple[str, int], float]
-    slope_covariance: dict[tuple[str, int], float] = field(repr=False)
-    slope_variance: float
+    coef: dict[Place, float]
+    se: dict[Place, float]
+    slopes: dict[Place, tuple[float, float]] = field(repr=False)
+    covariance: np.ndarray = field(repr=False)
     baseline: np.ndarray = field(repr=False)
     whole: np.ndarray = field(repr=False)
+    log_likelihood: float
 
     @property
     def columns(self) -> int:
@@ -327,22 +302,48 @@ class Contrasts:
         """Coefficients of what was adjusted for."""
         return self.whole[: len(self.whole) - len(self.coef)]
 
-    def z(self, place: tuple[str, int]) -> float:
+    def z(self, place: Place) -> float:
         """Give the Wald statistic of one contrast."""
         return self.coef[place] / self.se[place]
+
+    def inseparable(self, place: Place) -> list[Place]:
+        """Give the contrasts that matter together with one, and cannot be told from it.
+
+        Two whose estimates correlate below -0.85: their sum is told from none (|z| > 1.96),
+        their difference is not.
+
+        Parameters
+        ----------
+        place : (class, touchpoint)
+            The contrast.
+        """
+        if place not in self.coef or not np.isfinite(self.coef[place]):
+            return []
+        places = list(self.coef)
+        i = places.index(place)
+        coef, spread = np.array(list(self.coef.values())), np.diag(self.covariance)
+        joint = self.covariance[i]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            alike = joint / np.sqrt(spread[i] * spread) < _ALIKE
+            together = np.abs(coef[i] + coef) / np.sqrt(spread[i] + spread + 2 * joint) > Z
+            apart = np.abs(coef[i] - coef) / np.sqrt(spread[i] + spread - 2 * joint) > Z
+        found = np.flatnonzero(alike & together & ~apart)
+        return [places[j] for j in found if places[j][0] in JUDGED]
 
 
 def fit_contrasts(
     rows: Rows,
     sums: Sums,
-    places: Sequence[tuple[str, int]],
+    places: Sequence[Place],
     slopes: Sums | None = None,
+    own: Sequence[int] = (),
     start: np.ndarray | None = None,
 ) -> Contrasts:
-    """Fit the model at one half-life.
+    """Fit the model at its half-lives.
 
-    The variance holds that of the half-life: the column of what the contrasts would add to
-    the linear predictor by a longer one is appended, and the variances are read there.
+    The variance holds that of the half-lives: for each of them the column of what the
+    contrasts would add to the linear predictor by a longer one is appended, and the variances
+    are read there.
 
     Parameters
     ----------
@@ -355,31 +356,38 @@ def fit_contrasts(
     slopes : mapping, optional
         Class -> derivative of ``sums`` by the log of the half-life; None where that was
         given and not estimated.
+    own : sequence of int
+        Touchpoints with a half-life of their own; the others share one.
     start : ndarray, optional
         Where to start from, as ``whole`` of a fit with the same first columns.
     """
-    x = _stack(sums, places)
+    x = stack(sums, places)
     fitted = rows.fit(x, start)
     coef = fitted.exposure_coef
-    used = np.nan_to_num(coef)
-    covariance, count = fitted.exposure_covariance, len(places)
-    slope_variance, joint = 0.0, np.zeros(count)
+    used, count = np.nan_to_num(coef), len(places)
+    wider = None
     if slopes is not None:
-        judged = np.array([kind in _JUDGED for kind, _ in places])
-        gain = _stack(slopes, places) @ np.where(judged, used, 0.0)
-        wider = rows.fit(np.column_stack([x, gain]), fitted.coef)
-        if np.isfinite(wider.coef[-1]):
-            covariance = wider.exposure_covariance[:count, :count]
-            slope_variance = float(wider.exposure_covariance[-1, -1])
-            joint = wider.exposure_covariance[:count, -1]
-    se = np.sqrt(np.diag(covariance))
+        by_group = {k: 1 + own.index(k) for k in own}
+        group = np.array([by_group.get(k, 0) if c in JUDGED else -1 for c, k in places])
+        weights = np.column_stack([np.where(group == g, used, 0.0) for g in range(len(own) + 1)])
+        wider = rows.fit(np.column_stack([x, stack(slopes, places) @ weights]), fitted.coef)
+        if not np.isfinite(wider.exposure_coef[count:]).any():
+            wider = None
+    covariance = (fitted if wider is None else wider).exposure_covariance
+    kept = np.zeros((count, 2))
+    if wider is not None:
+        for i in np.flatnonzero(group >= 0):
+            at = count + group[i]
+            kept[i] = np.nan_to_num([covariance[i, at], covariance[at, at]])
+    covariance = covariance[:count, :count]
     return Contrasts(
         coef=dict(zip(places, coef, strict=True)),
-        se=dict(zip(places, se, strict=True)),
-        slope_covariance=dict(zip(places, joint, strict=True)),
-        slope_variance=slope_variance,
+        se=dict(zip(places, np.sqrt(np.diag(covariance)), strict=True)),
+        slopes={p: (float(a), float(b)) for p, (a, b) in zip(places, kept, strict=True)},
+        covariance=covariance,
         baseline=fitted.fit.eta - rows.offset - x @ used,
         whole=fitted.coef,
+        log_likelihood=fitted.fit.log_likelihood,
     )
 
 
@@ -398,16 +406,16 @@ class AgeSplit:
         where there was nothing to pool.
     """
 
-    recent: dict[tuple[str, int], tuple[float, float]]
-    old: dict[tuple[str, int], tuple[float, float]]
-    drop_z: dict[tuple[str, int], float]
+    recent: dict[Place, tuple[float, float]]
+    old: dict[Place, tuple[float, float]]
+    drop_z: dict[Place, float]
     pooled: tuple[float, float, float]
 
-    def untested(self, place: tuple[str, int]) -> bool:
+    def untested(self, place: Place) -> bool:
         """Tell whether there are no older contacts to check a contrast against."""
         return not (np.isfinite(self.old[place][0]) and self.old[place][1] > 0)
 
-    def recent_only(self, place: tuple[str, int]) -> bool:
+    def recent_only(self, place: Place) -> bool:
         """Tell whether a contrast is of recent contacts alone."""
         if self.untested(place):
             return True
@@ -433,7 +441,7 @@ def split_by_age(
     model: Contrasts,
     recent: Sums,
     old: Sums,
-    suspects: Sequence[tuple[str, int]],
+    suspects: Sequence[Place],
 ) -> AgeSplit:
     """Fit the suspects' exposures apart for recent and older contacts.
 
@@ -479,7 +487,7 @@ def _parted(
 
 
 def _pooled(
-    rows: Rows, model: Contrasts, recent: Sums, old: Sums, suspects: Sequence[tuple[str, int]]
+    rows: Rows, model: Contrasts, recent: Sums, old: Sums, suspects: Sequence[Place]
 ) -> tuple[float, float, float]:
     """Scale the suspects' estimates by one factor when recent and one when old."""
     drivers = [p for p in suspects if model.coef[p] > 0 and old[p[0]][:, p[1]].any()]
@@ -489,7 +497,7 @@ def _pooled(
     rest = [p for p in model.coef if p not in drivers and p not in contacts]
     weights = np.array([model.coef[p] for p in drivers])
     columns, ordered = _parted(model, recent, old, rest, contacts)
-    columns += [_stack(recent, drivers) @ weights, _stack(old, drivers) @ weights]
+    columns += [stack(recent, drivers) @ weights, stack(old, drivers) @ weights]
     start = np.concatenate([model.controls, ordered, [1.0, 1.0]])
     fitted = rows.fit(np.column_stack(columns), start)
     now, before = fitted.exposure_coef[-2:]

@@ -17,18 +17,42 @@ class ChurnWindow:
     ----------
     baseline : ndarray, shape (m,)
         Log hazard per period at each churn, without the exposures.
-    exposure_part : ndarray, shape (m,)
-        What the decayed exposures add to it.
+    exposure_part : ndarray, shape (m, g)
+        What the decayed exposures add to it, by half-life.
     left : ndarray of int, shape (m,)
         Periods from the churn to the window's end in which leaving was possible.
-    half_life : float or ndarray, shape (m,)
-        In the time from one such period to the next.
+    half_life : ndarray, shape (m, g)
+        Half-lives, in the time from one such period to the next.
     """
 
     baseline: np.ndarray
     exposure_part: np.ndarray
     left: np.ndarray
-    half_life: float | np.ndarray
+    half_life: np.ndarray
+
+    def survival_without(self, removed: np.ndarray, group: int = 0) -> np.ndarray:
+        """Carry survival from each churn to the window's end, without a contrast.
+
+        Parameters
+        ----------
+        removed : ndarray, shape (m,)
+            What the contrast adds to the log hazard at the churn.
+        group : int
+            Which half-life it fades with.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        base = np.exp(self.baseline)
+        part = self.exposure_part.copy()
+        part[:, group] -= removed
+        hazard = np.zeros(len(base))
+        for step in range(1, int(self.left.max(initial=0)) + 1):
+            still = self.left >= step
+            fading = (part * 0.5 ** (step / self.half_life)).sum(axis=1)
+            hazard += still * base * np.exp(fading)
+        return np.exp(-hazard)
 
 
 @dataclass(frozen=True)
@@ -48,6 +72,7 @@ def attributable_churn(
     slope: np.ndarray,
     covariance: np.ndarray,
     value: np.ndarray,
+    group: int = 0,
 ) -> Attributable:
     r"""Count the churns that would not have been, had each bad contact been ordinary.
 
@@ -74,6 +99,8 @@ def attributable_churn(
         Of ``coef`` and the log of the half-life.
     value : ndarray, shape (m,)
         Each churner's monthly value; NaN counts as none.
+    group : int
+        Which of the window's half-lives the contrast fades with.
 
     Returns
     -------
@@ -82,7 +109,7 @@ def attributable_churn(
         chance of who left in this window (Poisson).
     """
     kept = np.exp(-coef * exposure)
-    survival = _survival_without(window, coef * exposure)
+    survival = window.survival_without(coef * exposure, group)
     saved = (1.0 - kept) * survival
     by_coef = exposure * kept * survival
     by_half_life = coef * slope * kept * survival
@@ -94,14 +121,3 @@ def attributable_churn(
 
     customers = total(np.ones(len(saved)))
     return Attributable(*customers, *total(value))
-
-
-def _survival_without(window: ChurnWindow, removed: np.ndarray) -> np.ndarray:
-    """Carry survival from each churn to the window's end, without the contrast."""
-    base = np.exp(window.baseline)
-    part = window.exposure_part - removed
-    hazard = np.zeros(len(base))
-    for step in range(1, int(window.left.max(initial=0)) + 1):
-        still = window.left >= step
-        hazard += still * base * np.exp(part * 0.5 ** (step / window.half_life))
-    return np.exp(-hazard)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["ALPHA", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
+from cxlab.models.intervals import Z
+from cxlab.results import listed
+
+__all__ = ["ALPHA", "STRONG", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
 
 VERDICTS = (
     "driver",
@@ -19,6 +23,8 @@ ALPHA = 0.05
 _LEAST_CUSTOMERS = 10
 # A standard error above this makes the 95% interval span a factor of 19 and more.
 WIDEST_SE = 0.75
+# "No evidence" says that a strong effect would have been seen: the interval must end before it.
+STRONG = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Evidence:
         Whether its contrast is of recent contacts alone.
     untested : bool
         Whether it has no older contacts to be checked against.
+    inseparable_from : tuple of str
+        Touchpoints whose contrasts cannot be told from it, while all together matter.
     by_definition : bool
         Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
@@ -59,6 +67,7 @@ class Evidence:
     follows_decision: bool = False
     recent_only: bool = False
     untested: bool = False
+    inseparable_from: tuple[str, ...] = ()
     by_definition: bool = False
     pooled_recent_only: bool = False
 
@@ -66,6 +75,11 @@ class Evidence:
     def significant(self) -> bool:
         """Whether the contrast is told from none."""
         return self.q < ALPHA
+
+    @property
+    def farthest(self) -> float:
+        """The end of the 95% interval that a strong effect of its kind would lie at."""
+        return Z * self.se + (self.coef if self.kind == "bad" else -self.coef)
 
 
 def judge(e: Evidence) -> tuple[str, str]:
@@ -131,6 +145,19 @@ def _thin(e: Evidence) -> tuple[str, str] | None:
             "not separable",
             "Its contacts cannot be told from those of other touchpoints, or all of them ended "
             "the same way.",
+        )
+    if e.inseparable_from:
+        return (
+            "not separable",
+            f"Its contacts come and turn out together with those of {listed(e.inseparable_from)}: "
+            "together they change the hazard, but which of them does cannot be told.",
+        )
+    if not e.significant and e.kind != "contact" and e.farthest > math.log(STRONG):
+        times = "times" if e.kind == "bad" else "times less than"
+        return (
+            "too little data",
+            f"Too few such contacts to rule out a strong effect: the interval reaches "
+            f"{math.exp(e.farthest):.1f} {times} the hazard after an ordinary one.",
         )
     if e.se > WIDEST_SE and not e.significant:
         return "too little data", "The interval is too wide to say anything."

@@ -98,6 +98,29 @@ def test_meaningless_figures_are_empty(demo: Result) -> None:
     )
 
 
+def test_ranks_say_how_sure_they_are(demo: Result, truth: dict) -> None:
+    top = demo.table.set_index("term")["top3_probability"].dropna()
+    assert top.between(0, 1).all()
+    assert top.sum() == pytest.approx(3.0)
+    drivers = demo.table[demo.table["verdict"] == "driver"]
+    assert top.loc[drivers["term"]].sum() > 2.8
+    ranks = demo.parts["ranks"].table
+    assert ranks["touchpoint"].tolist() == drivers["touchpoint"].tolist()
+    assert (ranks["rank_low"] <= np.arange(1, len(ranks) + 1)).all()
+    assert (ranks["rank_high"] >= np.arange(1, len(ranks) + 1)).all()
+    for name, others in zip(ranks["touchpoint"], ranks["not_told_from"], strict=True):
+        for other in filter(None, others.split(", ")):
+            back = ranks.set_index("touchpoint").loc[other, "not_told_from"]
+            assert name in back.split(", ")
+    # Replicates draw customers and choose the half-life anew: about the delta method's width.
+    quick = churn_drivers.run(load(DEMO), quick=True).table.set_index("term")
+    width, delta = (
+        (t["attributable_churn_high"] - t["attributable_churn_low"]).loc[drivers["term"]]
+        for t in (demo.table.set_index("term"), quick)
+    )
+    assert (width / delta).between(0.8, 2.2).all()
+
+
 def test_findings_carry_the_tables_figures(demo: Result) -> None:
     found = churn_drivers.findings(demo)
     first = demo.table.iloc[0]
@@ -108,9 +131,18 @@ def test_findings_carry_the_tables_figures(demo: Result) -> None:
 
 
 def test_same_seed_same_table_other_seed_close(demo: Result) -> None:
-    # A quick run leaves out a part, and nothing of the table.
-    again = churn_drivers.run(load(DEMO), quick=True)
+    again = churn_drivers.run(load(DEMO))
     pd.testing.assert_frame_equal(demo.table, again.table, rtol=1e-9)
+    # A quick run leaves out resampling: of the table the ranks' odds and, for the intervals of
+    # customers and money, the replicates.
+    quick = churn_drivers.run(load(DEMO), quick=True).table
+    assert quick["top3_probability"].isna().all()
+    drawn = ["top3_probability"] + [
+        f"{c}_{end}" for c in ("attributable_churn", "value_at_risk") for end in ("low", "high")
+    ]
+    pd.testing.assert_frame_equal(
+        demo.table.drop(columns=drawn), quick.drop(columns=drawn), rtol=1e-9
+    )
     other = _bad(churn_drivers.run(load(DEMO), seed=1, quick=True))
     drivers = _bad(demo).query("verdict == 'driver'")
     moved = (other.loc[drivers.index, "estimate"] - drivers["estimate"]).abs()

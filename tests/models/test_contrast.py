@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from cxlab.models.contrast import (
-    HALF_LIVES,
     Rows,
     choose_places,
     fit_contrasts,
     follows_decision,
-    profile_half_life,
     split_by_age,
 )
+from cxlab.models.half_life import HALF_LIVES, profile_half_life
 
 TRUE_HALF_LIFE = 20.0
 
@@ -64,7 +63,7 @@ def test_finds_half_life_and_contrast_between_grid_values() -> None:
     # The half-life's own uncertainty is in the standard error, and only where it matters.
     assert model.se["bad", 1] > 1.05 * fixed.se["bad", 1]
     assert model.se["bad", 0] == pytest.approx(fixed.se["bad", 0], rel=0.05)
-    assert np.sqrt(model.slope_variance) == pytest.approx(
+    assert np.sqrt(model.slopes["bad", 1][1]) == pytest.approx(
         np.log(half_life.conf_high / half_life.conf_low) / (2 * 1.96), rel=0.3
     )
 
@@ -105,7 +104,7 @@ def test_a_touchpoint_visited_on_the_way_out_follows_the_decision() -> None:
     older = np.column_stack(
         [_sums(ages, bad, 28.0, low=14)["all"], generator.random(len(visits)) < 0.05]
     )
-    assert follows_decision(rows, recent, older).tolist() == [False, False, False, True]
+    assert follows_decision(rows, recent, older).found().tolist() == [False, False, False, True]
 
 
 def test_a_page_nobody_survives_follows_the_decision_too() -> None:
@@ -115,7 +114,7 @@ def test_a_page_nobody_survives_follows_the_decision_too() -> None:
     visits[:8] = 1.0
     recent = np.column_stack([_sums(ages, bad, 28.0, high=14)["all"], visits])
     older = np.column_stack([_sums(ages, bad, 28.0, low=14)["all"], np.zeros(len(visits))])
-    assert follows_decision(rows, recent, older).tolist() == [False, False, False, True]
+    assert follows_decision(rows, recent, older).found().tolist() == [False, False, False, True]
 
 
 def test_a_contrast_without_older_contacts_is_not_believed() -> None:

@@ -30,9 +30,9 @@ def test_sum_over_churns_has_the_expectation_of_the_difference_in_survival() -> 
     exposure = 0.5 ** ((day + 0.5 - exposed_at[churned]) / HALF_LIFE)
     window = ChurnWindow(
         baseline=np.full(len(day), np.log(BASE)),
-        exposure_part=BETA * exposure,
+        exposure_part=BETA * exposure[:, None],
         left=WINDOW - 1 - day,
-        half_life=HALF_LIFE,
+        half_life=np.array([[HALF_LIFE]]),
     )
     found = attributable_churn(
         window, BETA, exposure, np.zeros_like(exposure), np.zeros((2, 2)), np.full(len(day), 3.0)
@@ -45,7 +45,9 @@ def test_sum_over_churns_has_the_expectation_of_the_difference_in_survival() -> 
 
 
 def test_no_effect_saves_nobody_and_harmless_contacts_cost_nothing() -> None:
-    window = ChurnWindow(np.full(3, -6.0), np.zeros(3), np.array([0, 10, 89]), 20.0)
+    window = ChurnWindow(
+        np.full(3, -6.0), np.zeros((3, 1)), np.array([0, 10, 89]), np.array([[20.0]])
+    )
     none = attributable_churn(
         window, 0.0, np.ones(3), np.ones(3), np.diag([0.01, 0.1]), np.array([1.0, np.nan, 2.0])
     )
@@ -58,6 +60,6 @@ def test_no_effect_saves_nobody_and_harmless_contacts_cost_nothing() -> None:
 
 
 def test_a_churn_on_the_last_day_counts_in_full() -> None:
-    window = ChurnWindow(np.array([-2.5]), np.array([0.5]), np.array([0]), 20.0)
+    window = ChurnWindow(np.array([-2.5]), np.array([[0.5]]), np.array([0]), np.array([[20.0]]))
     found = attributable_churn(window, 0.5, np.ones(1), np.zeros(1), np.zeros((2, 2)), np.ones(1))
     assert found.customers == pytest.approx(1 - np.exp(-0.5))

@@ -21,7 +21,7 @@ CLOSE = 1e-5
 
 @pytest.mark.parametrize("link", ["logit", "cloglog"])
 def test_matches_r_with_clustered_errors(link: str) -> None:
-    # tests/golden/make_golden.R: glm(event ~ ..., binomial(link)), sandwich::vcovCL(HC0)
+    # tests/golden/make_golden.R: glm(event ~ ..., binomial(link)), Mancl and DeRouen
     heart = pd.read_csv(GOLDEN / "heart.csv")
     golden = pd.read_csv(GOLDEN / "hazard.csv").query("link == @link")
     x = np.column_stack(

@@ -6,7 +6,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from cxlab.analyses.churn_drivers import attribute_words, attributes, figures, parts, words
+from cxlab.analyses.churn_drivers import (
+    attribute_words,
+    attributes,
+    figures,
+    parts,
+    resampling,
+    words,
+)
 from cxlab.analyses.churn_drivers.figures import COLUMNS
 from cxlab.analyses.churn_drivers.study import Options, fit, prepare
 from cxlab.data.dataset import Dataset
@@ -58,7 +65,11 @@ def _run(dataset: Dataset, settings: Options) -> Result:
     table = figures.estimates(study, model)
     splits = figures.age_splits(study, model, table)
     table = figures.judged(study, model, table, splits)
-    table = figures.finished(figures.attributed(study, model, table))
+    table = figures.attributed(study, model, table)
+    drawn = None if settings.quick else resampling.replicates(study, model, table)
+    table = resampling.replicated(table, drawn)
+    ranks = resampling.ranks(table, drawn)
+    table = figures.finished(table)
     meta = parts.meta(study, model)
     return Result(
         name="churn_drivers",
@@ -69,6 +80,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
         parts={
             "worth": parts.worth(table, dataset.settings.currency),
             "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
+            "ranks": ranks,
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),
             "without_proneness": parts.without_proneness(study, model, table),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study
+from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study, measure_decayed
 from cxlab.data.contract import Inactivity
-from cxlab.frames.exposures import Kernel, contact_counts
+from cxlab.frames.exposures import contact_counts
 from cxlab.frames.periods import RiskSet
 from cxlab.models import contrast, effects, intervals, verdicts
 
@@ -108,11 +112,19 @@ def judged(
             follows_decision=bool(model.separated[k]),
             recent_only=split is not None and split.recent_only(row.place),
             untested=split is not None and split.untested(row.place),
+            inseparable_from=_inseparable(study, model, row.place),
             by_definition=isinstance(study.dataset.settings.churn, Inactivity),
             pooled_recent_only=main is not None and main.pooled_recent_only,
         )
         words.append(verdicts.judge(evidence))
     return table.assign(verdict=[v for v, _ in words], why=[w for _, w in words])
+
+
+def _inseparable(study: Study, model: Model, place: Place) -> tuple[str, ...]:
+    """Name the touchpoints whose contrasts cannot be told from one."""
+    fitted = model.of(place)
+    found = fitted.inseparable(place) if fitted is not None and place[0] != "all" else []
+    return tuple(study.known.touchpoints[k] for _, k in found)
 
 
 def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, contrast.AgeSplit]:
@@ -149,56 +161,121 @@ def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
     table : pandas.DataFrame
         Of :func:`judged`.
     """
-    spells, options = study.risk.spells, study.options
-    start = study.window_start
-    inside = spells["event"] & (spells["event_at"] >= start)
-    inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
-    rows = study.sample.rows
-    position = np.flatnonzero((rows["event"] == 1) & inside.to_numpy()[rows["spell"]])
-    rows = rows.iloc[position]
-    chosen = rows["spell"].to_numpy()
-    h = model.half_life.days
+    window = window_of(study)
     # The effect is there from the contact on, so the washout does not hold here.
-    measured = study.measure({"decay": Kernel(h), "slope": Kernel(h, slope=True)}, rows, 0.0)
-    value = _value(spells.iloc[chosen])
-    left, step = _periods_left(study.risk, chosen)
+    measured = measure_decayed(study, model.days, window.rows, 0.0, decay={}, slope={"slope": True})
     decayed = study.sums(measured, "decay")
-
     windows = {
-        home: effects.ChurnWindow(
-            baseline=fitted.baseline[position],
-            exposure_part=_exposure_part(fitted, decayed),
-            left=left,
-            half_life=h / (options.period_days * step),
-        )
+        home: window.churns(study, model, fitted.coef, fitted.baseline[window.position], decayed)
         for home, fitted in model.fits.items()
     }
     figures: list[dict[str, float]] = []
     for row in table.itertuples():
         kind, k = row.place
         fitted = model.of(row.place)
-        empty = row.verdict in ("too little data", "not separable", "reverse causation suspected")
-        if fitted is None or empty or row.valence == "contact" or not len(chosen):
+        if fitted is None or not counted(row) or not len(window.rows):
             figures.append({})
             continue
-        joint = fitted.slope_covariance[row.place]
-        covariance = np.array([[row.se**2, joint], [joint, fitted.slope_variance]])
+        joint, variance = fitted.slopes[row.place]
         found = effects.attributable_churn(
             windows[model.home(row.place)],
             row.coef,
             measured["decay", kind][:, k],
             measured["slope", kind][:, k],
-            covariance,
-            value,
+            np.array([[row.se**2, joint], [joint, variance]]),
+            window.value,
+            model.group(k),
         )
-        figures.append(_figures(found, len(chosen)))
+        figures.append(_figures(found, len(window.rows)))
     names = [c for c in COLUMNS if c.startswith(("attributable", "value"))]
     return table.join(pd.DataFrame(figures, index=table.index, columns=names).astype(float))
 
 
-def _exposure_part(fitted: contrast.Contrasts, sums: dict[str, np.ndarray]) -> np.ndarray:
-    parts = [sums[c][:, k] * np.nan_to_num(b) for (c, k), b in fitted.coef.items()]
-    return np.asarray(np.sum(parts, axis=0))
+def counted(row: Any) -> bool:
+    """Tell whether a row of the table says how many customers it cost."""
+    return row.valence != "contact" and row.verdict not in (
+        "too little data",
+        "not separable",
+        "reverse causation suspected",
+    )
+
+
+@dataclass(frozen=True)
+class Window:
+    """The churns in which attributable churn is counted.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Their rows of the sample.
+    position : ndarray of int, shape (m,)
+        Where these stand in the sample.
+    value : ndarray, shape (m,)
+        Their monthly value; NaN where none is known.
+    left : ndarray of int, shape (m,)
+        Occasions to leave between each churn and the window's end.
+    step : ndarray, shape (m,)
+        Periods between these.
+    """
+
+    rows: pd.DataFrame
+    position: np.ndarray
+    value: np.ndarray
+    left: np.ndarray
+    step: np.ndarray
+
+    def churns(
+        self,
+        study: Study,
+        model: Model,
+        coef: Mapping[Place, float],
+        baseline: np.ndarray,
+        decayed: dict[str, np.ndarray],
+        days: np.ndarray | None = None,
+    ) -> effects.ChurnWindow:
+        """Give what had led up to each churn, by a fit.
+
+        Parameters
+        ----------
+        study, model : Study, Model
+            What was measured and fitted.
+        coef : mapping
+            ``(class, touchpoint)`` -> log hazard ratio.
+        baseline : ndarray, shape (m,)
+            Log hazards without exposures.
+        decayed : dict
+            Class -> exposures at the churns, shape (m, touchpoints).
+        days : ndarray, shape (touchpoints,), optional
+            Half-lives (default: the model's).
+        """
+        days = model.days if days is None else days
+        groups = [model.group(k) for _, k in coef]
+        part = np.zeros((len(self.rows), 1 + len(model.own)))
+        fade = np.ones(part.shape[1])
+        for group, ((c, k), b) in zip(groups, coef.items(), strict=True):
+            part[:, group] += decayed[c][:, k] * np.nan_to_num(b)
+            fade[group] = days[k]
+        per_period = study.options.period_days * self.step
+        return effects.ChurnWindow(baseline, part, self.left, fade / per_period[:, None])
+
+
+def window_of(study: Study) -> Window:
+    """Give the churns of the window among those at risk at its start.
+
+    Parameters
+    ----------
+    study : Study
+        What was measured.
+    """
+    spells, start = study.risk.spells, study.window_start
+    inside = spells["event"] & (spells["event_at"] >= start)
+    inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
+    rows = study.sample.rows
+    position = np.flatnonzero((rows["event"] == 1) & inside.to_numpy()[rows["spell"]])
+    rows = rows.iloc[position]
+    chosen = rows["spell"].to_numpy()
+    left, step = _periods_left(study.risk, chosen)
+    return Window(rows, position, _value(spells.iloc[chosen]), left, step)
 
 
 def _value(churners: pd.DataFrame) -> np.ndarray:
@@ -235,16 +312,18 @@ def _figures(found: effects.Attributable, churns: int) -> dict[str, float]:
 def finished(table: pd.DataFrame) -> pd.DataFrame:
     """Order by rank, blank what a verdict makes meaningless, and name the columns.
 
+    ``estimate`` and ``se`` stay as fitted.
+
     Parameters
     ----------
     table : pandas.DataFrame
-        Of :func:`attributed`.
+        Of :func:`attributed`, with ``top3_probability``.
     """
     empty = table["verdict"].isin(["too little data", "not separable"])
-    for column in ("coef", "se", "p_value", "q_value"):
+    for column in ("p_value", "q_value"):
         table[column] = table[column].where(~empty)
-    table = table.assign(**intervals.hazard_ratios(table["coef"], table["se"]))
-    table["top3_probability"] = np.nan
+    told = [table[column].where(~empty) for column in ("coef", "se")]
+    table = table.assign(**intervals.hazard_ratios(*told))
     order = pd.DataFrame(
         {
             "verdict": table["verdict"].map(verdicts.VERDICTS.index),

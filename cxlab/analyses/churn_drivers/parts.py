@@ -14,6 +14,7 @@ from cxlab.analyses.churn_drivers.study import MAIN, RECENT_DAYS, VOLUME_DAYS, M
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
+from cxlab.models.half_life import HALF_LIVES, HalfLife
 from cxlab.results import Check, Result, counted
 
 __all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "worth"]
@@ -67,7 +68,7 @@ def by_age(
     for i, place in enumerate(places):
         for j, (low, high) in enumerate(bins):
             at = i * len(bins) + j
-            curve = model.main.coef[place] * _mean_decay(low, high, model.half_life.days)
+            curve = model.main.coef[place] * _mean_decay(low, high, model.days[place[1]])
             found.append((names[place[1]], place[0], low, high, coef[at], se[at], curve))
     table = pd.DataFrame(found, columns=columns)
     table = table.assign(**intervals.hazard_ratios(table["estimate"], table["se"]))
@@ -75,7 +76,7 @@ def by_age(
     return Result("by_age", table, sentence=_fading(model.half_life, split))
 
 
-def _fading(half_life: contrast.HalfLife, split: contrast.AgeSplit | None) -> str:
+def _fading(half_life: HalfLife, split: contrast.AgeSplit | None) -> str:
     """Say how fast effects fade, and whether older contacts still tell."""
     text = f"The model gives every effect a half-life of {half_life.days:.0f} days"
     if half_life.chosen:
@@ -169,14 +170,15 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
     ]
     h = model.half_life
     if h.chosen:
-        ends = (contrast.HALF_LIVES[0], contrast.HALF_LIVES[-1])
+        ends = (HALF_LIVES[0], HALF_LIVES[-1])
         inside = ends[0] * 1.001 < h.conf_low and h.conf_high < ends[1] * 0.999
         made.append(
             Check(
                 "half-life",
                 inside,
                 f"{h.days:.0f} days (95% interval {h.conf_low:.0f} to {h.conf_high:.0f}), by "
-                f"profile likelihood{'' if inside else '; it reaches the end of the grid'}",
+                f"profile likelihood{'' if inside else '; it reaches the end of the grid'}"
+                + "".join(f"; {text}" for text in own_half_lives(study, model)),
             )
         )
     else:
@@ -194,6 +196,15 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         )
     )
     return tuple(made)
+
+
+def own_half_lives(study: Study, model: Model) -> list[str]:
+    """Say which touchpoints' effects fade at a pace of their own, one text each."""
+    return [
+        f"{study.known.touchpoints[k]} has its own: {h.days:.0f} days ({h.conf_low:.0f} to "
+        f"{h.conf_high:.0f})"
+        for k, h in model.own.items()
+    ]
 
 
 def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
@@ -271,6 +282,10 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "half_life_days": model.half_life.days,
         "half_life_low": model.half_life.conf_low,
         "half_life_high": model.half_life.conf_high,
+        "own_half_lives": {
+            study.known.touchpoints[k]: [h.days, h.conf_low, h.conf_high]
+            for k, h in model.own.items()
+        },
         "sample": study.sample.text,
         "seed": options.seed,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,30 @@ from cxlab.frames.exposures import Contacts, Kernel, Measured, contacts, measure
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import Sample, draw
 from cxlab.models import contrast
+from cxlab.models.half_life import (
+    HALF_LIVES,
+    HalfLife,
+    held_at,
+    own_half_lives,
+    profile_half_life,
+)
 from cxlab.models.hazard import independent_columns
+from cxlab.models.intervals import Z
 
-__all__ = ["RECENT_DAYS", "VOLUME_DAYS", "Model", "Options", "Place", "Study", "fit", "prepare"]
+__all__ = [
+    "MAIN",
+    "RECENT_DAYS",
+    "VOLUME_DAYS",
+    "Held",
+    "Model",
+    "Options",
+    "Place",
+    "Study",
+    "fit",
+    "hold",
+    "measure_decayed",
+    "prepare",
+]
 
 RECENT_DAYS = 14.0
 VOLUME_DAYS = 90.0
@@ -26,6 +48,7 @@ VOLUME_DAYS = 90.0
 _REFERENCE_HALF_LIFE = 28.0
 
 Place = contrast.Place
+Sums = contrast.Sums
 MAIN = -1
 
 
@@ -48,7 +71,9 @@ class Options:
     seed : int
         Of the sample.
     quick : bool
-        Leave out the sweep over contacts' ages (the part ``by_age`` is empty).
+        Leave out resampling and sweeps, nothing else.
+    replicates : int
+        How many times customers are drawn anew for ranks and intervals of attributable churn.
     """
 
     window_days: int = 90
@@ -58,6 +83,7 @@ class Options:
     period_days: int = 1
     seed: int = 0
     quick: bool = False
+    replicates: int = 200
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
@@ -65,6 +91,7 @@ class Options:
             ("window_days", 7, 730),
             ("washout_days", 0, 365),
             ("period_days", 1, 7),
+            ("replicates", 20, 10_000),
         ):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
@@ -113,6 +140,11 @@ class Study:
         """Classes of contacts, all of them together first."""
         return ("all", *self.known.classes)
 
+    @property
+    def decayed(self) -> dict[float, dict[str, np.ndarray]]:
+        """Give the rows' exposures by half-life and class."""
+        return {h: self.sums(self.grid, f"decay_{h:g}") for h in self.half_lives}
+
     def sums(self, measured: Measured, kernel: str) -> dict[str, np.ndarray]:
         """Give one kernel's exposures, by class."""
         return {c: measured[kernel, c] for c in self.classes}
@@ -130,6 +162,10 @@ class Model:
     ----------
     half_life : HalfLife
         Of the effects.
+    own : dict
+        Touchpoint -> its half-life, where the data tell that it is another.
+    separation : Separation
+        What tells who follows the decision.
     separated : ndarray of bool, shape (touchpoints,)
         Which touchpoints follow the decision to leave.
     rows : Rows
@@ -139,10 +175,12 @@ class Model:
     bare : Contrasts or None
         ``main`` without the customer's past share of bad contacts.
     measured : Measured
-        Exposures at the half-life: ``decay``, ``slope``, ``recent`` and ``old``.
+        Exposures at the half-lives: ``decay``, ``slope``, ``recent`` and ``old``.
     """
 
-    half_life: contrast.HalfLife
+    half_life: HalfLife
+    own: dict[int, HalfLife]
+    separation: contrast.Separation
     separated: np.ndarray
     rows: contrast.Rows
     fits: dict[int, contrast.Contrasts]
@@ -154,6 +192,15 @@ class Model:
         """The model of all that do not follow the decision; None without exposures."""
         return self.fits.get(MAIN)
 
+    @property
+    def days(self) -> np.ndarray:
+        """The half-life of each touchpoint, shape (touchpoints,)."""
+        return half_lives(len(self.separated), self.half_life, self.own)
+
+    def group(self, k: int) -> int:
+        """Tell which half-life a touchpoint has: 0 the common one, then its own, in order."""
+        return 1 + list(self.own).index(k) if k in self.own else 0
+
     def home(self, place: Place) -> int:
         """Tell under which key of ``fits`` a contrast is looked for."""
         return place[1] if place[1] in self.fits else MAIN
@@ -162,6 +209,44 @@ class Model:
         """Give the model that holds a contrast, or None where none does."""
         model = self.fits.get(self.home(place))
         return model if model is not None and place in model.coef else None
+
+
+def half_lives(count: int, common: HalfLife, own: dict[int, HalfLife]) -> np.ndarray:
+    """Give the half-life of each of so many touchpoints."""
+    days = np.full(count, common.days)
+    for k, half_life in own.items():
+        days[k] = half_life.days
+    return days
+
+
+def measure_decayed(
+    study: Study, days: np.ndarray, rows: pd.DataFrame, washout: float, **shapes: dict[str, Any]
+) -> Measured:
+    """Measure exposures that decay at each touchpoint's half-life.
+
+    Parameters
+    ----------
+    study : Study
+        Whose contacts are measured.
+    days : ndarray, shape (touchpoints,)
+        Half-lives.
+    rows, washout
+        As for :func:`cxlab.frames.exposures.measure`.
+    **shapes
+        Name -> further arguments of :class:`Kernel`.
+    """
+    distinct = [float(h) for h in np.unique(days)]
+    kernels = {
+        f"{name} {h!r}": Kernel(h, **shape) for name, shape in shapes.items() for h in distinct
+    }
+    measured = study.measure(kernels, rows, washout)
+    found = {}
+    for name in shapes:
+        for c in study.classes:
+            found[name, c] = measured[f"{name} {distinct[0]!r}", c]
+            for h in distinct[1:]:
+                found[name, c][:, days == h] = measured[f"{name} {h!r}", c][:, days == h]
+    return found
 
 
 def prepare(dataset: Dataset, options: Options) -> Study:
@@ -179,7 +264,7 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     known = contacts(dataset)
     adjusted = adjustment(risk, sample.rows, dataset.attributes)
     given = options.half_life_days or (None if "bad" in known.classes else _REFERENCE_HALF_LIFE)
-    half_lives = contrast.HALF_LIVES if given is None else (float(given),)
+    half_lives = HALF_LIVES if given is None else (float(given),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
     kernels |= {
         "recent": Kernel(_REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),
@@ -213,8 +298,52 @@ def _exit_stage(dataset: Dataset, touchpoints: Sequence[str]) -> np.ndarray:
     return np.array([stages.get(t, "").lower() == "exit" for t in touchpoints], dtype=bool)
 
 
+@dataclass(frozen=True)
+class Held:
+    """The rows once it is said which touchpoints follow the decision.
+
+    Parameters
+    ----------
+    rows : Rows
+        With activity and past luck at the other touchpoints adjusted for.
+    active : Rows
+        With activity alone; ``rows`` itself where nothing tells a bad contact.
+    places : list of (class, touchpoint)
+        The columns in the model.
+    """
+
+    rows: contrast.Rows
+    active: contrast.Rows
+    places: list[Place]
+
+
+def hold(study: Study, separated: np.ndarray) -> Held:
+    """Adjust for contacts at the touchpoints that do not follow the decision.
+
+    Parameters
+    ----------
+    study : Study
+        What was measured.
+    separated : ndarray of bool, shape (touchpoints,)
+        Those that do.
+    """
+    grid, event = study.grid, study.plain.event
+    others = ~separated
+    recent, trailing, ever = (
+        grid[kernel, "all"][:, others] for kernel in ("recent", "trailing", "ever")
+    )
+    seen = study.sample.rows["seen"].to_numpy()
+    rows = active = study.plain.with_controls(activity(recent, trailing, ever, seen))
+    if "bad" in study.classes:
+        luck = proneness(grid["ever", "bad"][:, others], ever, event == 0)
+        rows = active.with_controls(luck)
+    middle = min(study.half_lives, key=lambda h: abs(h - _REFERENCE_HALF_LIFE))
+    places = contrast.choose_places(study.sums(grid, f"decay_{middle:g}"), event, others)
+    return Held(rows, active, places)
+
+
 def fit(study: Study) -> Model:
-    """Part off what follows the decision, choose the half-life, and fit the contrasts.
+    """Part off what follows the decision, choose the half-lives, and fit the contrasts.
 
     Parameters
     ----------
@@ -222,33 +351,22 @@ def fit(study: Study) -> Model:
         What was measured.
     """
     grid, event = study.grid, study.plain.event
-    separated = contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
-    separated |= study.exits
-    others = ~separated
-    recent, trailing, ever = (
-        grid[kernel, "all"][:, others] for kernel in ("recent", "trailing", "ever")
-    )
-    seen = study.sample.rows["seen"].to_numpy()
-    active = study.plain.with_controls(activity(recent, trailing, ever, seen))
-    rows = active
-    if "bad" in study.classes:
-        luck = proneness(grid["ever", "bad"][:, others], ever, event == 0)
-        rows = active.with_controls(luck)
-    sums = {h: study.sums(grid, f"decay_{h:g}") for h in study.half_lives}
-    middle = sums[min(study.half_lives, key=lambda h: abs(h - _REFERENCE_HALF_LIFE))]
-    places = contrast.choose_places(middle, event, others)
-    half_life = _half_life(study, rows, sums, places)
-    h = half_life.days
-    kernels = {
-        "decay": Kernel(h),
-        "slope": Kernel(h, slope=True),
-        "recent": Kernel(h, high=RECENT_DAYS),
-        "old": Kernel(h, low=RECENT_DAYS),
-    }
-    measured = study.measure(kernels, study.sample.rows, study.options.washout_days)
+    separation = contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
+    separated = separation.found() | study.exits
+    held = hold(study, separated)
+    rows, active, places = held.rows, held.active, held.places
+    half_life = _half_life(study, rows, places)
+    measured = _decayed(study, half_lives(len(separated), half_life, {}))
+    main = _main(study, held, half_life, {}, measured)
+    own = _own(study, held, main, measured) if main is not None and half_life.chosen else {}
+    if own:
+        # The half-life for all was chosen with them: choose it again, with theirs held.
+        measured = _decayed(study, half_lives(len(separated), half_life, own))
+        half_life = _half_life(study, rows, places, study.sums(measured, "decay"), list(own))
+        measured = _decayed(study, half_lives(len(separated), half_life, own))
+        main = _main(study, held, half_life, own, measured)
     decayed = study.sums(measured, "decay")
     slopes = study.sums(measured, "slope") if half_life.chosen else None
-    main = contrast.fit_contrasts(rows, decayed, places, slopes) if places else None
 
     def without_proneness() -> contrast.Contrasts | None:
         if main is None or rows is active:
@@ -262,25 +380,61 @@ def fit(study: Study) -> Model:
         start = main.whole if main is not None else None
         if not mine:
             return None
-        return contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, start)
+        return contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, list(own), start)
 
     with ThreadPoolExecutor(2) as pool:
         later = pool.submit(without_proneness)
         fits = {int(k): pool.submit(alone, int(k)) for k in np.flatnonzero(separated)}
-        own = {k: f.result() for k, f in fits.items()}
+        each = {k: f.result() for k, f in fits.items()}
         bare = later.result()
-    made = {k: f for k, f in ({MAIN: main} | own).items() if f is not None}
-    return Model(half_life, separated, rows, made, bare, measured)
+    made = {k: f for k, f in ({MAIN: main} | each).items() if f is not None}
+    return Model(half_life, own, separation, separated, rows, made, bare, measured)
+
+
+def _decayed(study: Study, days: np.ndarray) -> Measured:
+    return measure_decayed(
+        study,
+        days,
+        study.sample.rows,
+        study.options.washout_days,
+        decay={},
+        slope={"slope": True},
+        recent={"high": RECENT_DAYS},
+        old={"low": RECENT_DAYS},
+    )
+
+
+def _main(
+    study: Study, held: Held, common: HalfLife, own: dict[int, HalfLife], measured: Measured
+) -> contrast.Contrasts | None:
+    if not held.places:
+        return None
+    slopes = study.sums(measured, "slope") if common.chosen else None
+    decayed = study.sums(measured, "decay")
+    return contrast.fit_contrasts(held.rows, decayed, held.places, slopes, list(own))
+
+
+def _own(
+    study: Study, held: Held, main: contrast.Contrasts, measured: Measured
+) -> dict[int, HalfLife]:
+    """Look for half-lives of their own among the contrasts that are told from none."""
+    told = {k for c, k in main.coef if c in contrast.JUDGED and abs(main.z((c, k))) > Z}
+    return own_half_lives(
+        held.rows, main, study.decayed, study.sums(measured, "decay"), sorted(told)
+    )
 
 
 def _half_life(
     study: Study,
     rows: contrast.Rows,
-    sums: dict[float, dict[str, np.ndarray]],
     places: Sequence[Place],
-) -> contrast.HalfLife:
+    sums: Sums | None = None,
+    own: Sequence[int] = (),
+) -> HalfLife:
+    """Choose the half-life for all, with the exposures of touchpoints with their own held."""
     if len(study.half_lives) > 1 and places:
-        return contrast.profile_half_life(rows, sums, places)
+        grid = study.decayed if sums is None else held_at(study.decayed, sums, own)
+        return profile_half_life(rows, grid, places)
     given = study.options.half_life_days or _REFERENCE_HALF_LIFE
     empty = pd.DataFrame({"half_life": [], "log_likelihood": []})
-    return contrast.HalfLife(float(given), np.nan, np.nan, empty, chosen=False)
+    return HalfLife(float(given), np.nan, np.nan, empty, chosen=False)

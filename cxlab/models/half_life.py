@@ -1,0 +1,232 @@
+"""How fast effects fade: half-lives by profile likelihood, one for all or one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from cxlab.models.contrast import JUDGED, RIDGE, Contrasts, Place, Rows, Sums, stack
+from cxlab.models.hazard import fit_hazard
+from cxlab.models.intervals import Z
+
+__all__ = [
+    "HALF_LIVES",
+    "HalfLife",
+    "best_on_grid",
+    "held_at",
+    "own_half_lives",
+    "profile_columns",
+    "profile_half_life",
+]
+
+HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 112.0)
+_FINE = 401
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class HalfLife:
+    """The half-life, and how it was chosen.
+
+    Parameters
+    ----------
+    days : float
+        The half-life.
+    conf_low, conf_high : float
+        Its 95% profile interval; NaN where it was given, the grid's end where open.
+    profile : pandas.DataFrame
+        ``half_life, log_likelihood`` over the grid.
+    chosen : bool
+        Whether the data chose it.
+    """
+
+    days: float
+    conf_low: float
+    conf_high: float
+    profile: pd.DataFrame
+    chosen: bool
+
+
+def profile_half_life(rows: Rows, grid: Mapping[float, Sums], places: Sequence[Place]) -> HalfLife:
+    """Choose the half-life by profile likelihood, interpolated between the grid's values.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    grid : mapping
+        Half-life -> the exposures decayed by it.
+    places : sequence of (class, touchpoint)
+        The columns in the model.
+    """
+    values = np.array(sorted(grid))
+    likelihoods = np.zeros(len(values))
+
+    def follow(path: Sequence[int], start: np.ndarray | None) -> np.ndarray:
+        coef = np.zeros(0)
+        for i in path:
+            fitted = rows.fit(profile_columns(grid, places, values[i]), start)
+            start = coef = fitted.coef
+            likelihoods[i] = fitted.fit.log_likelihood
+        return coef
+
+    # From the middle both ways at once, each fit starting where its neighbour ended.
+    middle = len(values) // 2
+    begun = follow([middle], None)
+    paths = [range(middle - 1, -1, -1), range(middle + 1, len(values))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda path: follow(path, begun), paths))
+    return _told(values, likelihoods)
+
+
+def profile_columns(
+    grid: Mapping[float, Sums], places: Sequence[Place], half_life: float
+) -> np.ndarray:
+    """Give the exposures by which one half-life of the grid is judged.
+
+    The contrasts alone choose it. How often a customer comes into contact tells of who they
+    are for much longer than one contact acts; let decay with the rest, those sums would draw
+    the half-life to themselves. They are held at a short and a long half-life throughout.
+
+    Parameters
+    ----------
+    grid : mapping
+        Half-life -> the exposures decayed by it.
+    places : sequence of (class, touchpoint)
+        The columns in the model.
+    half_life : float
+        One of the grid's.
+
+    Returns
+    -------
+    ndarray, shape (n, columns)
+    """
+    values = sorted(grid)
+    judged = [p for p in places if p[0] in JUDGED]
+    held = [p for p in places if p not in judged] if judged else []
+    fixed = [stack(grid[h], held) for h in (values[1], values[-1])] if held else []
+    return np.hstack([*fixed, stack(grid[half_life], judged or places)])
+
+
+def _told(values: np.ndarray, likelihoods: np.ndarray) -> HalfLife:
+    """Read the half-life and its interval from a profile over the grid."""
+    best, fine, curve = best_on_grid(values, likelihoods)
+    inside = fine[curve >= curve.max() - Z**2 / 2]
+    profile = pd.DataFrame({"half_life": values, "log_likelihood": likelihoods})
+    return HalfLife(best, float(inside[0]), float(inside[-1]), profile, chosen=True)
+
+
+def best_on_grid(
+    values: np.ndarray, likelihoods: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Interpolate a profile by a cubic in the logarithm of the half-life.
+
+    Parameters
+    ----------
+    values, likelihoods : ndarray, shape (grid,)
+        Half-lives, ascending, and the log likelihood at each.
+
+    Returns
+    -------
+    best : float
+        Where the curve is highest.
+    fine, curve : ndarray
+        Half-lives between the grid's ends, and the curve there.
+    """
+    from scipy.interpolate import PchipInterpolator, make_interp_spline
+
+    x, y = np.log(values), likelihoods
+    fine = np.linspace(x[0], x[-1], _FINE)
+    curve = np.asarray(make_interp_spline(x, y, k=min(3, len(x) - 1))(fine))
+    # A cubic through five points may swing beyond them where the profile bends sharply.
+    if curve.max() > y.max() + 0.5 * (y.max() - np.sort(y)[-2]) + 0.5:
+        curve = np.asarray(PchipInterpolator(x, y)(fine))
+    # The logarithm and its inverse must not move a half-life that is the grid's own.
+    days = np.exp(fine)
+    days[[0, -1]] = values[[0, -1]]
+    return float(days[np.argmax(curve)]), days, curve
+
+
+def own_half_lives(
+    rows: Rows,
+    model: Contrasts,
+    grid: Mapping[float, Sums],
+    common: Sums,
+    suspects: Sequence[int],
+) -> dict[int, HalfLife]:
+    """Find touchpoints whose effect fades at a pace of its own, where the data can tell.
+
+    For each, its own columns are fitted again over the grid, among the rows that met it, while
+    all else but the level stays at the model's estimates, so that the gain in likelihood is
+    a little too small rather than too large. It must pass a likelihood-ratio test of one degree of freedom at 5%, divided by the
+    number of touchpoints looked at (Bonferroni).
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    model : Contrasts
+        Fitted with one half-life for all.
+    grid : mapping
+        Half-life -> the exposures decayed by it.
+    common : mapping
+        The exposures at the half-life for all.
+    suspects : sequence of int
+        The touchpoints to look at.
+
+    Returns
+    -------
+    dict
+        Touchpoint -> its half-life, of those that pass.
+    """
+    values = np.array(sorted(grid))
+    places = list(model.coef)
+    coef = np.nan_to_num(list(model.coef.values()))
+    eta = rows.offset + model.baseline + stack(common, places) @ coef
+    needed = special.chdtri(1, _ALPHA / max(len(suspects), 1)) / 2
+    found = {}
+    for k in suspects:
+        mine = [i for i, p in enumerate(places) if p[1] == k and np.isfinite(model.coef[p])]
+        at = [places[i] for i in mine]
+        met = np.flatnonzero(common["all"][:, k] > 0)
+        part = stack(common, at)[met]
+        rest, event = eta[met] - part @ coef[mine], rows.event[met]
+
+        curve = np.array([_likelihood(rows, stack(grid[h], at)[met], event, rest) for h in values])
+        gain = best_on_grid(values, curve)[2].max()
+        gain -= _likelihood(rows, part, event, rest)
+        if gain > needed:
+            found[k] = _told(values, curve)
+    return found
+
+
+def held_at(
+    grid: Mapping[float, Sums], sums: Sums, touchpoints: Sequence[int]
+) -> dict[float, Sums]:
+    """Give the grid with some touchpoints' exposures held at others throughout.
+
+    Parameters
+    ----------
+    grid : mapping
+        Half-life -> the exposures decayed by it.
+    sums : mapping
+        Class -> the exposures to hold, shape (n, touchpoints).
+    touchpoints : sequence of int
+        Those to hold.
+    """
+    if not touchpoints:
+        return dict(grid)
+    at = np.isin(np.arange(next(iter(sums.values())).shape[1]), list(touchpoints))
+    return {h: {c: np.where(at, sums[c], x) for c, x in s.items()} for h, s in grid.items()}
+
+
+def _likelihood(rows: Rows, x: np.ndarray, event: np.ndarray, rest: np.ndarray) -> float:
+    # The level is free: at a wrong half-life it had made up for part of the exposure.
+    x = np.column_stack([np.ones(len(x)), x])
+    fit = fit_hazard(x, event, offset=rest, link=rows.link, ridge=RIDGE)
+    return fit.log_likelihood

@@ -1,0 +1,62 @@
+"""Customers drawn anew: one Newton step against whole refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxlab.models.hazard import fit_hazard
+from cxlab.models.resample import at_half_life, customer_weights, rank_spread, top_probability
+
+
+def test_weights_keep_the_number_of_customers() -> None:
+    weights = customer_weights(500, 40, seed=3)
+    np.testing.assert_allclose(weights.mean(axis=1), 1.0)
+    # Exponential: the standard deviation is the mean.
+    assert weights.std() == pytest.approx(1.0, abs=0.03)
+    np.testing.assert_array_equal(weights, customer_weights(500, 40, seed=3))
+    assert not np.array_equal(weights, customer_weights(500, 40, seed=4))
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog"])
+def test_one_step_is_close_to_a_weighted_refit(link: str) -> None:
+    import statsmodels.api as sm
+
+    generator = np.random.default_rng(5)
+    customers = np.repeat(np.arange(1500), 4)
+    x = np.column_stack([np.ones(6000), generator.normal(size=(6000, 2))])
+    y = (generator.random(6000) < -np.expm1(-np.exp(-2.5 + x[:, 1] * 0.6))).astype(int)
+    weights = customer_weights(1500, 6, seed=1)
+    fit = fit_hazard(x, y, link=link, clusters=customers)
+    coef, log_likelihood = fit.replicates(weights)
+    kind = sm.families.links.Logit() if link == "logit" else sm.families.links.CLogLog()
+    for w, b, value in zip(weights, coef, log_likelihood, strict=True):
+        family = sm.families.Binomial(kind)
+        whole = sm.GLM(y, x, family=family, freq_weights=w[customers]).fit(tol=1e-10)
+        # One step from the estimate is off by the square of a change of one standard error.
+        np.testing.assert_allclose(b, whole.params, atol=0.3 * fit.se.max())
+        assert value == pytest.approx(whole.llf, abs=1.0)
+    spread = fit.replicates(customer_weights(1500, 2000, seed=2))[0].std(axis=0)
+    np.testing.assert_allclose(spread, fit.se, rtol=0.06)
+
+
+def test_figures_are_read_at_each_replicates_half_life() -> None:
+    grid = np.array([7.0, 14.0, 28.0, 56.0, 112.0])
+    values = np.log(grid)[None, :, None] * np.array([1.0, -2.0])
+    days = np.array([10.0, 28.0, 90.0])
+    found = at_half_life(np.repeat(values, 3, axis=0), grid, days)
+    np.testing.assert_allclose(found, np.log(days)[:, None] * [1.0, -2.0])
+    single = at_half_life(np.full((3, 1, 2), 4.0), grid[:1], days)
+    np.testing.assert_allclose(single, 4.0)
+
+
+def test_ranks_and_how_sure_they_are() -> None:
+    generator = np.random.default_rng(9)
+    costs = generator.normal([10.0, 9.8, 5.0, 0.0], [1.0, 1.0, 0.3, 0.3], (4000, 4))
+    np.testing.assert_array_equal(top_probability(costs), [1.0, 1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(top_probability(costs[:, :2]), [1.0, 1.0])
+    low, high, above = rank_spread(costs, 0.95)
+    assert (low.tolist(), high.tolist()) == ([1, 1, 3, 4], [2, 2, 3, 4])
+    # P(N(0.2, sqrt 2) > 0) = 0.556
+    assert above[0, 1] == pytest.approx(0.556, abs=0.025)
+    assert above[0, 1] + above[1, 0] == 1.0
