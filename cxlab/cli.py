@@ -106,7 +106,7 @@ def new(
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")],
     customers: Annotated[int | None, typer.Option(help="Number of customers.")] = None,
-    world: Annotated[str, typer.Option(help="Which world.")] = "demo",
+    world: Annotated[str, typer.Option(help="Which world (METHODS.md lists them).")] = "demo",
     seed: Seed = 0,
 ) -> None:
     """Write a simulated dataset whose truth is known (truth.json)."""

@@ -20,7 +20,18 @@ from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
 from cxlab.frames.periods import days_since_epoch
 
-__all__ = ["Contacts", "Kernel", "Measured", "contact_counts", "contacts", "measure"]
+__all__ = [
+    "Contacts",
+    "Kernel",
+    "Measured",
+    "boxes",
+    "contact_counts",
+    "contacts",
+    "judged",
+    "linked",
+    "measure",
+    "resolving",
+]
 
 Frame = nw.LazyFrame[Any]
 Measured = Mapping[tuple[str, str], np.ndarray]  # (kernel's name, class) -> (rows, touchpoints)
@@ -99,7 +110,7 @@ class Contacts:
     unmet: tuple[str, ...] = ()
 
 
-def contacts(dataset: Dataset) -> Contacts:
+def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:
     """Tell each contact's class by its outcome, else by the score linked to it.
 
     ``failed`` is bad and ``ok`` ordinary; a contact with a null outcome is of unknown class.
@@ -111,6 +122,8 @@ def contacts(dataset: Dataset) -> Contacts:
     ----------
     dataset : Dataset
         With ``interactions``.
+    keep : sequence of str
+        Further columns of the table that the frame is to hold.
     """
     frame = dataset.table("interactions")
     there = dataset.columns("interactions")
@@ -127,8 +140,8 @@ def contacts(dataset: Dataset) -> Contacts:
         unjudged = frame.select(nw.col("outcome").is_null().any()).collect(backend="pyarrow").item()
         classes = ("bad", "unknown") if unjudged else ("bad",)
         texts.append("its outcome is failed")
-    elif "interaction_id" in there and _linked(dataset):
-        frame = frame.join(_judged(dataset), on="interaction_id", how="left").with_columns(
+    elif "interaction_id" in there and linked(dataset):
+        frame = frame.join(judged(dataset), on="interaction_id", how="left").with_columns(
             unknown_until=nw.col("judged_from").fill_null(math.inf)
         )
         classes = ("bad", "good", "unknown")
@@ -142,26 +155,42 @@ def contacts(dataset: Dataset) -> Contacts:
     columns = ["customer_id", "touchpoint", "at", "bad_from"]
     columns += ["good_from"] if "good" in classes else []
     columns += ["unknown_until"] if "unknown" in classes else []
-    frame = frame.select(*columns)
+    frame = frame.select(*columns, *keep)
     names = frame.select("touchpoint").unique().sort("touchpoint").collect(backend="pandas")
     text = " or ".join(texts) if texts else "nothing tells a bad contact from an ordinary one"
     return Contacts(frame, tuple(names["touchpoint"].to_list()), classes, text, tuple(unmet))
 
 
-def _linked(dataset: Dataset) -> bool:
+def linked(dataset: Dataset) -> bool:
+    """Tell whether scores are linked to contacts."""
     return {"interaction_id", "score", "responded_at"} <= set(dataset.columns("feedback"))
 
 
-def _judged(dataset: Dataset) -> Frame:
-    """Give for each scored interaction since when it is known bad, good, or judged at all."""
+def judged(dataset: Dataset, metrics: Mapping[str, Metric] | None = None) -> Frame:
+    """Give for each scored interaction since when it is known bad, good, or judged at all.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In which scores are linked to contacts.
+    metrics : mapping, optional
+        The metrics that judge (default: all).
+
+    Returns
+    -------
+    LazyFrame
+        ``interaction_id, bad_from, good_from, judged_from`` (days; null: never).
+    """
+    metrics = dataset.settings.all_metrics if metrics is None else metrics
     answers = dataset.table("feedback").filter(
         ~nw.col("interaction_id").is_null()
         & ~nw.col("score").is_null()
         & ~nw.col("responded_at").is_null()
+        & nw.col("metric").is_in(list(metrics))
     )
     low, high = nw.lit(False), nw.lit(False)
-    for name, metric in dataset.settings.all_metrics.items():
-        bottom, top = _boxes(name, metric)
+    for name, metric in metrics.items():
+        bottom, top = boxes(name, metric)
         low = low | ((nw.col("metric") == name) & bottom)
         high = high | ((nw.col("metric") == name) & top)
     when = days_since_epoch(nw.col("responded_at"))
@@ -175,7 +204,16 @@ def _judged(dataset: Dataset) -> Frame:
     )
 
 
-def _boxes(name: str, metric: Metric) -> tuple[nw.Expr, nw.Expr]:
+def boxes(name: str, metric: Metric) -> tuple[nw.Expr, nw.Expr]:
+    """Tell whether a score is in its metric's bottom box, and in its top box.
+
+    Parameters
+    ----------
+    name : str
+        The metric; of ``nps`` on its own scale, detractors and promoters.
+    metric : Metric
+        Its scale and direction.
+    """
     score = nw.col("score")
     if name == "nps" and metric.scale == (0, 10):
         return score <= _NPS_BOTTOM, score >= _NPS_TOP
@@ -200,9 +238,7 @@ def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str], list[st
             unmet.append("wait_over_seconds needs the column response_seconds")
     if (limit := rules.unresolved_after_days) is not None:
         if "resolved_at" in there:
-            # A touchpoint where nothing is ever resolved has nothing to resolve.
-            resolving = frame.filter(~nw.col("resolved_at").is_null()).select("touchpoint").unique()
-            names = resolving.sort("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
+            names = resolving(frame)
             solved = days_since_epoch(nw.col("resolved_at"))
             late = solved.is_null() | (solved > nw.col("at") + limit)
             late = late & nw.col("touchpoint").is_in(names)
@@ -217,6 +253,19 @@ def _by_rules(dataset: Dataset, frame: Frame) -> tuple[Frame, list[str], list[st
         earliest = nw.min_horizontal(nw.col("bad_from"), *found)
         frame = frame.with_columns(bad_from=earliest)
     return frame, texts, unmet
+
+
+def resolving(frame: Frame) -> list[str]:
+    """Name the touchpoints that resolve contacts: where nothing ever is, nothing has to be.
+
+    Parameters
+    ----------
+    frame : LazyFrame
+        Contacts, with ``touchpoint`` and ``resolved_at``.
+    """
+    solved = frame.filter(~nw.col("resolved_at").is_null()).select("touchpoint").unique()
+    names: list[str] = solved.sort("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
+    return names
 
 
 def measure(

@@ -163,8 +163,8 @@ def own_half_lives(
 
     For each, its own columns are fitted again over the grid, among the rows that met it, while
     all else but the level stays at the model's estimates, so that the gain in likelihood is
-    a little too small rather than too large. It must pass a likelihood-ratio test of one degree of freedom at 5%, divided by the
-    number of touchpoints looked at (Bonferroni).
+    a little too small rather than too large. It must pass a likelihood-ratio test of one
+    degree of freedom at 5%, divided by the number of touchpoints looked at (Bonferroni).
 
     Parameters
     ----------

@@ -39,12 +39,18 @@ class _Rows:
     clusters: np.ndarray | None
     offset: float | np.ndarray
     penalty: np.ndarray
+    weights: float | np.ndarray
 
     def evaluate(self, coef: np.ndarray) -> tuple[np.ndarray, float]:
         """Give the linear predictor and the penalised log likelihood."""
         eta = np.minimum(self.scaled @ coef + self.offset, _ETA_LIMIT)
-        value = _log_likelihood(eta, self.event, self.link)
+        value = float(np.sum(self.weights * _log_likelihoods(eta, self.event, self.link)))
         return eta, value - float(self.penalty @ np.square(coef)) / 2
+
+    def score_weight(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give each row's score by eta, and its expected information, weighted."""
+        residual, weight = _score_weight(eta, self.event, self.link)
+        return self.weights * residual, self.weights * weight
 
     def information(self, weight: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:
         """Give the expected information, the penalty's included; ``room`` is written over."""
@@ -98,13 +104,13 @@ class HazardFit:
             The weighted log likelihood there, to second order.
         """
         rows = self._rows
-        residual, weight = _score_weight(self.eta, rows.event, rows.link)
+        residual, weight = rows.score_weight(self.eta)
         bread = linalg.cho_solve(
             linalg.cho_factor(rows.information(weight)), np.eye(len(rows.scale))
         )
         order, starts = _groups(rows.clusters, len(rows.event))
         scores = np.add.reduceat((rows.scaled * residual[:, None])[order], starts, axis=0)
-        terms = _log_likelihoods(self.eta, rows.event, rows.link)
+        terms = rows.weights * _log_likelihoods(self.eta, rows.event, rows.link)
         moved = (weights - 1.0) @ scores
         steps = moved @ bread
         value = weights @ np.add.reduceat(terms[order], starts)
@@ -125,6 +131,7 @@ def fit_hazard(
     clusters: np.ndarray | None = None,
     start: np.ndarray | None = None,
     ridge: float = 0.0,
+    weights: np.ndarray | None = None,
 ) -> HazardFit:
     """Fit by maximum likelihood.
 
@@ -146,6 +153,8 @@ def fit_hazard(
         Half of it times the square of each coefficient but the first, of columns scaled to a
         mean square of one, is taken from the log likelihood. A little of it keeps estimates
         finite where a column separates the events from the rest.
+    weights : ndarray, shape (n,), optional
+        Of the rows, taken as known (default: 1 each).
 
     Raises
     ------
@@ -165,12 +174,13 @@ def fit_hazard(
         coef = start * scale
     penalty = np.full(len(coef), float(ridge))
     penalty[0] = 0.0
-    rows = _Rows(scaled, scale, y, link, clusters, offset, penalty)
+    given = 1.0 if weights is None else np.asarray(weights, dtype=float)
+    rows = _Rows(scaled, scale, y, link, clusters, offset, penalty, given)
     room = np.empty_like(scaled)
     eta, value = rows.evaluate(coef)
     converged, factor, before = False, None, np.inf
     for _ in range(_MAX_STEPS):
-        residual, weight = _score_weight(eta, y, link)
+        residual, weight = rows.score_weight(eta)
         score = scaled.T @ residual - penalty * coef
         # Twice the gain in likelihood still to be had, were it quadratic.
         gain = np.inf if factor is None else float(score @ linalg.cho_solve(factor, score))
@@ -182,7 +192,8 @@ def fit_hazard(
         coef, eta, value = _climb(rows, coef, step, value)
         if converged:
             break
-    return HazardFit(coef / scale, _log_likelihood(eta, y, link), eta, converged, rows)
+    unpenalised = value + float(penalty @ np.square(coef)) / 2
+    return HazardFit(coef / scale, unpenalised, eta, converged, rows)
 
 
 def _climb(
@@ -195,10 +206,6 @@ def _climb(
         if new >= value - 1e-12 * abs(value) or size < 1e-6:
             return coef + size * step, eta, new
         size /= 2
-
-
-def _log_likelihood(eta: np.ndarray, y: np.ndarray, link: str) -> float:
-    return float(np.sum(_log_likelihoods(eta, y, link)))
 
 
 def _log_likelihoods(eta: np.ndarray, y: np.ndarray, link: str) -> np.ndarray:
@@ -220,7 +227,7 @@ def _score_weight(eta: np.ndarray, y: np.ndarray, link: str) -> tuple[np.ndarray
 
 
 def _sandwich(rows: _Rows, eta: np.ndarray) -> np.ndarray:
-    residual, weight = _score_weight(eta, rows.event, rows.link)
+    residual, weight = rows.score_weight(eta)
     x = rows.scaled
     bread = linalg.cho_solve(linalg.cho_factor(rows.information(weight)), np.eye(x.shape[1]))
     order, starts = _groups(rows.clusters, len(x))

@@ -45,12 +45,14 @@ class Evidence:
         Whether the touchpoint's stage is ``exit``.
     follows_decision : bool
         Whether its contacts rise only just before customers leave.
+    decided : bool
+        Whether that rise is so steep that the contacts can only follow the decision.
     recent_only : bool
         Whether its contrast is of recent contacts alone.
     untested : bool
         Whether it has no older contacts to be checked against.
     inseparable_from : tuple of str
-        Touchpoints whose contrasts cannot be told from it, while all together matter.
+        Touchpoints whose contrasts cannot be told from it.
     by_definition : bool
         Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
@@ -65,6 +67,7 @@ class Evidence:
     q: float
     exit_stage: bool = False
     follows_decision: bool = False
+    decided: bool = False
     recent_only: bool = False
     untested: bool = False
     inseparable_from: tuple[str, ...] = ()
@@ -109,6 +112,11 @@ def judge(e: Evidence) -> tuple[str, str]:
             "no evidence",
             f"The hazard after a {what} contact cannot be told from an ordinary one's.",
         )
+    if e.decided:
+        return (
+            "reverse causation suspected",
+            "Its contacts follow the decision to leave, and so may their turning out badly.",
+        )
     if e.untested:
         return (
             "reverse causation suspected",
@@ -150,14 +158,15 @@ def _thin(e: Evidence) -> tuple[str, str] | None:
         return (
             "not separable",
             f"Its contacts come and turn out together with those of {listed(e.inseparable_from)}: "
-            "together they change the hazard, but which of them does cannot be told.",
+            "which of them matters cannot be told.",
         )
     if not e.significant and e.kind != "contact" and e.farthest > math.log(STRONG):
-        times = "times" if e.kind == "bad" else "times less than"
+        reach = f"{math.exp(e.farthest):.1f}" if e.farthest < math.log(1000) else "over 1,000"
+        way = "times" if e.kind == "bad" else "times less than"
         return (
             "too little data",
-            f"Too few such contacts to rule out a strong effect: the interval reaches "
-            f"{math.exp(e.farthest):.1f} {times} the hazard after an ordinary one.",
+            f"Too few such contacts to rule out a strong effect: the interval reaches {reach} "
+            f"{way} the hazard after an ordinary one.",
         )
     if e.se > WIDEST_SE and not e.significant:
         return "too little data", "The interval is too wide to say anything."

@@ -87,3 +87,32 @@ def test_independent_columns_keeps_the_first_of_each() -> None:
     a, b = generator.normal(size=(2, 50))
     x = np.column_stack([np.ones(50), a, 2 * a - 3, np.zeros(50), b, a + b])
     assert independent_columns(x).tolist() == [True, True, False, False, True, False]
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog"])
+def test_weighted_rows_match_r(link: str) -> None:
+    # tests/golden/make_golden.R: glm(quasibinomial(link), weights), Mancl and DeRouen
+    heart = pd.read_csv(GOLDEN / "heart.csv")
+    golden = pd.read_csv(GOLDEN / "weighted.csv").query("link == @link")
+    terms = heart[["age", "year", "surgery", "transplant"]].to_numpy()
+    fit = fit_hazard(
+        np.column_stack([np.ones(len(heart)), terms]),
+        heart["event"].to_numpy(),
+        offset=0.7,
+        link=link,
+        clusters=heart["id"].to_numpy(),
+        weights=0.4 + np.arange(1, len(heart) + 1) * 7 % 5 / 3,
+    )
+    np.testing.assert_allclose(fit.coef, golden["coef"], rtol=CLOSE)
+    np.testing.assert_allclose(fit.se, golden["robust_se"], rtol=CLOSE)
+
+
+def test_a_row_of_weight_two_is_two_rows_of_one_customer_and_one_of_none_is_away() -> None:
+    x, event = _rare(6, 1500)
+    weight = np.random.default_rng(2).integers(0, 3, len(x))
+    customer = np.arange(len(x)) // 3
+    fit = fit_hazard(x, event, weights=weight, clusters=customer)
+    again = np.repeat(np.arange(len(x)), weight)
+    whole = fit_hazard(x[again], event[again], clusters=customer[again])
+    np.testing.assert_allclose(fit.coef, whole.coef, rtol=CLOSE)
+    assert fit.log_likelihood == pytest.approx(whole.log_likelihood)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cxlab.analyses.churn_drivers import (
@@ -15,11 +16,12 @@ from cxlab.analyses.churn_drivers import (
     words,
 )
 from cxlab.analyses.churn_drivers.figures import COLUMNS
-from cxlab.analyses.churn_drivers.study import Options, fit, prepare
+from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import Dataset
+from cxlab.models.contrast import AgeSplit
 from cxlab.results import Findings, Result
 
-__all__ = ["COLUMNS", "Options", "findings", "limits", "method", "reasons", "run"]
+__all__ = ["COLUMNS", "Options", "estimate", "findings", "limits", "method", "reasons", "run"]
 
 
 def run(dataset: Dataset, **options: Any) -> Result:
@@ -59,13 +61,38 @@ def run(dataset: Dataset, **options: Any) -> Result:
         return _run(dataset, settings)
 
 
-def _run(dataset: Dataset, settings: Options) -> Result:
-    study = prepare(dataset, settings)
-    model = fit(study)
+def estimate(dataset: Dataset, **options: Any) -> Result:
+    """Give the driver table alone, as :func:`run` does without its parts, resampling and sweeps.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form, with ``interactions``.
+    **options
+        See :class:`Options`.
+    """
+    settings = Options(**options)
+    with threadpool_limits(limits=1, user_api="blas"):
+        dataset.require("customers", "interactions")
+        study = prepare(dataset, settings)
+        model = fit(study)
+        table, _ = _judged(study, model)
+        table = figures.finished(resampling.replicated(table, None))
+        return Result("churn_drivers", table, meta=parts.meta(study, model))
+
+
+def _judged(study: Study, model: Model) -> tuple[pd.DataFrame, AgeSplit | None]:
+    """Give the table with verdicts and attributable churn, and the would-be drivers by age."""
     table = figures.estimates(study, model)
     splits = figures.age_splits(study, model, table)
     table = figures.judged(study, model, table, splits)
-    table = figures.attributed(study, model, table)
+    return figures.attributed(study, model, table), splits.get(figures.MAIN)
+
+
+def _run(dataset: Dataset, settings: Options) -> Result:
+    study = prepare(dataset, settings)
+    model = fit(study)
+    table, split = _judged(study, model)
     drawn = None if settings.quick else resampling.replicates(study, model, table)
     table = resampling.replicated(table, drawn)
     ranks = resampling.ranks(table, drawn)
@@ -79,7 +106,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
         sentence=words.sentence(table, meta["window_days"]),
         parts={
             "worth": parts.worth(table, dataset.settings.currency),
-            "by_age": parts.by_age(study, model, table, splits.get(figures.MAIN)),
+            "by_age": parts.by_age(study, model, table, split),
             "ranks": ranks,
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),

@@ -110,6 +110,7 @@ def judged(
             q=row.q_value,
             exit_stage=bool(study.exits[k]),
             follows_decision=bool(model.separated[k]),
+            decided=bool(model.separation.decided[k]),
             recent_only=split is not None and split.recent_only(row.place),
             untested=split is not None and split.untested(row.place),
             inseparable_from=_inseparable(study, model, row.place),

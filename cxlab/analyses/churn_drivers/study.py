@@ -237,7 +237,9 @@ def measure_decayed(
     """
     distinct = [float(h) for h in np.unique(days)]
     kernels = {
-        f"{name} {h!r}": Kernel(h, **shape) for name, shape in shapes.items() for h in distinct
+        f"{name} {h!r}": Kernel(**{"half_life": h, **shape})
+        for name, shape in shapes.items()
+        for h in distinct
     }
     measured = study.measure(kernels, rows, washout)
     found = {}
@@ -399,8 +401,10 @@ def _decayed(study: Study, days: np.ndarray) -> Measured:
         study.options.washout_days,
         decay={},
         slope={"slope": True},
-        recent={"high": RECENT_DAYS},
-        old={"low": RECENT_DAYS},
+        # Not at the half-life found: where the decision comes first, that is the one at which
+        # recent and older contacts seem to agree.
+        recent={"half_life": _REFERENCE_HALF_LIFE, "high": RECENT_DAYS},
+        old={"half_life": _REFERENCE_HALF_LIFE, "low": RECENT_DAYS},
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Ints", "Keys", "keys", "normal", "uniform"]
+__all__ = ["Floats", "Ints", "Keys", "keys", "logistic", "normal", "uniform"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -17,13 +17,21 @@ Keys = NDArray[np.uint64]
 
 _STEP = 0x9E3779B97F4A7C15
 _WORD = 0xFFFFFFFFFFFFFFFF
+# numpy's own words: made once, since most arrays are short
+_ROUNDS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+           (np.uint64(27), np.uint64(0x94D049BB133111EB)))  # fmt: skip
+# so that no key's number is another thing's key
+_OTHER = np.uint64(0xD1B54A32D192ED03)
+_ONE, _12, _31, _STEP_64 = np.uint64(1), np.uint64(12), np.uint64(31), np.uint64(_STEP)
 
 
 def _mix(x: Keys) -> Keys:
-    """Scramble 64-bit words (the finaliser of SplitMix64)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    """Scramble 64-bit words in place (the finaliser of SplitMix64)."""
+    for shift, factor in _ROUNDS:
+        x ^= x >> shift
+        x *= factor
+    x ^= x >> _31
+    return x
 
 
 def keys(root: int, *parts: Ints | Keys) -> Keys:
@@ -38,7 +46,7 @@ def keys(root: int, *parts: Ints | Keys) -> Keys:
     """
     key = np.full(len(parts[0]), root & _WORD, dtype=np.uint64)
     for part in parts:
-        key = _mix(key + (part.astype(np.uint64) + np.uint64(1)) * np.uint64(_STEP))
+        key = _mix(key + (part.astype(np.uint64) + _ONE) * _STEP_64)
     return key
 
 
@@ -52,8 +60,8 @@ def uniform(key: Keys, salt: int) -> Floats:
     salt : int
         Which of a key's numbers.
     """
-    word = _mix(_mix(key + np.uint64((salt + 1) * _STEP & _WORD)))
-    return ((word >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    word = _mix((key ^ _OTHER) + np.uint64((salt + 1) * _STEP & _WORD))
+    return ((word >> _12).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def normal(key: Keys, salt: int) -> Floats:
@@ -68,3 +76,8 @@ def normal(key: Keys, salt: int) -> Floats:
     """
     radius = np.sqrt(-2.0 * np.log(uniform(key, salt)))
     return radius * np.cos(2.0 * np.pi * uniform(key, salt + 1))
+
+
+def logistic(odds: Floats) -> Floats:
+    """Give the chances that belong to log odds."""
+    return 1.0 / (1.0 + np.exp(-odds))

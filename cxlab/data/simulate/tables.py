@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from cxlab.data.simulate.draws import Floats, Ints, Keys, keys, normal, uniform
+from cxlab.data.simulate.draws import Floats, Ints, Keys, keys, logistic, normal, uniform
 from cxlab.data.simulate.text import THEMES, sentence
 from cxlab.data.simulate.worlds import World
 
-__all__ = ["DAY", "FIRST_DAY", "History", "People", "make_tables"]
+__all__ = [
+    "DAY",
+    "FIRST_DAY",
+    "PLANS",
+    "History",
+    "People",
+    "box_effects",
+    "make_tables",
+    "relationship_scores",
+    "service_times",
+]
 
 DAY = 86_400
 FIRST_DAY = pd.Timestamp("2024-07-01")
 _NEVER = np.iinfo(np.int64).max
 
-_PLANS = (("basic", 19.0, 0.0), ("plus", 39.0, -0.15), ("pro", 79.0, -0.35))
+PLANS = (("basic", 19.0, 0.0), ("plus", 39.0, -0.15), ("pro", 79.0, -0.35))
 _SOURCES = (
     ("partner", 0.25),
     ("advert", 0.12),
@@ -40,9 +52,14 @@ _EFFORT = ("support", "onboarding", "purchase", "exit")
 _UNASKED = ("advert", "newsletter")
 _SPENT = {"checkout": 1.5, "store-visit": 0.8, "sales-call": 3.0}
 
-_ASKED_SHARE = 0.16
 _TEXT_SHARE = 0.10
 _EXIT_ASKED = 0.40
+
+# contact scores: mean of ok and failed contacts, points a sd of mood, sd of the rest
+_CSAT = (4.1, 2.1, 0.35, 0.8)
+_CES = (5.5, 3.0, 0.3, 1.1)
+# log odds of an answer by plan where the unhappy keep silent
+_SILENT_PLANS = {"basic": -1.2, "plus": 0.0, "pro": 1.4}
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,8 @@ class People:
         Multiplies the contact rates; its mean is 1.
     mood : array
         Standard normal: how well disposed towards the company.
+    proneness : array
+        Log odds of failing, added at every touchpoint.
     risk : array
         Multiplies the hazard of leaving.
     plan, source, region : array of int
@@ -65,6 +84,7 @@ class People:
 
     activity: Floats
     mood: Floats
+    proneness: Floats
     risk: Floats
     plan: Ints
     source: Ints
@@ -95,16 +115,25 @@ class People:
         source = np.searchsorted([-0.9, -0.2, 0.6, 1.1], source_score)
         region = np.searchsorted([0.3, 0.58, 0.76], stream.random(count))
         effects = (
-            np.array([p[2] for p in _PLANS])[plan]
+            np.array([p[2] for p in PLANS])[plan]
             + np.array([s[1] for s in _SOURCES])[source]
             + np.array([r[1] for r in _REGIONS])[region]
         )
-        risk = np.exp(effects + world.activity_effect * z * world.activity_sd
-                      - world.mood_effect * mood)  # fmt: skip
-        price = np.array([p[1] for p in _PLANS])[plan]
+        other = keys(root, np.arange(count), np.full(count, 4_000_000))
+        prone, frail = normal(other, 0), normal(other, 2)
+        risk = np.exp(
+            effects
+            + world.activity_effect * z * world.activity_sd
+            - world.mood_effect * mood
+            + world.proneness_effect * prone
+            + world.frailty_sd * frail
+            - world.frailty_sd**2 / 2.0
+        )
+        price = np.array([p[1] for p in PLANS])[plan]
         value = price * np.exp(0.22 * normal(key, 8) + 0.1 * world.activity_mix * z)
         activity = np.exp(world.activity_sd * z - world.activity_sd**2 / 2.0)
-        return cls(activity, mood, risk, plan, source, region, np.round(value, 2))
+        proneness = world.proneness_sd * prone
+        return cls(activity, mood, proneness, risk, plan, source, region, np.round(value, 2))
 
 
 @dataclass(frozen=True)
@@ -114,12 +143,13 @@ class History:
     Attributes
     ----------
     contacts : DataFrame
-        ``who, touchpoint, second, key, journey, failed, spell``.
+        ``who, touchpoint, second, key, journey, failed, leaving, spell``; ``leaving``
+        after the decision, before it shows.
     spells : DataFrame
-        ``who, spell, start, leaves, gone, involuntary``; times in days.
+        ``who, spell, start, decided, leaves, gone, involuntary``; times in days.
     asked : DataFrame
-        Quarterly surveys: ``who, second, load, spell``; ``load`` is the log
-        hazard that contacts had brought.
+        Quarterly surveys: ``who, second, load, spell, leaving``; ``load`` is the
+        log hazard that contacts had brought.
     root : int
         Of the run's keys.
     """
@@ -130,10 +160,68 @@ class History:
     root: int
 
 
+class Score(NamedTuple):
+    """What customers think (``latent``) and the score it makes."""
+
+    latent: Floats
+    score: Floats
+
+
+def _score(latent: Floats, low: int, high: int) -> Score:
+    # not -0.0
+    return Score(latent, np.clip(np.round(latent), low, high) + 0.0)
+
+
+def relationship_scores(key: Keys, mood: Floats, load: Floats) -> Score:
+    """Give the NPS that customers would answer with.
+
+    Parameters
+    ----------
+    key : array of uint64
+        Of customer and question.
+    mood : array
+        Standard normal; more is better.
+    load : array
+        Log hazard that contacts have brought.
+    """
+    latent = 7.6 + 1.1 * mood - 1.5 * np.clip(load, -1.0, 3.0) + 1.7 * normal(key, 54)
+    return _score(latent, 0, 10)
+
+
+def _contact_scores(key: Keys, failed: Any, mood: Floats) -> Score:
+    """Give the CSAT that contacts would be scored with."""
+    good, bad, by_mood, rest = _CSAT
+    latent = np.where(failed, bad, good) + by_mood * mood + rest * normal(key, 54)
+    return _score(latent, 1, 5)
+
+
+def box_effects(key: Keys, failed: Any, mood: Floats, bottom: float, top: float) -> Floats:
+    """Give what a contact's score does to the log hazard; its mean by outcome is 0.
+
+    Parameters
+    ----------
+    key : array of uint64
+        Of the contacts.
+    failed : array of bool
+        Which failed.
+    mood : array
+        Of the customers.
+    bottom, top : float
+        Log hazard ratio of a CSAT of 1, and of 5, against 2 to 4.
+    """
+    score = _contact_scores(key, failed, mood).score
+    usual = []
+    for mean in _CSAT[:2]:
+        latent = NormalDist(mean, math.hypot(*_CSAT[2:]))
+        usual.append(bottom * latent.cdf(1.5) + top * (1.0 - latent.cdf(4.5)))
+    effect: Floats = bottom * (score == 1) + top * (score == 5) - np.where(failed, *usual[::-1])
+    return effect
+
+
 def make_tables(
-    world: World, people: People, history: History, days: int
-) -> dict[str, pd.DataFrame]:
-    """Give the five tables of the data contract.
+    world: World, people: People, history: History, days: int, *, texts: bool = True
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Give the five tables of the data contract, and tables of what is hidden.
 
     Parameters
     ----------
@@ -145,15 +233,23 @@ def make_tables(
         What they went through.
     days : int
         Length of the feed; nothing later is known, but for ends already given notice of.
+    texts : bool
+        Put words to notes and comments.
     """
     order = ["second", "who", "touchpoint", "key"]
     contacts = history.contacts.sort_values(order, ignore_index=True)
     spells = history.spells.sort_values(["who", "spell"], ignore_index=True)
-    names = _Names(len(people.risk), len(contacts))
-    return {
+    contacts["channel"] = _channels(world, contacts)
+    lost = _lost(world, contacts)
+    contacts["row"] = np.where(lost, -1, np.cumsum(~lost) - 1)
+    kept = contacts[~lost]
+    names = _Names(len(people.risk), len(kept))
+    survey = _Survey(world, people, contacts, spells, history, days, texts)
+    asked = survey.rows()
+    tables = {
         "customers": _customers(world, people, spells, names, days),
-        "interactions": _interactions(world, people, contacts, names, days),
-        "feedback": _Survey(world, people, contacts, spells, history, days).table(names),
+        "interactions": _interactions(world, people, kept, names, days, texts),
+        "feedback": survey.table(asked, names),
         "touchpoints": pd.DataFrame(
             [(t.name, t.stage, t.owner, float(t.fix_cost)) for t in world.touchpoints],
             columns=["touchpoint", "stage", "owner", "fix_cost"],
@@ -163,6 +259,66 @@ def make_tables(
                 "intervention": [f.name for f in world.fixes],
                 "touchpoint": [f.touchpoint for f in world.fixes],
                 "started_at": _times(np.array([f.day * DAY for f in world.fixes], dtype=np.int64)),
+            }
+        ),
+    }
+    return tables, _hidden(world, people, spells, asked, contacts[lost], names)
+
+
+def _lost(world: World, contacts: pd.DataFrame) -> Any:
+    """Tell the contacts that the feed lost."""
+    day = contacts["second"].to_numpy() // DAY
+    lost = np.zeros(len(contacts), dtype=bool)
+    for gap in world.gaps:
+        there = (day >= gap.day) & (day < gap.day + gap.days)
+        lost |= there & (contacts["channel"].eq(gap.channel).to_numpy() | (gap.channel == ""))
+    return lost
+
+
+def _hidden(
+    world: World,
+    people: People,
+    spells: pd.DataFrame,
+    asked: pd.DataFrame,
+    lost: pd.DataFrame,
+    names: _Names,
+) -> dict[str, pd.DataFrame]:
+    """What is true of customers and no company sees."""
+    points = np.array([t.name for t in world.touchpoints], dtype=object)
+    who = names.customer
+    return {
+        "customers": pd.DataFrame(
+            {
+                "customer_id": who,
+                "activity": people.activity,
+                "mood": people.mood,
+                "proneness": people.proneness,
+                "risk": people.risk,
+            }
+        ),
+        "spells": pd.DataFrame(
+            {
+                "customer_id": who[spells["who"]],
+                "started_at": _times(_seconds(spells["start"].to_numpy())),
+                "decided_at": _times(_seconds(spells["decided"].to_numpy())),
+            }
+        ),
+        "answers": pd.DataFrame(
+            {
+                "customer_id": who[asked["who"]],
+                "asked_at": _times(asked["asked"].to_numpy()),
+                "metric": asked["metric"],
+                "score": asked["score"],
+                "chance": asked["chance"],
+            }
+        ),
+        "interactions": pd.DataFrame(
+            {
+                "customer_id": who[lost["who"]],
+                "occurred_at": _times(lost["second"].to_numpy()),
+                "touchpoint": points[lost["touchpoint"]],
+                "channel": lost["channel"].to_numpy(),
+                "outcome": _pick(["ok", "failed"], lost["failed"].to_numpy().astype(np.int64)),
             }
         ),
     }
@@ -178,9 +334,12 @@ def _times(seconds: Ints) -> pd.Series[Any]:
 
 
 def _seconds(days: Floats) -> Ints:
-    known = np.isfinite(days)
-    whole = np.floor(np.where(known, days, 0.0) * DAY).astype(np.int64)
-    return np.where(known, whole, _NEVER)
+    return _whole(days * DAY)
+
+
+def _whole(seconds: Floats) -> Ints:
+    known = np.isfinite(seconds)
+    return np.where(known, np.floor(np.where(known, seconds, 0.0)).astype(np.int64), _NEVER)
 
 
 def _pick(words: list[str], places: Ints) -> Any:
@@ -193,7 +352,9 @@ class _Names:
     def __init__(self, customers: int, contacts: int) -> None:
         wide = max(5, len(str(customers)))
         self.customer = np.array([f"c{i:0{wide}d}" for i in range(1, customers + 1)], dtype=object)
-        self.contact = np.array([f"i{i:07d}" for i in range(1, contacts + 1)], dtype=object)
+        # the last stands for none
+        numbers = [f"i{i:07d}" for i in range(1, contacts + 1)]
+        self.contact = np.array([*numbers, None], dtype=object)
 
 
 def _customers(
@@ -216,7 +377,7 @@ def _customers(
             "cancelled_at": _times(_seconds(noticed)),
             "end_reason": reason,
             "monthly_value": people.monthly_value[who],
-            "plan": _pick([p[0] for p in _PLANS], people.plan[who]),
+            "plan": _pick([p[0] for p in PLANS], people.plan[who]),
             "region": _pick([r[0] for r in _REGIONS], people.region[who]),
             "acquisition_channel": _pick([s[0] for s in _SOURCES], people.source[who]),
         }
@@ -227,7 +388,7 @@ def _customers(
 
 
 def _interactions(
-    world: World, people: People, contacts: pd.DataFrame, names: _Names, days: int
+    world: World, people: People, contacts: pd.DataFrame, names: _Names, days: int, texts: bool
 ) -> pd.DataFrame:
     who, place = contacts["who"].to_numpy(), contacts["touchpoint"].to_numpy()
     key, failed = contacts["key"].to_numpy(), contacts["failed"].to_numpy()
@@ -238,22 +399,23 @@ def _interactions(
     buys = ~failed & ((uniform(key, 42) < 0.4) | (_pick(touchpoints, place) == "checkout"))
     return pd.DataFrame(
         {
-            "interaction_id": names.contact,
+            "interaction_id": names.contact[:-1],
             "customer_id": names.customer[who],
             "occurred_at": _times(second),
             "touchpoint": _pick(touchpoints, place),
-            "channel": _channels(world, place, key),
+            "channel": contacts["channel"].to_numpy(),
             "outcome": _pick(["ok", "failed"], failed.astype(np.int64)),
             **_service(touchpoints, place, key, failed, second, days),
             "journey_id": _journeys(contacts["journey"].to_numpy()),
             "value": np.where(buys, np.round(value, 2), np.nan),
-            "text": _texts(world, place, key, failed),
+            "text": _texts(world, place, key, failed, texts),
         }
     )
 
 
-def _channels(world: World, place: Ints, key: Keys) -> Any:
+def _channels(world: World, contacts: pd.DataFrame) -> Any:
     """Give each contact one of its touchpoint's channels, the first most often."""
+    place, key = contacts["touchpoint"].to_numpy(), contacts["key"].to_numpy()
     most = max(len(t.channels) for t in world.touchpoints)
     options = np.empty((len(world.touchpoints), most), dtype=object)
     sizes = np.array([len(t.channels) for t in world.touchpoints])
@@ -263,26 +425,59 @@ def _channels(world: World, place: Ints, key: Keys) -> Any:
     return options[place, (u * sizes[place]).astype(np.int64)]
 
 
-def _service(
-    touchpoints: list[str], place: Ints, key: Keys, failed: Any, second: Ints, days: int
-) -> dict[str, Any]:
-    """Waits, handling and solution of contacts with the service desk; null elsewhere."""
+class Service(NamedTuple):
+    """Times of contacts with the service desk.
+
+    ``wait`` and ``handle`` are seconds (NaN elsewhere), ``seconds`` those from the contact
+    to its solution (infinite: never), ``due`` those promised, and ``surprise`` how much
+    longer the wait is than usual for its touchpoint and outcome, on the log scale.
+    """
+
+    wait: Floats
+    handle: Floats
+    seconds: Floats
+    due: Floats
+    surprise: Floats
+
+
+def service_times(touchpoints: list[str], place: Ints, key: Keys, failed: Any) -> Service:
+    """Give waits, handling and solution of contacts.
+
+    Parameters
+    ----------
+    touchpoints : list of str
+        All names.
+    place : array of int
+        Each contact's place among them.
+    key : array of uint64
+        Of the contacts.
+    failed : array of bool
+        Which failed.
+    """
     table = np.array([_SERVICE.get(n, (np.nan,) * 3) for n in touchpoints])[place]
     served = np.isfinite(table[:, 0])
-    wait = np.round(table[:, 0] * np.exp(0.7 * normal(key, 31) + 0.6 * failed))
+    surprise = np.where(served, 0.7 * normal(key, 31), 0.0)
+    wait = np.round(table[:, 0] * np.exp(surprise + 0.6 * failed))
     handle = np.round(table[:, 1] * np.exp(0.5 * normal(key, 33) + 0.2 * failed))
     rest = table[:, 2] * 0.25 * np.exp(0.9 * normal(key, 35) + 0.9 * failed)
     once = uniform(key, 37) < np.where(failed, 0.1, 0.6)
     unsolved = failed & (uniform(key, 38) < 0.35)
-    took = np.where(served, wait + handle + np.where(once, 0.0, rest), 0.0)
-    solved = second + took.astype(np.int64)
-    solved = np.where(~served | unsolved | (solved >= days * DAY), _NEVER, solved)
-    due = np.where(served, second + np.nan_to_num(table[:, 2]).astype(np.int64), _NEVER)
+    took = np.floor(wait + handle + np.where(once, 0.0, rest))
+    seconds = np.where(served & ~unsolved, took, np.inf)
+    return Service(wait, handle, seconds, table[:, 2], surprise)
+
+
+def _service(
+    touchpoints: list[str], place: Ints, key: Keys, failed: Any, second: Ints, days: int
+) -> dict[str, Any]:
+    """Waits, handling and solution of contacts with the service desk; null elsewhere."""
+    times = service_times(touchpoints, place, key, failed)
+    solved = np.where(second + times.seconds < days * DAY, second + times.seconds, np.inf)
     return {
-        "response_seconds": wait,
-        "handle_seconds": handle,
-        "resolved_at": _times(solved),
-        "due_at": _times(due),
+        "response_seconds": times.wait,
+        "handle_seconds": times.handle,
+        "resolved_at": _times(_whole(solved)),
+        "due_at": _times(_whole(second + times.due)),
     }
 
 
@@ -298,10 +493,10 @@ def _journeys(root: Keys) -> Any:
     return labels[inverse]
 
 
-def _texts(world: World, place: Ints, key: Keys, failed: Any) -> Any:
+def _texts(world: World, place: Ints, key: Keys, failed: Any, texts: bool) -> Any:
     """Write a note on about a tenth of the contacts of the service stages."""
     noted = np.array([t.stage in ("support", "exit") for t in world.touchpoints])[place]
-    rows = np.flatnonzero(noted & (uniform(key, 39) < _TEXT_SHARE))
+    rows = np.flatnonzero(noted & (uniform(key, 39) < _TEXT_SHARE) & texts)
     return _say(world, place, key, failed, rows)
 
 
@@ -329,22 +524,27 @@ class _Survey:
     spells: pd.DataFrame
     history: History
     days: int
+    texts: bool
 
     def __post_init__(self) -> None:
         ends = np.full((int(self.spells["spell"].max()) + 1, len(self.people.risk)), np.inf)
         ends[self.spells["spell"], self.spells["who"]] = self.spells["gone"]
         self.ends = ends
+        plans = np.array([_SILENT_PLANS[p[0]] for p in PLANS])[self.people.plan]
+        # log odds of an answer that belong to the customer
+        self.habit = self.world.answering + self.world.silence * plans
 
-    def table(self, names: _Names) -> pd.DataFrame:
-        """Give the feedback table, in the order of asking."""
+    def rows(self) -> pd.DataFrame:
+        """Give every question, answered or not, in the order of asking."""
         rows = pd.concat([*self._contact_rows(), self._nps_rows(), self._exit_rows()])
-        rows = rows.sort_values(["asked", "key", "metric"], ignore_index=True)
+        return rows.sort_values(["asked", "key", "metric"], ignore_index=True)
+
+    def table(self, rows: pd.DataFrame, names: _Names) -> pd.DataFrame:
+        """Give the feedback table."""
         answered = rows["answered"].to_numpy() != _NEVER
         replies = np.full(len(rows), -1)
         replies[answered], given = pd.factorize(rows["key"].to_numpy()[answered])
         ids = np.array([*(f"r{i:06d}" for i in range(1, len(given) + 1)), None], dtype=object)
-        contact = rows["contact"].to_numpy()
-        place = rows["place"].to_numpy()
         touchpoints = [*(t.name for t in self.world.touchpoints), None]
         return pd.DataFrame(
             {
@@ -353,8 +553,8 @@ class _Survey:
                 "responded_at": _times(rows["answered"].to_numpy()),
                 "metric": rows["metric"].to_numpy(),
                 "score": np.where(answered, rows["score"].to_numpy(), np.nan),
-                "touchpoint": np.array(touchpoints, dtype=object)[place],
-                "interaction_id": np.array([*names.contact, None], dtype=object)[contact],
+                "touchpoint": np.array(touchpoints, dtype=object)[rows["place"].to_numpy()],
+                "interaction_id": names.contact[rows["contact"].to_numpy()],
                 "comment": rows["comment"].to_numpy(),
                 "response_id": ids[replies],
             }
@@ -368,11 +568,12 @@ class _Survey:
         until: Floats,
         key: Keys,
         score: Floats,
-        chance: Floats,
+        odds: Floats,
     ) -> pd.DataFrame:
         """Rows of one metric; an answer that would come after ``until`` (days) never does."""
         wait = (600.0 + 2.0 * DAY * uniform(key, 52) ** 3).astype(np.int64)
         limit = np.minimum(until, self.days) * DAY
+        chance = logistic(odds + self.habit[who])
         replies = (uniform(key, 53) < chance) & (asked + wait < limit)
         return pd.DataFrame(
             {
@@ -382,11 +583,16 @@ class _Survey:
                 "answered": np.where(replies, asked + wait, _NEVER),
                 "key": key,
                 "score": score,
+                "chance": chance,
                 "place": -1,
                 "contact": -1,
                 "comment": None,
             }
         )
+
+    def _mood(self, who: Ints, leaving: Any) -> Floats:
+        mood: Floats = self.people.mood[who] - self.world.souring * leaving
+        return mood
 
     def _contact_rows(self) -> list[pd.DataFrame]:
         """CSAT after a share of the contacts, and CES with it where effort matters."""
@@ -394,42 +600,39 @@ class _Survey:
         surveyed = np.array([t.name not in _UNASKED for t in points])
         c = self.contacts
         until = self.ends[c["spell"], c["who"]]
-        asked = c["second"].to_numpy() + (
-            900.0 + 0.9 * DAY * uniform(c["key"].to_numpy(), 50) ** 2
-        ).astype(np.int64)
-        chosen = surveyed[c["touchpoint"]] & (uniform(c["key"].to_numpy(), 51) < _ASKED_SHARE)
+        key = c["key"].to_numpy()
+        asked = c["second"].to_numpy() + (900.0 + 0.9 * DAY * uniform(key, 50) ** 2).astype(
+            np.int64
+        )
+        chosen = surveyed[c["touchpoint"]] & (uniform(key, 51) < self.world.asked_share)
         chosen &= asked < np.minimum(until, self.days) * DAY
         c, asked, until = c[chosen], asked[chosen], until[chosen]
         who, key, place = (c[n].to_numpy() for n in ("who", "key", "touchpoint"))
-        failed, mood = c["failed"].to_numpy(), self.people.mood[who]
-        csat = np.where(failed, 2.1, 4.1) + 0.35 * mood + 0.8 * normal(key, 54)
-        ces = np.where(failed, 3.0, 5.5) + 0.3 * mood + 1.1 * normal(key, 56)
-        chance = 1.0 / (1.0 + np.exp(0.45 + 0.7 * failed - 0.35 * mood))
-        csat_rows = self._rows("csat", who, asked, until, key, _score(csat, 1, 5), chance)
-        told = np.flatnonzero(
-            (csat_rows["answered"].to_numpy() != _NEVER) & (uniform(key, 58) < 0.35)
-        )
-        csat_rows["comment"] = _say(self.world, place, key, failed, told)
-        ces_rows = self._rows("ces", who, asked, until, key, _score(ces, 1, 7), chance)
+        failed, mood = c["failed"].to_numpy(), self._mood(who, c["leaving"].to_numpy())
+        good, bad, by_mood, rest = _CES
+        ces = np.where(failed, bad, good) + by_mood * mood + rest * normal(key, 56)
+        odds = -0.45 - 0.7 * (1.0 + self.world.silence) * failed + 0.35 * mood
+        csat = _contact_scores(key, failed, mood).score
+        csat_rows = self._rows("csat", who, asked, until, key, csat, odds)
+        told = (csat_rows["answered"].to_numpy() != _NEVER) & (uniform(key, 58) < 0.35)
+        rows = np.flatnonzero(told & self.texts)
+        csat_rows["comment"] = _say(self.world, place, key, failed, rows)
+        ces_rows = self._rows("ces", who, asked, until, key, _score(ces, 1, 7).score, odds)
         for rows in (csat_rows, ces_rows):
-            rows["place"], rows["contact"] = place, c.index.to_numpy()
+            rows["place"], rows["contact"] = place, c["row"].to_numpy()
         effort = np.array([t.stage in _EFFORT for t in points])[place]
         return [csat_rows, ces_rows[effort]]
 
     def _nps_rows(self) -> pd.DataFrame:
         """The quarterly survey: lower after what raises the hazard, and less often answered."""
         a = self.history.asked
-        who, asked = a["who"].to_numpy(), a["second"].to_numpy()
+        who, asked, load = (a[n].to_numpy() for n in ("who", "second", "load"))
         key = keys(self.history.root, who, asked)
-        load = np.clip(a["load"].to_numpy(), -1.0, 3.0)
-        mood = self.people.mood[who]
-        nps = 7.6 + 1.1 * mood - 1.5 * load + 1.7 * normal(key, 54)
-        chance = 1.0 / (1.0 + np.exp(0.6 - 0.14 * (nps - 7.0)))
-        until = self.ends[a["spell"], who]
-        rows = self._rows("nps", who, asked, until, key, _score(nps, 0, 10), chance)
-        told = (rows["answered"].to_numpy() != _NEVER) & (uniform(key, 58) < 0.3)
-        rows["comment"] = _opinions(key, nps, self._themes(rows, 90), told)
-        return rows
+        nps = relationship_scores(key, self._mood(who, a["leaving"].to_numpy()), load)
+        odds = -0.6 + 0.14 * (nps.latent - 7.0)
+        odds += self.world.silence * (0.1 * (nps.latent - 7.0) - 0.8 * np.clip(load, 0.0, 3.0))
+        rows = self._rows("nps", who, asked, self.ends[a["spell"], who], key, nps.score, odds)
+        return self._comment(rows, nps.latent, 0.3, 90)
 
     def _exit_rows(self) -> pd.DataFrame:
         """The exit survey, sent to a share of those who left of their own will."""
@@ -439,13 +642,17 @@ class _Survey:
         asked = _seconds(left["gone"].to_numpy() + 1.0 + 2.0 * uniform(key, 50))
         chosen = uniform(key, 51) < _EXIT_ASKED
         who, key, asked = who[chosen], key[chosen], asked[chosen]
-        nps = 3.2 + 1.2 * self.people.mood[who] + 2.0 * normal(key, 54)
-        until = np.full(len(who), np.inf)
-        rows = self._rows(
-            "nps", who, asked, until, key, _score(nps, 0, 10), np.full(len(who), 0.45)
-        )
-        told = (rows["answered"].to_numpy() != _NEVER) & (uniform(key, 58) < 0.8)
-        rows["comment"] = _opinions(key, nps, self._themes(rows, 120), told)
+        nps = _score(3.2 + 1.2 * self.people.mood[who] + 2.0 * normal(key, 54), 0, 10)
+        until, odds = np.full(len(who), np.inf), np.full(len(who), -0.2)
+        rows = self._rows("nps", who, asked, until, key, nps.score, odds)
+        return self._comment(rows, nps.latent, 0.8, 120)
+
+    def _comment(self, rows: pd.DataFrame, nps: Floats, share: float, within: int) -> pd.DataFrame:
+        """Put words to a share of the answers, about what failed in so many days."""
+        if self.texts:
+            key = rows["key"].to_numpy()
+            told = (rows["answered"].to_numpy() != _NEVER) & (uniform(key, 58) < share)
+            rows["comment"] = _opinions(key, nps, self._themes(rows, within), told)
         return rows
 
     def _themes(self, rows: pd.DataFrame, within: int) -> Any:
@@ -464,10 +671,6 @@ class _Survey:
         anything = (uniform(rows["key"].to_numpy(), 59) * len(THEMES)).astype(np.int64)
         theirs = np.array([*(t.theme for t in self.world.touchpoints), ""], dtype=object)[last]
         return np.where(last < 0, np.array(list(THEMES), dtype=object)[anything], theirs)
-
-
-def _score(latent: Floats, low: int, high: int) -> Floats:
-    return np.clip(np.round(latent), low, high)
 
 
 def _opinions(key: Keys, nps: Floats, theme: Any, told: Any) -> Any:

@@ -1,0 +1,69 @@
+"""Weights for silence against what they must undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from cxlab.models.hazard import fit_hazard
+from cxlab.models.response import response_weights
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def test_weights_are_the_share_answered_over_that_of_the_like() -> None:
+    group = np.repeat([0, 1], [400, 600])
+    answered = np.r_[np.arange(400) < 100, np.arange(600) < 480]
+    x = np.column_stack([np.ones(1000), group])
+    found = response_weights(x, answered, np.ones(1000, dtype=bool))
+    assert found.share == pytest.approx(0.58)
+    np.testing.assert_allclose(found.chance[group == 0], 0.25, rtol=1e-3)
+    np.testing.assert_allclose(found.weight[answered & (group == 0)], 0.58 / 0.25, rtol=1e-3)
+    np.testing.assert_allclose(found.weight[answered & (group == 1)], 0.58 / 0.8, rtol=1e-3)
+    assert not found.weight[~answered].any()
+    # 100 answers of weight 2.32 and 480 of 0.725: (232 + 348)^2 / (538.24 + 252.3)
+    assert found.effective == pytest.approx(425.5, rel=2e-3)
+    # Of 100 x 480 pairs ... one answered, one not: 480 x 300 right, 100 x 120 wrong, rest ties.
+    right = (480 * 300 + (100 * 300 + 480 * 120) / 2) / (580 * 420)
+    assert found.told == pytest.approx(right)
+
+
+def test_questions_too_young_for_an_answer_teach_nothing_but_their_answers_are_weighed() -> None:
+    draw = np.random.default_rng(5)
+    x = np.column_stack([np.ones(2000), draw.normal(size=2000)])
+    answered = draw.uniform(size=2000) < expit(x[:, 1])
+    known = np.arange(2000) < 1500
+    found = response_weights(x, answered, known)
+    alone = response_weights(x[known], answered[known], known[known])
+    np.testing.assert_allclose(found.chance[known], alone.chance)
+    assert (found.weight[~known & answered] > 0).all()
+    low, high = found.weight[answered].min(), found.weight[answered].max()
+    raw = found.share / found.chance[answered]
+    assert (low, high) == pytest.approx(tuple(np.quantile(raw, [0.01, 0.99])))
+
+
+def test_weighting_finds_the_slope_among_all_where_those_it_matters_to_are_silent() -> None:
+    # Of two groups only the first leaves after bad scores, and it seldom answers.
+    raw, weighted, whole = [], [], []
+    for seed in range(4):
+        draw = np.random.default_rng(seed)
+        count = 20_000
+        group = draw.integers(0, 2, count)
+        bad = draw.normal(size=count)
+        event = (draw.uniform(size=count) < expit(-2.5 + 0.8 * bad * (group == 0))).astype(float)
+        answered = draw.uniform(size=count) < np.where(group == 0, 0.15, 0.75)
+        x = np.column_stack([np.ones(count), bad])
+        learnt = response_weights(
+            np.column_stack([np.ones(count), group]), answered, np.ones(count, dtype=bool)
+        )
+        for into, weight in (
+            (whole, np.ones(count)), (raw, answered.astype(float)), (weighted, learnt.weight),
+        ):  # fmt: skip
+            fit = fit_hazard(x, event, weights=weight)
+            into.append(fit.coef[1])
+    true = np.mean(whole)
+    assert np.mean(raw) < 0.5 * true
+    assert np.mean(weighted) == pytest.approx(true, abs=0.06)
