@@ -18,6 +18,7 @@ import numpy as np
 from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns
 
 __all__ = [
+    "HALF_LIFE_SD",
     "JUDGED",
     "RIDGE",
     "AgeSplit",
@@ -48,6 +49,9 @@ _ALIKE, _APART_Z = -0.75, 3.0
 # A prior of standard deviation 10 on columns scaled to one: nothing beside a hundred churns,
 # but an estimate where a column separates those who left.
 RIDGE = 0.01
+# Half-lives are taken to lie between 7 and 112 days with 95%: the prior's standard deviation, in
+# the logarithm.
+HALF_LIFE_SD = float(np.log(2.0))
 # The classes whose contrast is asked for; the others only say who comes into contact.
 JUDGED = ("bad", "good")
 
@@ -87,7 +91,12 @@ class Rows:
         controls = np.hstack([self.controls, *columns])
         return replace(self, controls=controls)
 
-    def fit(self, columns: np.ndarray, start: np.ndarray | None = None) -> _Fitted:
+    def fit(
+        self,
+        columns: np.ndarray,
+        start: np.ndarray | None = None,
+        precision: np.ndarray | None = None,
+    ) -> _Fitted:
         """Fit controls and columns; columns that add nothing of their own get NaN.
 
         Parameters
@@ -96,11 +105,14 @@ class Rows:
             The exposures.
         start : ndarray, optional
             Where to start from, in the order of the columns; zeros follow where it is short.
+        precision : ndarray, shape (p,), optional
+            Of a prior of mean 0 for each exposure; see :func:`fit_hazard`.
         """
         x = np.hstack([self.controls, columns])
         # Rows that weigh nothing tell nothing of whether columns differ.
         told = x if self.weights is None else x * np.sqrt(self.weights)[:, None]
         keep = independent_columns(told)
+        none = np.zeros(self.controls.shape[1])
         if start is not None:
             start = np.append(np.nan_to_num(start), np.zeros(x.shape[1] - len(start)))
         fit = fit_hazard(
@@ -112,6 +124,7 @@ class Rows:
             start=None if start is None else start[keep],
             ridge=RIDGE,
             weights=self.weights,
+            precision=None if precision is None else np.append(none, precision)[keep],
         )
         coef = np.full(x.shape[1], np.nan)
         coef[keep] = fit.coef
@@ -386,7 +399,9 @@ def fit_contrasts(
         by_group = {k: 1 + own.index(k) for k in own}
         group = np.array([by_group.get(k, 0) if c in JUDGED else -1 for c, k in places])
         weights = np.column_stack([np.where(group == g, used, 0.0) for g in range(len(own) + 1)])
-        wider = rows.fit(np.column_stack([x, stack(slopes, places) @ weights]), fitted.coef)
+        known = np.repeat([0.0, 1 / HALF_LIFE_SD**2], [count, weights.shape[1]])
+        gained = np.column_stack([x, stack(slopes, places) @ weights])
+        wider = rows.fit(gained, fitted.coef, known)
         if not np.isfinite(wider.exposure_coef[count:]).any():
             wider = None
     covariance = (fitted if wider is None else wider).exposure_covariance

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from cxlab.models.contrast import JUDGED, RIDGE, Contrasts, Place, Rows, Sums, stack
+from cxlab.models.contrast import HALF_LIFE_SD, JUDGED, RIDGE, Contrasts, Place, Rows, Sums, stack
 from cxlab.models.hazard import fit_hazard
 from cxlab.models.intervals import Z
 
@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 112.0)
+# The prior's centre, the middle of the grid: what few data cannot tell is not taken for extreme.
+USUAL = 28.0
 _FINE = 401
 _ALPHA = 0.05
 
@@ -124,7 +126,11 @@ def _told(values: np.ndarray, likelihoods: np.ndarray) -> HalfLife:
 def best_on_grid(
     values: np.ndarray, likelihoods: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Interpolate a profile by a cubic in the logarithm of the half-life.
+    """Interpolate a profile by a cubic in the logarithm of the half-life, and weigh in the prior.
+
+    Where data tell little of it, the likelihood alone is highest at one of the grid's ends, and
+    effects of fresh contacts come out of any size. The logarithm of the half-life is taken to be
+    normal about that of 28 days, 95% of it within the grid.
 
     Parameters
     ----------
@@ -136,7 +142,7 @@ def best_on_grid(
     best : float
         Where the curve is highest.
     fine, curve : ndarray
-        Half-lives between the grid's ends, and the curve there.
+        Half-lives between the grid's ends, and the curve there, the prior included.
     """
     from scipy.interpolate import PchipInterpolator, make_interp_spline
 
@@ -149,7 +155,12 @@ def best_on_grid(
     # The logarithm and its inverse must not move a half-life that is the grid's own.
     days = np.exp(fine)
     days[[0, -1]] = values[[0, -1]]
+    curve = curve + _log_prior(days)
     return float(days[np.argmax(curve)]), days, curve
+
+
+def _log_prior(days: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.square(np.log(days / USUAL) / HALF_LIFE_SD) / 2)
 
 
 def own_half_lives(
@@ -198,7 +209,8 @@ def own_half_lives(
         rest, event = eta[met] - part @ coef[mine], rows.event[met]
 
         curve = np.array([_likelihood(rows, stack(grid[h], at)[met], event, rest) for h in values])
-        gain = best_on_grid(values, curve)[2].max()
+        best, days, weighed = best_on_grid(values, curve)
+        gain = (weighed - _log_prior(days))[days == best][0]
         gain -= _likelihood(rows, part, event, rest)
         if gain > needed:
             found[k] = _told(values, curve)

@@ -40,6 +40,7 @@ class _Rows:
     offset: float | np.ndarray
     penalty: np.ndarray
     weights: float | np.ndarray
+    prior: np.ndarray
 
     def evaluate(self, coef: np.ndarray) -> tuple[np.ndarray, float]:
         """Give the linear predictor and the penalised log likelihood."""
@@ -132,6 +133,7 @@ def fit_hazard(
     start: np.ndarray | None = None,
     ridge: float = 0.0,
     weights: np.ndarray | None = None,
+    precision: np.ndarray | None = None,
 ) -> HazardFit:
     """Fit by maximum likelihood.
 
@@ -155,6 +157,9 @@ def fit_hazard(
         finite where a column separates the events from the rest.
     weights : ndarray, shape (n,), optional
         Of the rows, taken as known (default: 1 each).
+    precision : ndarray, shape (p,), optional
+        Of a normal prior of mean 0 for each coefficient, whose width counts in the covariance
+        as data would (default: 0, none).
 
     Raises
     ------
@@ -172,10 +177,12 @@ def fit_hazard(
         coef[0] = (rate - np.mean(offset)) * scale[0]
     else:
         coef = start * scale
+    prior = np.zeros(len(coef)) if precision is None else precision / scale**2
     penalty = np.full(len(coef), float(ridge))
     penalty[0] = 0.0
+    penalty += prior
     given = 1.0 if weights is None else np.asarray(weights, dtype=float)
-    rows = _Rows(scaled, scale, y, link, clusters, offset, penalty, given)
+    rows = _Rows(scaled, scale, y, link, clusters, offset, penalty, given, prior)
     room = np.empty_like(scaled)
     eta, value = rows.evaluate(coef)
     converged, factor, before = False, None, np.inf
@@ -244,7 +251,7 @@ def _sandwich(rows: _Rows, eta: np.ndarray) -> np.ndarray:
         rest = np.eye(size) - part @ part.transpose(0, 2, 1)
         working[members] = np.linalg.solve(rest, working[members][..., None])[..., 0]
     scores = np.add.reduceat((rooted * working[:, None])[order], starts, axis=0)
-    meat = scores.T @ scores * (1 - 1 / len(starts))
+    meat = scores.T @ scores * (1 - 1 / len(starts)) + np.diag(rows.prior)
     return np.asarray(bread @ meat @ bread) / np.outer(rows.scale, rows.scale)
 
 

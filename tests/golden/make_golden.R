@@ -138,3 +138,43 @@ golden_cox("saas", Surv(months_active, churned) ~ csat_score + minutes_customer_
 telco <- read.csv("data/telco/customers.csv", stringsAsFactors = TRUE)
 golden_cox("telco", Surv(tenure, churn == "Yes") ~ partner + contract + payment_method +
              paperless_billing + strata(internet_service), telco)
+
+# Partial pooling: the eight schools (Rubin 1981) and three correlated estimates. Another way
+# than cxlab's: tau's likelihood from contrasts of the estimates, and effects and mean jointly
+# by their precision matrix, integrated over tau by quadrature.
+pooling <- function(name, b, V, scale) {
+  k <- length(b)
+  C <- cbind(diag(k - 1), -1)
+  loglik <- function(tau) {
+    S <- C %*% (V + tau^2 * diag(k)) %*% t(C)
+    d <- C %*% b
+    -0.5 * (determinant(S)$modulus + t(d) %*% solve(S, d)) - tau^2 / (2 * scale^2)
+  }
+  top <- optimize(function(t) loglik(t), c(0, 6 * scale), maximum = TRUE)$objective
+  given <- function(tau) {
+    W <- solve(V)
+    P <- rbind(cbind(W + diag(k) / tau^2, -1 / tau^2), c(rep(-1 / tau^2, k), k / tau^2))
+    list(mean = solve(P, c(W %*% b, 0)), var = diag(solve(P)))
+  }
+  over <- function(f) integrate(Vectorize(function(t) exp(loglik(t) - top) * f(t)), 1e-6,
+                                min(6 * scale, 400), rel.tol = 1e-9, subdivisions = 2000)$value
+  total <- over(function(t) 1)
+  rows <- NULL
+  for (j in 1:(k + 1)) {
+    m <- over(function(t) given(t)$mean[j]) / total
+    s <- over(function(t) given(t)$var[j] + given(t)$mean[j]^2) / total
+    q <- sapply(c(.025, .975), function(p) uniroot(function(x)
+      over(function(t) pnorm(x, given(t)$mean[j], sqrt(given(t)$var[j]))) / total - p,
+      m + c(-8, 8) * sqrt(s - m^2), tol = 1e-8)$root)
+    rows <- rbind(rows, data.frame(case = name, term = if (j > k) "mean" else paste0("b", j),
+      estimate = trimmed(m), se = trimmed(sqrt(s - m^2)), low = trimmed(q[1]),
+      high = trimmed(q[2])))
+  }
+  rbind(rows, data.frame(case = name, term = "tau", estimate = trimmed(over(identity) / total),
+                         se = NA, low = NA, high = NA))
+}
+schools <- pooling("schools", c(28, 8, -3, 7, -1, 1, 18, 12),
+                   diag(c(15, 10, 16, 11, 9, 11, 10, 18)^2), 1e4)
+V <- matrix(c(.04, .01, .005, .01, .09, .01, .005, .01, .25), 3)
+write.csv(rbind(schools, pooling("three", c(.9, .3, 1.4), V, .5)), "tests/golden/pooling.csv",
+          row.names = FALSE)

@@ -73,8 +73,12 @@ def test_the_variance_of_an_own_half_life_is_its_own() -> None:
 
 def test_a_profile_is_read_between_the_grid_values() -> None:
     values = np.array(HALF_LIVES)
-    best, days, curve = best_on_grid(values, -np.square(np.log(values / 20.0)))
-    assert best == pytest.approx(20.0, rel=0.02)
+    best, days, curve = best_on_grid(values, -50 * np.square(np.log(values / 20.0)))
+    # Of the two, the prior (28 days, precision 1 / log(2)^2 = 2.1) weighs a little.
+    weighed = (100 * np.log(20.0) + np.log(28.0) / np.log(2) ** 2) / (100 + 1 / np.log(2) ** 2)
+    assert np.log(best) == pytest.approx(weighed, abs=0.01)
+    flat, _, _ = best_on_grid(values, np.zeros(5))
+    assert flat == pytest.approx(28.0, rel=0.01)
     assert days[0] == values[0]
     assert days[-1] == values[-1]
-    assert curve.max() == pytest.approx(0.0, abs=1e-3)
+    assert np.isfinite(curve).all()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from cxlab.analyses.churn_drivers import (
     attribute_words,
@@ -15,13 +17,29 @@ from cxlab.analyses.churn_drivers import (
     resampling,
     words,
 )
+from cxlab.analyses.churn_drivers.agreement import agreement
+from cxlab.analyses.churn_drivers.beyond import beyond
 from cxlab.analyses.churn_drivers.figures import COLUMNS
+from cxlab.analyses.churn_drivers.negative import involuntary_ends, placebo_outcomes
+from cxlab.analyses.churn_drivers.offsets import asymmetry, recovery, stack
+from cxlab.analyses.churn_drivers.scores import scores
+from cxlab.analyses.churn_drivers.segments import segments
+from cxlab.analyses.churn_drivers.sensitivity import by_tenure, e_values
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
+from cxlab.analyses.churn_drivers.sweep import washout_sweep
 from cxlab.data.dataset import Dataset
 from cxlab.models.contrast import AgeSplit
 from cxlab.results import Findings, Result
 
 __all__ = ["COLUMNS", "Options", "estimate", "findings", "limits", "method", "reasons", "run"]
+
+
+_Part = Callable[[Study, Model, pd.DataFrame], Result]
+_SINGLE: tuple[_Part, ...] = (by_tenure, e_values)
+_REPEATED: tuple[_Part, ...] = (
+    *(washout_sweep, agreement, placebo_outcomes, involuntary_ends),
+    *(beyond, recovery, asymmetry, stack, segments, scores),
+)
 
 
 def run(dataset: Dataset, **options: Any) -> Result:
@@ -111,8 +129,16 @@ def _run(dataset: Dataset, settings: Options) -> Result:
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),
             "without_proneness": parts.without_proneness(study, model, table),
+            **_beside(study, model, table),
         },
     )
+
+
+def _beside(study: Study, model: Model, table: pd.DataFrame) -> dict[str, Result]:
+    """Give the parts that stand beside the table; in a quick run those of a single fit alone."""
+    wanted = _SINGLE if study.options.quick else (*_SINGLE, *_REPEATED)
+    bar = tqdm(wanted, "beside the table", unit="part", leave=False, disable=None)
+    return {part.__name__: part(study, model, table) for part in bar}
 
 
 def _words(result: Result) -> Any:
