@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns
+from cxlab.models.intervals import Z
 
 __all__ = [
     "HALF_LIFE_SD",
@@ -30,6 +31,7 @@ __all__ = [
     "choose_places",
     "fit_contrasts",
     "follows_decision",
+    "precision_of",
     "split_by_age",
     "stack",
 ]
@@ -52,6 +54,8 @@ RIDGE = 0.01
 # Half-lives are taken to lie between 7 and 112 days with 95%: the prior's standard deviation, in
 # the logarithm.
 HALF_LIFE_SD = float(np.log(2.0))
+# And hazard ratios between 1/50 and 50: the prior's standard deviation of a contrast.
+CONTRAST_SD = float(np.log(50.0) / Z)
 # The classes whose contrast is asked for; the others only say who comes into contact.
 JUDGED = ("bad", "good")
 
@@ -360,6 +364,14 @@ class Contrasts:
         return [places[j] for j in found if places[j][0] in JUDGED]
 
 
+def precision_of(places: Sequence[Place]) -> np.ndarray:
+    """Give the precision of the prior of each place's coefficient, shape (places,).
+
+    A contrast on few contacts may come out of any size; that of a contact is left free.
+    """
+    return np.array([1 / CONTRAST_SD**2 if kind in JUDGED else 0.0 for kind, _ in places])
+
+
 def fit_contrasts(
     rows: Rows,
     sums: Sums,
@@ -391,7 +403,8 @@ def fit_contrasts(
         Where to start from, as ``whole`` of a fit with the same first columns.
     """
     x = stack(sums, places)
-    fitted = rows.fit(x, start)
+    prior = precision_of(places)
+    fitted = rows.fit(x, start, prior)
     coef = fitted.exposure_coef
     used, count = np.nan_to_num(coef), len(places)
     wider = None
@@ -399,7 +412,7 @@ def fit_contrasts(
         by_group = {k: 1 + own.index(k) for k in own}
         group = np.array([by_group.get(k, 0) if c in JUDGED else -1 for c, k in places])
         weights = np.column_stack([np.where(group == g, used, 0.0) for g in range(len(own) + 1)])
-        known = np.repeat([0.0, 1 / HALF_LIFE_SD**2], [count, weights.shape[1]])
+        known = np.append(prior, np.full(weights.shape[1], 1 / HALF_LIFE_SD**2))
         gained = np.column_stack([x, stack(slopes, places) @ weights])
         wider = rows.fit(gained, fitted.coef, known)
         if not np.isfinite(wider.exposure_coef[count:]).any():

@@ -140,7 +140,8 @@ def best_on_grid(
     Returns
     -------
     best : float
-        Where the curve is highest.
+        The mean half-life under the curve: steadier than where it is highest, and as effects of
+        fresh contacts fall with the half-life, the highest point would make them too large.
     fine, curve : ndarray
         Half-lives between the grid's ends, and the curve there, the prior included.
     """
@@ -149,14 +150,21 @@ def best_on_grid(
     x, y = np.log(values), likelihoods
     fine = np.linspace(x[0], x[-1], _FINE)
     curve = np.asarray(make_interp_spline(x, y, k=min(3, len(x) - 1))(fine))
-    # A cubic through five points may swing beyond them where the profile bends sharply.
+    # A cubic through five points may swing beyond them where the profile bends sharply: there, a
+    # parabola through the best three.
     if curve.max() > y.max() + 0.5 * (y.max() - np.sort(y)[-2]) + 0.5:
         curve = np.asarray(PchipInterpolator(x, y)(fine))
+        top = int(np.argmax(y))
+        if 0 < top < len(x) - 1:
+            near = (fine >= x[top - 1]) & (fine <= x[top + 1])
+            parabola = np.polyfit(x[top - 1 : top + 2], y[top - 1 : top + 2], 2)
+            curve[near] = np.polyval(parabola, fine[near])
     # The logarithm and its inverse must not move a half-life that is the grid's own.
     days = np.exp(fine)
     days[[0, -1]] = values[[0, -1]]
     curve = curve + _log_prior(days)
-    return float(days[np.argmax(curve)]), days, curve
+    weight = np.exp(curve - curve.max())
+    return float(weight @ days / weight.sum()), days, curve
 
 
 def _log_prior(days: np.ndarray) -> np.ndarray:
@@ -210,7 +218,7 @@ def own_half_lives(
 
         curve = np.array([_likelihood(rows, stack(grid[h], at)[met], event, rest) for h in values])
         best, days, weighed = best_on_grid(values, curve)
-        gain = (weighed - _log_prior(days))[days == best][0]
+        gain = np.interp(best, days, weighed - _log_prior(days))
         gain -= _likelihood(rows, part, event, rest)
         if gain > needed:
             found[k] = _told(values, curve)

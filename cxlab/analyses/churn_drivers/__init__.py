@@ -116,10 +116,12 @@ def _run(dataset: Dataset, settings: Options) -> Result:
     ranks = resampling.ranks(table, drawn)
     table = figures.finished(table)
     meta = parts.meta(study, model)
+    beside = _beside(study, model, table)
+    checks = [c for part in beside.values() for c in part.checks]
     return Result(
         name="churn_drivers",
         table=table,
-        checks=parts.checks(study, model, table),
+        checks=(*parts.checks(study, model, table), *checks),
         meta=meta,
         sentence=words.sentence(table, meta["window_days"]),
         parts={
@@ -129,7 +131,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
             "half_life": Result("half_life", model.half_life.profile),
             "adjusted_for": parts.adjusted_for(study),
             "without_proneness": parts.without_proneness(study, model, table),
-            **_beside(study, model, table),
+            **beside,
         },
     )
 

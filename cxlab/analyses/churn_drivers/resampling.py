@@ -120,6 +120,7 @@ class _Fit:
     columns: Callable[[], np.ndarray]
     weights: np.ndarray
     position: np.ndarray
+    precision: np.ndarray | None
     coef: np.ndarray = field(init=False)
     log_likelihood: np.ndarray = field(init=False)
     central: np.ndarray = field(init=False)
@@ -128,7 +129,7 @@ class _Fit:
     def run(self) -> None:
         """Fit, and move the estimates by the replicates' weights."""
         x = self.columns()
-        fitted = self.rows.fit(x)
+        fitted = self.rows.fit(x, precision=self.precision)
         coef, self.log_likelihood = fitted.replicates(self.weights)
         self.coef, self.central = np.nan_to_num(coef), np.nan_to_num(fitted.exposure_coef)
         eta = fitted.fit.eta[self.position]
@@ -155,7 +156,7 @@ class _World:
         sums = study.sums(model.measured, "decay")
         self.moving = held_at(self.grid, sums, list(model.own))
         self.profile = [
-            _Fit(self.held.rows, partial(self._profile, h), weights, window.position[:0])
+            _Fit(self.held.rows, partial(self._profile, h), weights, window.position[:0], None)
             for h in self.grid
             if model.half_life.chosen and self.held.places
         ]
@@ -193,7 +194,8 @@ class _World:
 
     def _fit(self, places: list[Place], group: int, half_life: float | None) -> _Fit:
         columns = partial(self._columns, places, self._days(group, half_life))
-        return _Fit(self.held.rows, columns, self.weights, self.window.position)
+        prior = contrast.precision_of(places)
+        return _Fit(self.held.rows, columns, self.weights, self.window.position, prior)
 
     def _columns(self, places: list[Place], days: np.ndarray) -> np.ndarray:
         decayed = self.study.sums(self.model.measured, "decay")
