@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns
+from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns, made_of
 from cxlab.models.intervals import Z
 
 __all__ = [
@@ -44,6 +44,10 @@ _EVENTS_PER_COLUMN = 5
 _RECENT_Z, _OLD_SHARE, _DROP_Z = 4.0, 0.5, 3.0
 # And when nothing else can be the reason: the log hazard ratio of a recent contact.
 _DECIDED = np.log(3.0)
+# A standard error of the older contacts above this says nothing of how they compare.
+_WIDEST_OLD = 0.75
+# When contacts turn out badly everywhere before customers leave.
+_SOUR_Z = 2.5
 # Two estimates that correlate below this say of two touchpoints what they say of one, unless
 # their difference is beyond doubt.
 _ALIKE, _APART_Z = -0.75, 3.0
@@ -310,6 +314,9 @@ class Contrasts:
         variance of that; zeros where the half-life was given.
     covariance : ndarray, shape (places, places)
         Of the estimates, in the order of ``coef``.
+    tied : dict
+        ``(class, touchpoint)`` -> contrasts at other touchpoints that follow from it, or it from
+        them.
     baseline : ndarray, shape (n,)
         The linear predictor, without the offset and the exposures.
     whole : ndarray
@@ -322,6 +329,7 @@ class Contrasts:
     se: dict[Place, float]
     slopes: dict[Place, tuple[float, float]] = field(repr=False)
     covariance: np.ndarray = field(repr=False)
+    tied: dict[Place, list[Place]] = field(repr=False)
     baseline: np.ndarray = field(repr=False)
     whole: np.ndarray = field(repr=False)
     log_likelihood: float
@@ -343,16 +351,17 @@ class Contrasts:
     def inseparable(self, place: Place) -> list[Place]:
         """Give the contrasts that cannot be told from one.
 
-        Two whose estimates correlate below -0.75, and do not differ by more than 3 standard
-        errors.
+        Two of which one follows from the other, maybe with others; or whose estimates correlate
+        below -0.75, and do not differ by more than 3 standard errors.
 
         Parameters
         ----------
         place : (class, touchpoint)
             The contrast.
         """
+        tied = self.tied.get(place, [])
         if place not in self.coef or not np.isfinite(self.coef[place]):
-            return []
+            return tied
         places = list(self.coef)
         i = places.index(place)
         coef, spread = np.array(list(self.coef.values())), np.diag(self.covariance)
@@ -361,7 +370,7 @@ class Contrasts:
             alike = joint / np.sqrt(spread[i] * spread) < _ALIKE
             apart = np.abs(coef[i] - coef) / np.sqrt(spread[i] + spread - 2 * joint) > _APART_Z
         found = np.flatnonzero(alike & ~apart)
-        return [places[j] for j in found if places[j][0] in JUDGED]
+        return [*tied, *(places[j] for j in found if places[j][0] in JUDGED)]
 
 
 def precision_of(places: Sequence[Place]) -> np.ndarray:
@@ -429,10 +438,24 @@ def fit_contrasts(
         se=dict(zip(places, np.sqrt(np.diag(covariance)), strict=True)),
         slopes={p: (float(a), float(b)) for p, (a, b) in zip(places, kept, strict=True)},
         covariance=covariance,
+        tied=_tied(rows, x, places, fitted.keep),
         baseline=fitted.fit.eta - rows.offset - x @ used,
         whole=fitted.coef,
         log_likelihood=fitted.fit.log_likelihood,
     )
+
+
+def _tied(
+    rows: Rows, x: np.ndarray, places: Sequence[Place], keep: np.ndarray
+) -> dict[Place, list[Place]]:
+    """Give contrasts of which one follows from the others: those kept speak for all of them."""
+    if keep.all():
+        return {}
+    skip = rows.controls.shape[1]
+    made = made_of(np.hstack([rows.controls, x]), keep)[skip:, skip:]
+    both = made | made.T | (made.T @ made)
+    judged = [(i, p) for i, p in enumerate(places) if p[0] in JUDGED]
+    return {p: [q for j, q in judged if both[i, j] and q[1] != p[1]] for i, p in judged}
 
 
 @dataclass(frozen=True)
@@ -448,16 +471,24 @@ class AgeSplit:
     pooled : tuple of (float, float, float)
         Recent and old as a share of the model's estimate, pooled, and z of the old; NaN
         where there was nothing to pool.
+    others : tuple of (float, float, float, float)
+        Log hazard ratio of a recent and of an old bad contact at all other touchpoints, pooled,
+        and z of each; NaN where there was nothing to pool.
     """
 
     recent: dict[Place, tuple[float, float]]
     old: dict[Place, tuple[float, float]]
     drop_z: dict[Place, float]
     pooled: tuple[float, float, float]
+    others: tuple[float, float, float, float] = (np.nan,) * 4
 
     def untested(self, place: Place) -> bool:
         """Tell whether there are no older contacts to check a contrast against."""
         return not (np.isfinite(self.old[place][0]) and self.old[place][1] > 0)
+
+    def thin(self, place: Place) -> bool:
+        """Tell whether the older contacts are too few to say anything."""
+        return bool(self.old[place][1] > _WIDEST_OLD)
 
     def recent_only(self, place: Place) -> bool:
         """Tell whether a contrast is of recent contacts alone."""
@@ -471,6 +502,17 @@ class AgeSplit:
         return bool(
             abs(now) > 2 * sign * before and (drop > _DROP_Z or (drop > 2 and z_old < 1.645))
         )
+
+    @property
+    def sours(self) -> bool:
+        """Tell whether bad contacts rise before leaving at the other touchpoints as well.
+
+        These were not told from none one by one. If, together, recent bad contacts there go with
+        leaving (z above 2.5) and older ones do not (below half of it, or z below 1.645), it is
+        not the touchpoints that tell: contacts turn out badly once customers have decided.
+        """
+        now, before, z_now, z_old = self.others
+        return bool(z_now > _SOUR_Z and (before < 0.5 * now or z_old < 1.645))
 
     @property
     def pooled_recent_only(self) -> bool:
@@ -509,6 +551,7 @@ def split_by_age(
     columns, ordered = _parted(model, recent, old, whole, order)
     with ThreadPoolExecutor(1) as pool:
         pooled = pool.submit(_pooled, rows, model, recent, old, suspects)
+        others = pool.submit(_others, rows, model, recent, old, suspects)
         fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
         coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
     first, second = len(whole), len(whole) + len(order)
@@ -521,7 +564,7 @@ def split_by_age(
         before[place] = float(coef[b]), float(np.sqrt(covariance[b, b]))
         spread = covariance[a, a] + covariance[b, b] - 2 * covariance[a, b]
         drop[place] = float((coef[a] - coef[b]) / np.sqrt(spread))
-    return AgeSplit(now, before, drop, pooled.result())
+    return AgeSplit(now, before, drop, pooled.result(), others.result())
 
 
 def _parted(
@@ -530,6 +573,23 @@ def _parted(
     columns = [recent[c][:, k] + old[c][:, k] for c, k in whole]
     columns += [sums[c][:, k] for sums in (recent, old) for c, k in parted]
     return columns, [model.coef[p] for p in (*whole, *parted, *parted)]
+
+
+def _others(
+    rows: Rows, model: Contrasts, recent: Sums, old: Sums, suspects: Sequence[Place]
+) -> tuple[float, float, float, float]:
+    """Pool bad contacts of all touchpoints but the suspects', when recent and when old."""
+    known = [p for p in model.coef if p[0] == "bad" and np.isfinite(model.coef[p])]
+    pooled = [p for p in known if p not in suspects and old["bad"][:, p[1]].any()]
+    if not pooled:
+        return (np.nan,) * 4
+    parted = [p for p in model.coef if p not in pooled]
+    columns, ordered = _parted(model, recent, old, [], parted)
+    columns += [stack(sums, pooled).sum(axis=1) for sums in (recent, old)]
+    fitted = rows.fit(np.column_stack(columns), np.concatenate([model.controls, ordered]))
+    now, before = fitted.exposure_coef[-2:]
+    errors = fitted.exposure_se[-2:]
+    return float(now), float(before), float(now / errors[0]), float(before / errors[1])
 
 
 def _pooled(

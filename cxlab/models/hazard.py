@@ -17,7 +17,7 @@ import numpy as np
 from scipy import linalg
 from scipy.special import expit
 
-__all__ = ["HazardFit", "fit_hazard", "independent_columns"]
+__all__ = ["HazardFit", "fit_hazard", "independent_columns", "made_of"]
 
 _MAX_STEPS = 60
 # The gain still to be had, as a share of the log likelihood, below which a step is the last.
@@ -28,6 +28,8 @@ _ETA_LIMIT, _LEAST_HAZARD = 500.0, 1e-290
 _WORTH_REFRESHING = 0.1
 # Clusters with less leverage than this are left as they are.
 _LEAST_LEVERAGE = 1e-3
+# Smaller parts of a column that follows from others are rounding.
+_LEAST_PART = 0.01
 
 
 @dataclass(frozen=True)
@@ -292,3 +294,28 @@ def independent_columns(x: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
         keep[j] = True
         kept += 1
     return keep
+
+
+def made_of(x: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Tell of which columns those are made that :func:`independent_columns` leaves out.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, p)
+        The columns.
+    keep : ndarray of bool, shape (p,)
+        Which of them are kept.
+
+    Returns
+    -------
+    ndarray of bool, shape (p, p)
+        For each column (rows; of one that is kept: none) the kept columns it is made of, with
+        1% or more of its size each.
+    """
+    size = np.sqrt(np.einsum("ij,ij->j", x, x))
+    unit = x / np.where(size > 0, size, 1.0)
+    found = np.zeros((len(keep), len(keep)), dtype=bool)
+    gram = unit[:, keep].T @ unit
+    share = np.linalg.lstsq(gram[:, keep], gram[:, ~keep], rcond=None)[0]
+    found[np.ix_(~keep, keep)] = np.abs(share.T) >= _LEAST_PART
+    return found

@@ -21,6 +21,7 @@ __all__ = [
 
 LEVEL = 0.95
 Z = float(special.ndtri(0.5 + LEVEL / 2))
+_FARTHEST = math.log(1e9)
 
 
 def hazard_ratios(estimate: np.ndarray, se: np.ndarray) -> dict[str, np.ndarray]:
@@ -34,13 +35,15 @@ def hazard_ratios(estimate: np.ndarray, se: np.ndarray) -> dict[str, np.ndarray]
     Returns
     -------
     dict
-        ``hazard_ratio``, ``conf_low`` and ``conf_high``.
+        ``hazard_ratio``, ``conf_low`` and ``conf_high``; beyond a thousand million times, or less
+        than one in that, given as that: the data say no more than that there is no end.
     """
-    return {
-        "hazard_ratio": np.exp(estimate),
-        "conf_low": np.exp(estimate - Z * se),
-        "conf_high": np.exp(estimate + Z * se),
+    ends = {
+        "hazard_ratio": estimate,
+        "conf_low": estimate - Z * se,
+        "conf_high": estimate + Z * se,
     }
+    return {name: np.exp(np.clip(value, -_FARTHEST, _FARTHEST)) for name, value in ends.items()}
 
 
 def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:

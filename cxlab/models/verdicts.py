@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from cxlab.models.intervals import Z
-from cxlab.results import listed
+from cxlab.results import counted, listed
 
 __all__ = ["ALPHA", "STRONG", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
 
@@ -49,6 +49,8 @@ class Evidence:
         Whether that rise is so steep that the contacts can only follow the decision.
     recent_only : bool
         Whether its contrast is of recent contacts alone.
+    thin_old : bool
+        Whether its older contacts are too few to say anything.
     untested : bool
         Whether it has no older contacts to be checked against.
     inseparable_from : tuple of str
@@ -57,6 +59,8 @@ class Evidence:
         Whether churn is defined by contacts, so that contacts as such tell of it.
     pooled_recent_only : bool
         Whether the would-be drivers together are of recent contacts alone.
+    sours : bool
+        Whether contacts at the other touchpoints, too, turn out badly just before leaving.
     """
 
     kind: str
@@ -69,10 +73,12 @@ class Evidence:
     follows_decision: bool = False
     decided: bool = False
     recent_only: bool = False
+    thin_old: bool = False
     untested: bool = False
     inseparable_from: tuple[str, ...] = ()
     by_definition: bool = False
     pooled_recent_only: bool = False
+    sours: bool = False
 
     @property
     def significant(self) -> bool:
@@ -112,10 +118,28 @@ def judge(e: Evidence) -> tuple[str, str]:
             "no evidence",
             f"The hazard after a {what} contact cannot be told from an ordinary one's.",
         )
+    if doubt := _doubt(e):
+        return doubt
+    raised = "raises" if e.coef > 0 else "lowers"
+    return (
+        "driver" if e.coef > 0 else "protective",
+        f"A {what} contact {raised} the hazard against an ordinary one at the same touchpoint, "
+        "and not only in the 14 days after it.",
+    )
+
+
+def _doubt(e: Evidence) -> tuple[str, str] | None:
+    """Give the verdict where the decision to leave may have come first."""
     if e.decided:
         return (
             "reverse causation suspected",
             "Its contacts follow the decision to leave, and so may their turning out badly.",
+        )
+    if e.recent_only and e.thin_old and not e.untested:
+        return (
+            "too little data",
+            "There are too few contacts older than 14 days to tell whether the decision to leave "
+            "came first.",
         )
     if e.untested:
         return (
@@ -134,31 +158,33 @@ def judge(e: Evidence) -> tuple[str, str]:
             "Over all would-be drivers together, contacts older than 14 days tell too little: "
             "the decision to leave may come first. Dates of notice (cancelled_at) would settle it.",
         )
-    raised = "raises" if e.coef > 0 else "lowers"
-    return (
-        "driver" if e.coef > 0 else "protective",
-        f"A {what} contact {raised} the hazard against an ordinary one at the same touchpoint, "
-        "and not only in the 14 days after it.",
-    )
+    if e.coef > 0 and e.sours:
+        return (
+            "reverse causation suspected",
+            "At the other touchpoints, too, contacts turn out badly just before customers leave, "
+            "and only then: the decision to leave may come first.",
+        )
+    return None
 
 
 def _thin(e: Evidence) -> tuple[str, str] | None:
     """Give the verdict where there is too little to judge by."""
     if e.customers < _LEAST_CUSTOMERS:
-        return "too little data", f"Only {e.customers} customers had such a contact."
+        few = f"Only {counted(e.customers, 'customer')}" if e.customers else "No customer"
+        return "too little data", f"{few} had such a contact."
     if not e.modelled:
         return "too little data", "Too few of those who left had such a contact before."
-    if e.coef != e.coef:
-        return (
-            "not separable",
-            "Its contacts cannot be told from those of other touchpoints, or all of them ended "
-            "the same way.",
-        )
     if e.inseparable_from:
         return (
             "not separable",
             f"Its contacts come and turn out together with those of {listed(e.inseparable_from)}: "
             "which of them matters cannot be told.",
+        )
+    if e.coef != e.coef:
+        return (
+            "not separable",
+            "Its contacts cannot be told from those of other touchpoints, or all of them ended "
+            "the same way.",
         )
     if not e.significant and e.kind != "contact" and e.farthest > math.log(STRONG):
         reach = f"{math.exp(e.farthest):.1f}" if e.farthest < math.log(1000) else "over 1,000"

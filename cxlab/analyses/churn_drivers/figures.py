@@ -112,10 +112,12 @@ def judged(
             follows_decision=bool(model.separated[k]),
             decided=bool(model.separation.decided[k]),
             recent_only=split is not None and split.recent_only(row.place),
+            thin_old=split is not None and split.thin(row.place),
             untested=split is not None and split.untested(row.place),
             inseparable_from=_inseparable(study, model, row.place),
             by_definition=isinstance(study.dataset.settings.churn, Inactivity),
             pooled_recent_only=main is not None and main.pooled_recent_only,
+            sours=main is not None and main.sours,
         )
         words.append(verdicts.judge(evidence))
     return table.assign(verdict=[v for v, _ in words], why=[w for _, w in words])

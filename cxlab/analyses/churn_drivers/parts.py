@@ -10,14 +10,21 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.study import MAIN, RECENT_DAYS, VOLUME_DAYS, Model, Study
+from cxlab.analyses.churn_drivers.study import (
+    MAIN,
+    RECENT_DAYS,
+    VOLUME_DAYS,
+    Model,
+    Study,
+    hold,
+)
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
 from cxlab.models.half_life import HALF_LIVES, HalfLife
 from cxlab.results import Check, Result, counted
 
-__all__ = ["adjusted_for", "by_age", "checks", "meta", "without_proneness", "worth"]
+__all__ = ["adjusted_for", "by_age", "checks", "half_life", "meta", "without_proneness", "worth"]
 
 _AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
 _MOST_DRAWN = 5
@@ -125,17 +132,23 @@ def without_proneness(study: Study, model: Model, drivers: pd.DataFrame) -> Resu
         The driver table; what it leaves empty is not shown.
     """
     rows = []
-    if model.main is not None and model.bare is not None:
-        for (kind, k), b in model.main.coef.items():
+    held, main = hold(study, model.separated), model.main
+    if main is not None and held.rows is not held.active:
+        fewer = held.active.controls.shape[1]
+        start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
+        decayed = study.sums(model.measured, "decay")
+        bare = contrast.fit_contrasts(held.active, decayed, held.places, start=start)
+        for (kind, k), b in main.coef.items():
             if kind in ("bad", "good"):
-                without = model.bare.coef[kind, k]
+                without = bare.coef[kind, k]
                 name = study.known.touchpoints[k]
-                rows.append((name, kind, np.exp(b), np.exp(without)))
+                rows.append((name, kind, b, without))
     kept = drivers[drivers["hazard_ratio"].notna()]
     shown = set(zip(kept["touchpoint"], kept["valence"], strict=True))
-    rows = [r for r in rows if (r[0], r[1]) in shown]
+    rows = [(*r[:2], *np.exp(r[2:])) for r in rows if r[:2] in shown]
     columns = ["touchpoint", "valence", "hazard_ratio", "without_proneness"]
-    return Result("without_proneness", pd.DataFrame(rows, columns=columns))
+    text = "" if rows else "There is no contrast with a figure to compare."
+    return Result("without_proneness", pd.DataFrame(rows, columns=columns), sentence=text)
 
 
 def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]:
@@ -155,8 +168,8 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         Check(
             "events per coefficient",
             events / used >= 10,
-            f"{events:,} churns for {counted(used, 'coefficient')} ({events / used:.1f} each; 10 "
-            "are wanted)",
+            f"{counted(events, 'churn')} for {counted(used, 'coefficient')} "
+            f"({events / used:.1f} each; 10 are wanted)",
         ),
         *_data_checks(study, table),
         Check("rows", None, f"{study.sample.text}; link {study.sample.link}"),
@@ -166,7 +179,7 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
             f"kept out of the others' model: {', '.join(followers)}" if followers else "none found",
         ),
         _fresh(study),
-        _bad_contact(study),
+        _bad_contact(study, table),
     ]
     h = model.half_life
     if h.chosen:
@@ -191,11 +204,27 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
         Check(
             "reverse causation",
             not suspected.any(),
-            f"{int(suspected.sum())} contrasts of failed or good contacts look as if the decision "
-            "to leave came first",
+            f"{counted(int(suspected.sum()), 'contrast')} of failed or good contacts "
+            f"{'looks' if suspected.sum() == 1 else 'look'} as if the decision to leave came first",
         )
     )
     return tuple(made)
+
+
+def half_life(study: Study, model: Model) -> Result:
+    """Give the profile that chose the half-life; empty where it was not chosen.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    """
+    profile = model.half_life.profile
+    text = ""
+    if profile.empty:
+        why = "given" if study.options.half_life_days else "assumed: no contrast can choose it"
+        text = f"A half-life of {model.half_life.days:g} days is {why}."
+    return Result("half_life", profile, sentence=text)
 
 
 def own_half_lives(study: Study, model: Model) -> list[str]:
@@ -212,7 +241,8 @@ def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
     made = []
     calm = int((study.plain.event == 0).sum())
     if calm < 5 * study.risk.events:
-        text = f"{study.risk.events:,} churns beside {calm:,} rows in which nobody left"
+        text = f"{counted(study.risk.events, 'churn')} beside {counted(calm, 'row')} in which "
+        text += "nobody left"
         if study.risk.renewals is not None:
             text += "; renews_at must name past renewals too, or renewal_days be given instead"
         made.append(Check("rows at risk", False, text))
@@ -237,9 +267,15 @@ def _followers(study: Study, model: Model) -> list[str]:
     return [t for t, s in zip(study.known.touchpoints, model.separated, strict=True) if s]
 
 
-def _bad_contact(study: Study) -> Check:
-    """Say what makes a contact bad, and fail where a rule has no column to go by."""
+def _bad_contact(study: Study, table: pd.DataFrame) -> Check:
+    """Say what makes a contact bad, and fail where none is, or a rule has no column to go by."""
     text = f"a contact is bad where {study.known.text}"
+    if "unknown" in study.classes:
+        text += "; contacts of which that is not known are kept apart"
+    bad = table[table["valence"] == "bad"]
+    if len(bad) and not bad["exposures"].any():
+        text += "; not one is, so that no driver can be found"
+        return Check("bad contact", False, text)
     if not study.known.unmet:
         return Check("bad contact", None, text)
     return Check("bad contact", False, f"{text}; dataset.yml: bad: {'; '.join(study.known.unmet)}")
@@ -318,7 +354,8 @@ def worth(drivers: pd.DataFrame, currency: str | None) -> Result:
     if told["value_at_risk"].notna().any():
         unit = f"{currency} a month (95%)" if currency else "value a month (95%)"
         table[unit] = _with_interval(told, "value_at_risk")
-    return Result("worth", table.reset_index(drop=True))
+    text = "" if len(table) else "Nothing is called a driver or protective: nobody is counted."
+    return Result("worth", table.reset_index(drop=True), sentence=text)
 
 
 def _with_interval(table: pd.DataFrame, name: str) -> list[str]:

@@ -172,8 +172,6 @@ class Model:
         With everything adjusted for.
     fits : dict
         Separated touchpoint -> the model with it added; ``MAIN`` -> that of all others.
-    bare : Contrasts or None
-        ``main`` without the customer's past share of bad contacts.
     measured : Measured
         Exposures at the half-lives: ``decay``, ``slope``, ``recent`` and ``old``.
     """
@@ -184,7 +182,6 @@ class Model:
     separated: np.ndarray
     rows: contrast.Rows
     fits: dict[int, contrast.Contrasts]
-    bare: contrast.Contrasts | None
     measured: Measured
 
     @property
@@ -356,7 +353,7 @@ def fit(study: Study) -> Model:
     separation = contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
     separated = separation.found() | study.exits
     held = hold(study, separated)
-    rows, active, places = held.rows, held.active, held.places
+    rows, places = held.rows, held.places
     half_life = _half_life(study, rows, places)
     measured = _decayed(study, half_lives(len(separated), half_life, {}))
     main = _main(study, held, half_life, {}, measured)
@@ -370,13 +367,6 @@ def fit(study: Study) -> Model:
     decayed = study.sums(measured, "decay")
     slopes = study.sums(measured, "slope") if half_life.chosen else None
 
-    def without_proneness() -> contrast.Contrasts | None:
-        if main is None or rows is active:
-            return None
-        fewer = active.controls.shape[1]
-        start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
-        return contrast.fit_contrasts(active, decayed, places, start=start)
-
     def alone(k: int) -> contrast.Contrasts | None:
         mine = contrast.choose_places(decayed, event, np.arange(len(separated)) == k)
         start = main.whole if main is not None else None
@@ -385,12 +375,10 @@ def fit(study: Study) -> Model:
         return contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, list(own), start)
 
     with ThreadPoolExecutor(2) as pool:
-        later = pool.submit(without_proneness)
         fits = {int(k): pool.submit(alone, int(k)) for k in np.flatnonzero(separated)}
         each = {k: f.result() for k, f in fits.items()}
-        bare = later.result()
     made = {k: f for k, f in ({MAIN: main} | each).items() if f is not None}
-    return Model(half_life, own, separation, separated, rows, made, bare, measured)
+    return Model(half_life, own, separation, separated, rows, made, measured)
 
 
 def _decayed(study: Study, days: np.ndarray) -> Measured:
@@ -436,7 +424,7 @@ def _half_life(
     own: Sequence[int] = (),
 ) -> HalfLife:
     """Choose the half-life for all, with the exposures of touchpoints with their own held."""
-    if len(study.half_lives) > 1 and places:
+    if len(study.half_lives) > 1 and any(kind in contrast.JUDGED for kind, _ in places):
         grid = study.decayed if sums is None else held_at(study.decayed, sums, own)
         return profile_half_life(rows, grid, places)
     given = study.options.half_life_days or _REFERENCE_HALF_LIFE
