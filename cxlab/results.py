@@ -269,7 +269,7 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def listed(names: Iterable[str], most: int = 0) -> str:
+def listed(names: Iterable[str], most: int = 0, word: str = "and") -> str:
     """Join names as a sentence does: ``a, b and c``, or ``a, b and 3 more``.
 
     Parameters
@@ -278,11 +278,13 @@ def listed(names: Iterable[str], most: int = 0) -> str:
         The names.
     most : int
         How many are named; 0: all.
+    word : str
+        What joins the last one.
     """
     shown = list(names)
     if most and len(shown) > most:
         shown[most:] = [f"{len(shown) - most:,} more"]
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return f" {word} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 # What a spreadsheet trims before it looks for a formula: blanks, quotes, what cannot be seen.

@@ -302,6 +302,48 @@ def test_simulate_writes_a_dataset_that_holds(cx, tmp_path) -> None:
     assert cx("check", place).code == 0
 
 
+# -- check: gaps in the feed ------------------------------------------------------------------
+
+
+def test_check_tells_gaps_in_the_feed(cx, tmp_path) -> None:
+    place = tmp_path / "gaps"
+    cx("simulate", place, "--customers", 1200, "--world", "gaps")
+    truth = json.loads((place / "truth.json").read_text())["gaps"]
+    ran = cx("check", place, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    found = [g for g in json.loads(ran.out)["gaps"] if g["what"] == "contacts"]
+    spans = {(g["name"], g["first_day"], g["last_day"]) for g in found}
+    assert spans == {(g["channel"] or "all", g["first_day"], g["last_day"]) for g in truth}
+    assert all(g["rows_seen"] < g["rows_expected"] / 2 for g in found)
+    ran = cx("check", place)
+    assert (ran.code, ran.err) == (0, "")
+    last = ran.out.splitlines()[-1]
+    assert last.startswith("Far too few contacts came from ")
+    assert f"from {found[0]['first_day']} to {found[0]['last_day']} (" in last
+
+
+def test_check_says_that_a_whole_feed_has_no_gap(cx, tmp_path) -> None:
+    place = tmp_path / "plain"
+    cx("simulate", place, "--customers", 600, "--world", "plain")
+    assert json.loads(cx("check", place, "--json").out)["gaps"] == []
+    assert cx("check", place).out.splitlines()[-1].startswith("No gap was found in contacts, ")
+
+
+def test_check_looks_for_no_gaps_where_there_are_no_dates(cx, write_files) -> None:
+    shop = write_files({"customers.csv": "tenure,churned\n3,0\n5,1\n9,0\n"})
+    assert json.loads(cx("check", shop, "--json").out)["gaps"] is None
+    assert "gap" not in cx("check", shop).out
+
+
+def test_a_mistyped_year_does_not_hold_check_up(cx, tables, write_dataset) -> None:
+    tables["interactions"].loc[0, "occurred_at"] = pd.Timestamp("1925-01-01")
+    tables["customers"].loc[1, "started_at"] = pd.Timestamp("1926-01-01")
+    started = time.perf_counter()
+    ran = cx("check", write_dataset(tables))
+    assert ran.code == 0 and "since 1925" not in ran.out
+    assert time.perf_counter() - started < 20
+
+
 # -- drivers: valid; an answer or a verdict ---------------------------------------------------
 
 

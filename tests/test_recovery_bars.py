@@ -319,7 +319,7 @@ def test_a_crash_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("two\nlines")
 
-    monkeypatch.setattr(_worlds.churn_drivers, "run", broken)
+    monkeypatch.setattr(_worlds.churn_drivers, "estimate", broken)
     monkeypatch.setattr(_worlds, "RIVALS", {})
     said = "ValueError in test_recovery_bars.py, broken: two lines"
     rows = _worlds.run("null", 300, 1, place=0)

@@ -48,6 +48,8 @@ _DECIDED = np.log(3.0)
 _WIDEST_OLD = 0.75
 # When contacts turn out badly everywhere before customers leave.
 _SOUR_Z = 2.5
+# And when would-be drivers last beyond doubt.
+_LASTING_SHARE, _LASTING_Z = 0.75, 4.0
 # Two estimates that correlate below this say of two touchpoints what they say of one, unless
 # their difference is beyond doubt.
 _ALIKE, _APART_Z = -0.75, 3.0
@@ -510,8 +512,13 @@ class AgeSplit:
         These were not told from none one by one. If, together, recent bad contacts there go with
         leaving (z above 2.5) and older ones do not (below half of it, or z below 1.645), it is
         not the touchpoints that tell: contacts turn out badly once customers have decided.
+        Unless older contacts of the would-be drivers tell beyond doubt what recent ones do (above
+        three quarters of it, z above 4).
         """
         now, before, z_now, z_old = self.others
+        recent, old, z = self.pooled
+        if old > _LASTING_SHARE * recent and z > _LASTING_Z:
+            return False
         return bool(z_now > _SOUR_Z and (before < 0.5 * now or z_old < 1.645))
 
     @property

@@ -173,7 +173,8 @@ def _thin(e: Evidence) -> tuple[str, str] | None:
         few = f"Only {counted(e.customers, 'customer')}" if e.customers else "No customer"
         return "too little data", f"{few} had such a contact."
     if not e.modelled:
-        return "too little data", "Too few of those who left had such a contact before."
+        why = "Too few customers left, or stayed, after such a contact to compare them."
+        return "too little data", why
     if e.inseparable_from:
         return (
             "not separable",

@@ -1,4 +1,4 @@
-"""Pictures of the driver model: what matters, how it fades, and whether it changes."""
+"""Pictures of the driver table: what matters, what it is worth, whether it changes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
+from cxlab.plots.marks import (
+    beside,
+    contrasts,
+    estimate,
+    names_at,
+    ratio_axis,
+    rows_axes,
+    say_nothing,
+    setting,
+    whole,
+    with_interval,
+)
+from cxlab.plots.style import ACCENT, HARM, HELP, INK, UNSURE, WITHHELD, style
 from cxlab.results import Result, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "effect_by_age",
-    "effect_by_age_words",
     "effect_by_tenure",
     "effect_by_tenure_words",
     "forest",
     "forest_words",
+    "worth",
+    "worth_words",
 ]
 
 _COLOURS = {
@@ -29,16 +41,18 @@ _COLOURS = {
     "reverse causation suspected": WITHHELD,
 }
 _MARKERS = {"driver": "o", "protective": "s", "no evidence": "D"}
-_INTERVAL = ("touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high")
-_DRAWN = (
-    *(*_INTERVAL, "attributable_churn", "attributable_churn_low", "attributable_churn_high"),
-    "verdict",
-)
+_RATIO = ("hazard_ratio", "conf_low", "conf_high")
+_INTERVAL = ("touchpoint", "valence", *_RATIO)
+_CUSTOMERS = ("attributable_churn", "attributable_churn_low", "attributable_churn_high")
+_VALUE = ("value_at_risk", "value_at_risk_low", "value_at_risk_high")
+_DRAWN = (*_INTERVAL, *_CUSTOMERS, "verdict")
 _DRAWN_OF_ATTRIBUTES = (*_INTERVAL, "compared_with", "verdict")
 _MOST_ATTRIBUTES = 40
 _COLUMNS_AT = (8, 135)
 """Where the columns of text stand, in points right of the axes."""
-_TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+
+
+# -- what matters ------------------------------------------------------------------------------
 
 
 def _shown(result: Result) -> pd.DataFrame:
@@ -61,7 +75,7 @@ def _of_attributes(result: Result) -> bool:
 def _shown_attributes(table: pd.DataFrame) -> pd.DataFrame:
     """Give the first attributes, numbers for a step of theirs."""
     drawn = table.sort_values("rank").head(_MOST_ATTRIBUTES)
-    drawn[list(_INTERVAL[2:])] = drawn[["step_ratio", "step_low", "step_high"]]
+    drawn[list(_RATIO)] = drawn[["step_ratio", "step_low", "step_high"]]
     return drawn
 
 
@@ -81,106 +95,45 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
-
     shown = _shown(result)
-    both = len(set(shown["valence"])) > 1
     with style():
-        if ax is None:
-            _, ax = plt.subplots(figsize=(9.5, 1.4 + 0.34 * max(len(shown), 3)))
+        ax = rows_axes(ax, len(shown))
+        if shown.empty:
+            say_nothing(ax, "No contrast could be estimated.")
+            return ax
         place = np.arange(len(shown))[::-1]
         for y, row in zip(place, shown.itertuples(), strict=True):
-            colour = _COLOURS[row.verdict]
-            marker = _MARKERS.get(row.verdict, "D")
             hollow = row.verdict not in ("driver", "protective")
-            ax.plot([row.conf_low, row.conf_high], [y, y], color=colour, lw=2, zorder=2)
-            ax.plot(
-                row.hazard_ratio,
-                y,
-                marker,
-                color=colour,
-                markerfacecolor="white" if hollow else colour,
-                markersize=7,
-                zorder=3,
-            )
-        _ratio_axis(ax, shown)
+            marker = _MARKERS.get(row.verdict, "D")
+            three = (row.hazard_ratio, row.conf_low, row.conf_high)
+            estimate(ax, y, three, _COLOURS[row.verdict], marker=marker, hollow=hollow)
+        ratio_axis(ax, shown)
         ax.set_ylim(-0.7, len(shown) - 0.3)
-        names = shown["touchpoint"] + (" (" + shown["valence"] + ")" if both else "")
-        ax.set_yticks(place, names)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", visible=False)
-        for label, verdict in zip(ax.get_yticklabels(), shown["verdict"], strict=True):
-            label.set_fontweight("bold" if verdict == "driver" else "normal")
+        names_at(ax, place, contrasts(shown), shown["verdict"] == "driver")
         what = "Hazard of leaving after one fresh bad contact, against an ordinary one"
         if _of_attributes(result):
             what = "Hazard of leaving, against those compared with"
         ax.set_xlabel(f"{what} (log scale)")
-        if shown.empty:
-            _say_nothing(ax, "No contrast could be estimated.")
-        else:
-            _columns(ax, shown, place)
+        beside(ax, place, _columns(shown))
     return ax
 
 
-def _say_nothing(ax: Axes, text: str) -> None:
-    """Say in an empty picture why it is empty."""
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL)
+def _columns(shown: pd.DataFrame) -> list[tuple[float, str, list[str]]]:
+    """Give the figures that are written beside the marks."""
+    ratios = [with_interval(*row) for row in shown[list(_RATIO)].itertuples(index=False)]
+    if "compared_with" in shown:  # attributes
+        second = ("Compared with", [str(text) for text in shown["compared_with"]])
+    else:
+        second = ("Customers lost (95%)", _counts(shown, _CUSTOMERS))
+    return [(_COLUMNS_AT[0], "Hazard ratio (95%)", ratios), (_COLUMNS_AT[1], *second)]
 
 
-def _ratio_axis(ax: Axes, shown: pd.DataFrame) -> None:
-    """Draw a logarithmic axis that holds every estimate; the longest intervals may leave it."""
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
-
-    low, high = 0.5, 2.0
-    if len(shown):
-        low = min(low, max(shown["conf_low"].min(), 0.05), 0.9 * shown["hazard_ratio"].min())
-        high = max(high, min(shown["conf_high"].max(), 50.0), 1.1 * shown["hazard_ratio"].max())
-    ax.axvline(1, color=INK, lw=1, zorder=1)
-    ax.set_xscale("log")
-    ax.set_xlim(low / 1.1, high * 1.1)
-    ax.xaxis.set_major_locator(FixedLocator(_TICKS))
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _columns(ax: Axes, shown: pd.DataFrame, place: np.ndarray) -> None:
-    """Write the figures beside the marks."""
-    attributes = "compared_with" in shown  # else of touchpoints
-    heads = ("Hazard ratio (95%)", "Compared with" if attributes else "Customers lost (95%)")
-    bold = {"fontweight": "bold", "va": "bottom"}
-    rows: list[tuple[float, tuple[str, ...], dict[str, Any]]] = [(len(shown) - 0.35, heads, bold)]
-    for y, row in zip(place, shown.itertuples(), strict=True):
-        beside = row.compared_with if attributes else _lost(row)
-        rows.append((y, (_with_interval(row), beside), {"va": "center"}))
-    for y, texts, look in rows:
-        for right, text in zip(_COLUMNS_AT, texts, strict=True):
-            ax.annotate(
-                text, (1, y), (right, 0), ax.get_yaxis_transform(), "offset points",
-                fontsize=NOTE, color=INK, annotation_clip=False, **look,
-            )  # fmt: skip
-
-
-def _with_interval(row: Any) -> str:
-    """Give a hazard ratio with its interval."""
-    ratio, low, high = map(ratio_text, (row.hazard_ratio, row.conf_low, row.conf_high))
-    return f"{ratio} ({low} to {high})"
-
-
-def _lost(row: Any) -> str:
-    """Give the customers lost with their interval."""
-    if not np.isfinite(row.attributable_churn):
-        return "not counted"
-    return (
-        f"{_whole(row.attributable_churn)} ({_whole(row.attributable_churn_low)} to "
-        f"{_whole(row.attributable_churn_high)})"
-    )
-
-
-def _whole(value: float) -> str:
-    """Round to a whole number, with a true minus and no negative zero."""
-    return f"{round(value) + 0:,d}".replace("-", "\N{MINUS SIGN}")
+def _counts(table: pd.DataFrame, names: tuple[str, ...]) -> list[str]:
+    """Give counts with their intervals, where they are counted."""
+    return [
+        "{} ({} to {})".format(*map(whole, three)) if np.isfinite(three).all() else "not counted"
+        for three in table[list(names)].to_numpy(float)
+    ]
 
 
 def forest_words(result: Result) -> dict[str, Any]:
@@ -206,9 +159,18 @@ def forest_words(result: Result) -> dict[str, Any]:
     )
     if len(thin):
         caption += f" Too little data: {', '.join(thin['touchpoint'])}."
-    each = [f"{r.touchpoint} {_with_interval(r)}" for r in drivers.itertuples()]
-    alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {'; '.join(each) or 'none'}."
+    alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {_each(drivers)}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN)]}
+
+
+def _each(table: pd.DataFrame) -> str:
+    """Tell each ratio for those who cannot see it."""
+    told = [
+        f"{r.touchpoint} {with_interval(r.hazard_ratio, r.conf_low, r.conf_high)}"
+        + (f" against {r.compared_with}" if "compared_with" in table else "")
+        for r in table.itertuples()
+    ]
+    return "; ".join(told) or "none"
 
 
 def _attribute_words(result: Result, shown: pd.DataFrame) -> dict[str, Any]:
@@ -223,20 +185,42 @@ def _attribute_words(result: Result, shown: pd.DataFrame) -> dict[str, Any]:
     if len(shown) < every.sum():
         caption += f" Shown are the {len(shown)} that tell most."
     told = shown[shown["verdict"].isin(["driver", "protective"])]
-    each = [
-        f"{r.touchpoint} {_with_interval(r)} against {r.compared_with}" for r in told.itertuples()
-    ]
-    alt = f"Forest plot of {len(shown)} hazard ratios. Told from 1: {'; '.join(each) or 'none'}."
+    alt = f"Forest plot of {len(shown)} hazard ratios. Told from 1: {_each(told)}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN_OF_ATTRIBUTES)]}
 
 
-def effect_by_tenure(result: Result, *, ax: Axes | None = None) -> Axes:
-    """Draw the hazard ratios of a snapshot that change with tenure, early and late.
+# -- what it is worth --------------------------------------------------------------------------
+
+
+def _costs(result: Result) -> pd.DataFrame:
+    """Give the drivers with customers lost, the costliest first."""
+    table = result.table
+    if table.empty or _of_attributes(result):
+        return pd.DataFrame()
+    drivers = table[(table["verdict"] == "driver") & table["attributable_churn"].notna()]
+    return drivers.sort_values("attributable_churn", ascending=False)
+
+
+def _left(result: Result) -> int:
+    """Count all who left in the window: customers lost over their share of them."""
+    table = result.table
+    if table.empty:
+        return 0
+    share = table["attributable_share"].abs()
+    counted = table[share > 0]
+    if counted.empty:
+        return 0
+    most = counted.loc[share.idxmax()]
+    return round(most["attributable_churn"] / most["attributable_share"])
+
+
+def worth(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw all who left in the window, and step by step what each driver took.
 
     Parameters
     ----------
     result : Result
-        Of ``churn_drivers``, of a snapshot.
+        Of ``churn_drivers``.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
 
@@ -244,147 +228,166 @@ def effect_by_tenure(result: Result, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
-
-    shown = _changing(result)
+    shown, left = _costs(result), _left(result)
     with style():
-        if ax is None:
-            _, ax = plt.subplots(figsize=(9.5, 1.6 + 0.5 * max(len(shown), 2)))
+        ax = rows_axes(ax, len(shown) + 2, 0.4)
         if shown.empty:
-            _say_nothing(ax, result["by_tenure"].sentence)
+            say_nothing(ax, "No driver has customers lost to count.")
             return ax
-        place = np.arange(len(shown))[::-1]
-        spans = (("early", str(result.meta["early_span"]), "o", INK, "white", 0.14),
-                 ("late", "later", "s", ACCENT, ACCENT, -0.14))  # fmt: skip
-        for name, label, marker, colour, face, up in spans:
-            for y, low, high in zip(
-                place, shown[f"{name}_low"], shown[f"{name}_high"], strict=True
-            ):
-                ax.plot([low, high], [y + up] * 2, color=colour, lw=2, zorder=2)
-            ax.plot(shown[name], place + up, marker, color=colour, markerfacecolor=face,
-                    markersize=7, zorder=3, label=label)  # fmt: skip
-        spread = [
-            shown[[name, f"{name}_low", f"{name}_high"]].set_axis(_INTERVAL[2:], axis=1)
-            for name in ("early", "late")
-        ]
-        _ratio_axis(ax, pd.concat(spread))
-        ax.set_ylim(-0.6, len(shown) - 0.4)
-        ax.set_yticks(place, shown["term"])
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", visible=False)
-        ax.set_xlabel("Hazard of leaving, against those compared with (log scale)")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        place = np.arange(len(shown) + 2)[::-1]
+        ax.barh(place[0], left, 0.6, color=UNSURE)
+        edge = float(left)
+        for y, row in zip(place[1:], shown.itertuples(), strict=False):
+            ax.plot([edge] * 2, [y + 1.3, y - 0.3], color=INK, lw=0.8, ls=":", zorder=1)
+            ax.barh(y, row.attributable_churn, 0.6, edge - row.attributable_churn, color=HARM)
+            ends = [edge - row.attributable_churn_high, edge - row.attributable_churn_low]
+            ax.plot(ends, [y, y], color=INK, lw=1.5, zorder=3)
+            edge -= row.attributable_churn
+        ax.plot([edge] * 2, [1.3, -0.3], color=INK, lw=0.8, ls=":", zorder=1)
+        ax.barh(0, edge, 0.6, color=WITHHELD)
+        ax.set_xlim(0, 1.02 * left)
+        ax.set_ylim(-0.6, len(place) - 0.4)
+        names = ["all who left", *contrasts(shown), "not through these"]
+        names_at(ax, place, names, [False, *[True] * len(shown), False])
+        ax.set_xlabel(f"Customers who left in the {result.meta['window_days']} days")
+        beside(ax, place, _worth_columns(shown, left, edge))
     return ax
 
 
-def _changing(result: Result) -> pd.DataFrame:
-    table = result["by_tenure"].table
-    return table[table["changes"] & (table["early"].notna() | table["late"].notna())]
+def _worth_columns(
+    shown: pd.DataFrame, left: int, edge: float
+) -> list[tuple[float, str, list[str]]]:
+    """Give the figures beside the steps, and the odds where there are any."""
+    lost = [whole(left), *_counts(shown, _CUSTOMERS), whole(edge)]
+    columns: list[tuple[float, str, list[str]]] = [(_COLUMNS_AT[0], "Customers (95%)", lost)]
+    if shown["top3_probability"].notna().any():
+        odds = [f"{p:.0%}" for p in shown["top3_probability"]]
+        columns.append((_COLUMNS_AT[1], "Among the top 3", ["", *odds, ""]))
+    return columns
 
 
-def effect_by_tenure_words(result: Result) -> dict[str, Any]:
-    """Give the caption, the description and the data of :func:`effect_by_tenure`.
+def worth_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`worth`; empty without drivers.
 
     Parameters
     ----------
     result : Result
-        Of ``churn_drivers``, of a snapshot.
+        Of ``churn_drivers``.
     """
-    meta, shown = result.meta, _changing(result)
+    meta, shown, left = result.meta, _costs(result), _left(result)
+    if shown.empty or not left:
+        return {}
+    rest = left - shown["attributable_churn"].sum()
     caption = (
-        f"{result['by_tenure'].sentence} {meta['customers']:,} customers with {meta['churns']:,} "
-        "churns in a snapshot without dates, about half of them in each span. 95% intervals; a "
-        "mark that is missing cannot be told."
+        f"{left:,} customers left of their own will in the {meta['window_days']} days from "
+        f"{meta['window_start']}. Each step is what one driver took, with its 95% interval, taken "
+        f"by itself. Some customers are in two steps, so that the steps together say too much, and "
+        f"the last bar ({whole(rest)}) too little: it is drawn as if nobody were counted twice."
     )
-    each = []
-    for r in shown.itertuples():
-        spans = (("early", r.early), ("late", r.late))
-        each.append(" ".join([r.term, *(f"{ratio_text(v)} {n}" for n, v in spans if v == v)]))
-    alt = f"Hazard ratios early and late in tenure: {'; '.join(each) or 'none'}."
-    return {"caption": caption, "alt": alt, "data": shown}
+    if shown["top3_probability"].notna().any():
+        caption += (
+            " Among the top 3: how often, with customers drawn anew, it is one of the three that "
+            "cost most."
+        )
+    lost = zip(contrasts(shown), _counts(shown, _CUSTOMERS), strict=True)
+    alt = f"Waterfall of {left:,} customers who left. " + "; ".join(f"{t}: {n}" for t, n in lost)
+    data = shown[
+        ["touchpoint", "valence", *_CUSTOMERS, "attributable_share", *_VALUE, "top3_probability"]
+    ]
+    return {"caption": caption, "alt": f"{alt}.", "data": data}
 
 
-def effect_by_age(result: Result, *, ax: Axes | None = None) -> Axes:
-    """Draw the hazard ratio of bad contacts by the time since they happened.
+# -- whether it changes with tenure ------------------------------------------------------------
+
+
+def _changing(result: Result) -> pd.DataFrame:
+    """Give the effects that change: term, and the ratios early and late with their limits."""
+    part = result.parts.get("by_tenure")
+    table = part.table if part else pd.DataFrame()
+    if table.empty:
+        return table
+    if not _of_attributes(result):
+        spans = {"early": "short", "late": "long"}
+        ends = {"": "hazard_ratio", "_low": "conf_low", "_high": "conf_high"}
+        names = {f"{c}_{s}": f"{n}{e}" for n, s in spans.items() for e, c in ends.items()}
+        table = table.rename(columns={"touchpoint": "term", **names})
+    return table[table["changes"].astype(bool) & (table["early"].notna() | table["late"].notna())]
+
+
+def _spans(result: Result) -> tuple[str, str]:
+    """Name the two tenures that are compared."""
+    if _of_attributes(result):
+        return str(result.meta["early_span"]), "later"
+    about = result["by_tenure"].meta
+    return f"after {about['tenure_short']:,} days", f"after {about['tenure_long']:,} days"
+
+
+def effect_by_tenure(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw the hazard ratios that change with tenure, early and late.
 
     Parameters
     ----------
     result : Result
         Of ``churn_drivers``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw all touchpoints; by default each gets a panel of its own and the first
-        is returned.
+        Where to draw.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    table = result["by_age"].table
-    groups = list(table.groupby(["touchpoint", "valence"], sort=False))
+    shown = _changing(result)
     with style():
-        count = max(len(groups), 1)
-        across = min(count, 3)
-        if ax is None:
-            figure, grid = plt.subplots(
-                -(-count // across), across, figsize=(9.5, 2.9 * -(-count // across)),
-                sharex=True, sharey=True, squeeze=False, layout="constrained",
-            )  # fmt: skip
-            panels = list(grid.flat)
-            for spare in panels[count:]:
-                spare.set_visible(False)
-            figure.supxlabel("Days since the contact", fontsize=LABEL)
-            figure.supylabel("Hazard ratio (log scale)", fontsize=LABEL)
-        else:
-            panels = [ax] * max(len(groups), 1)
-        for panel, ((touchpoint, _), part) in zip(panels, groups, strict=False):
-            _panel(panel, part)
-            panel.set_title(touchpoint, fontsize=LABEL)
-        if not groups:
-            _say_nothing(panels[0], result["by_age"].sentence)
-            return panels[0]
-        for place, panel in enumerate(panels):
-            panel.xaxis.set_tick_params(labelbottom=place + across >= count)
-            panel.set_yscale("log")
-            panel.yaxis.set_major_locator(FixedLocator(_TICKS))
-            panel.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-            panel.yaxis.set_minor_locator(NullLocator())
-    return panels[0]
+        ax = rows_axes(ax, max(len(shown), 2), 0.5)
+        if shown.empty:
+            say_nothing(ax, result["by_tenure"].sentence)
+            return ax
+        place = np.arange(len(shown))[::-1]
+        first, second = _spans(result)
+        looks = (
+            ("early", first, "o", INK, True, 0.14),
+            ("late", second, "s", ACCENT, False, -0.14),
+        )
+        spread = []
+        for name, label, marker, colour, hollow, up in looks:
+            columns = [name, f"{name}_low", f"{name}_high"]
+            spread.append(shown[columns].set_axis(list(_RATIO), axis=1))
+            for y, three in zip(place, shown[columns].to_numpy(float), strict=True):
+                estimate(ax, y + up, three, colour, marker=marker, hollow=hollow)
+            face = "white" if hollow else colour
+            ax.plot([], [], marker, color=colour, markerfacecolor=face, label=label)
+        ratio_axis(ax, pd.concat(spread))
+        ax.set_ylim(-0.6, len(shown) - 0.4)
+        names_at(ax, place, shown["term"], [False] * len(shown))
+        against = "those compared with" if _of_attributes(result) else "an ordinary contact"
+        ax.set_xlabel(f"Hazard of leaving, against {against} (log scale)")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return ax
 
 
-def _panel(ax: Axes, part: pd.DataFrame) -> None:
-    middle = (part["age_low"] + part["age_high"]) / 2
-    ax.axhline(1, color=INK, lw=1, zorder=1)
-    for row, x in zip(part.itertuples(), middle, strict=True):
-        ax.plot([x, x], [row.conf_low, row.conf_high], color=HARM, lw=2, zorder=2)
-        ax.plot([row.age_low, row.age_high], [row.hazard_ratio] * 2, color=HARM, lw=1, zorder=2)
-    ax.plot(middle, part["hazard_ratio"], "o", color=HARM, markersize=6, zorder=3)
-    ax.plot(middle, part["curve"], "--", color=UNSURE, lw=1.5, zorder=2)
-
-
-def effect_by_age_words(result: Result) -> dict[str, Any]:
-    """Give the caption, the description and the data of :func:`effect_by_age`.
+def effect_by_tenure_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`effect_by_tenure`, if any changes.
 
     Parameters
     ----------
     result : Result
         Of ``churn_drivers``.
     """
-    meta: Any = result.meta
-    table = result["by_age"].table
-    if table.empty:
-        return {"caption": result["by_age"].sentence, "alt": "An empty figure.", "data": table}
-    caption = (
-        "Dots: hazard ratio of a bad contact against an ordinary one by the days since it "
-        f"happened, estimated apart for each span of days; 95% intervals. Dashed: the model, with "
-        f"a half-life of {meta['half_life_days']:.0f} days. {meta['churns']:,} churns of "
-        f"{meta['customers']:,} customers up to {meta['as_of']}."
-    )
-    each = [
-        f"{name} from {part['hazard_ratio'].iloc[0]:.2f} to {part['hazard_ratio'].iloc[-1]:.2f}"
-        for name, part in table.groupby("touchpoint", sort=False)
-    ]
-    alt = f"Hazard ratios by days since the contact, first and last span: {'; '.join(each)}."
-    return {"caption": caption, "alt": alt, "data": table}
+    meta, shown = result.meta, _changing(result)
+    if shown.empty:
+        return {}
+    if _of_attributes(result):
+        rest = (
+            f"{meta['customers']:,} customers with {meta['churns']:,} churns in a snapshot without "
+            "dates, about half of them in each span. 95% intervals; a mark that is missing cannot "
+            "be told."
+        )
+    else:
+        rest = f"{setting(result)} 95% intervals."
+    caption = f"{result['by_tenure'].sentence} {rest}"
+    each = []
+    for r in shown.itertuples():
+        spans = (("early", r.early), ("late", r.late))
+        each.append(" ".join([r.term, *(f"{ratio_text(v)} {n}" for n, v in spans if v == v)]))
+    alt = f"Hazard ratios early and late in tenure: {'; '.join(each)}."
+    return {"caption": caption, "alt": alt, "data": shown}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,8 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) 
             png, format="png", bbox_inches="tight", dpi=_DPI, metadata={"Software": None}
         )
     plt.close(figure)  # else the notebook shows it a second time
-    return Picture(name, caption, alt, data, svg.getvalue(), png.getvalue())
+    drawn = re.sub(r"\n +", "\n", svg.getvalue())  # indents: a twelfth of a page
+    return Picture(name, caption, alt, data, drawn, png.getvalue())
 
 
 def _shorten(figure: Figure) -> None:

@@ -144,3 +144,26 @@ def test_all_contacts_bad_cannot_be_told_apart() -> None:
     model = fit_contrasts(rows, sums, places)
     assert np.isnan(model.coef["bad", 0])
     assert np.isfinite(model.coef["all", 0])
+
+
+def test_identical_touchpoints_are_told_from_neither_side() -> None:
+    rows, ages, bad = _world(3, 8000)
+    sums = _sums(ages, bad, TRUE_HALF_LIFE)
+    # A fourth touchpoint is the second again; a fifth is the first and the third together.
+    more = {c: np.column_stack([x, x[:, 1], x[:, 0] + x[:, 2]]) for c, x in sums.items()}
+    places = choose_places(more, rows.event, np.ones(5, bool))
+    model = fit_contrasts(rows, more, places)
+    together = {k: sorted(j for _, j in model.inseparable(("bad", k))) for k in range(5)}
+    assert together == {0: [2, 4], 1: [3], 2: [0, 4], 3: [1], 4: [0, 2]}
+    apart = fit_contrasts(rows, sums, [p for p in places if p[1] < 3])
+    assert not any(apart.inseparable(p) for p in apart.coef)
+
+
+def test_all_failed_is_tied_to_no_other_touchpoint() -> None:
+    rows, ages, bad = _world(4, 8000)
+    sums = _sums(ages, bad, TRUE_HALF_LIFE)
+    sums["bad"][:, 0] = sums["all"][:, 0]
+    places = choose_places(sums, rows.event, np.ones(3, bool))
+    model = fit_contrasts(rows, sums, places)
+    assert np.isnan(model.coef["bad", 0]) and np.isfinite(model.coef["bad", 1])
+    assert not any(model.inseparable(p) for p in model.coef)

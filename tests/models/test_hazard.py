@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.models.hazard import fit_hazard, independent_columns
+from cxlab.models.hazard import fit_hazard, independent_columns, made_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CLOSE = 1e-5
@@ -87,6 +87,16 @@ def test_independent_columns_keeps_the_first_of_each() -> None:
     a, b = generator.normal(size=(2, 50))
     x = np.column_stack([np.ones(50), a, 2 * a - 3, np.zeros(50), b, a + b])
     assert independent_columns(x).tolist() == [True, True, False, False, True, False]
+
+
+def test_made_of_names_what_a_column_follows_from() -> None:
+    generator = np.random.default_rng(5)
+    a, b, c = generator.normal(size=(3, 50))
+    x = np.column_stack([np.ones(50), a, b, c, a, 1000 * (a + 3 * b), c - 2])
+    made = made_of(x, independent_columns(x))
+    assert not made[:4].any()
+    parts = [np.flatnonzero(row).tolist() for row in made[4:]]
+    assert parts == [[1], [1, 2], [0, 3]]
 
 
 @pytest.mark.parametrize("link", ["logit", "cloglog"])

@@ -6,6 +6,7 @@ import pytest
 from cxlab.models.intervals import (
     Z,
     benjamini_hochberg,
+    hazard_ratios,
     holm,
     poisson_rate,
     share_difference,
@@ -77,3 +78,11 @@ def test_rates_have_the_exact_poisson_interval() -> None:
         assert limits == pytest.approx((0.0 if counts[k] == 0 else low, high))
     np.testing.assert_allclose(found["estimate"], counts / time)
     assert np.isnan(poisson_rate(np.array([0]), np.array([0.0]))["estimate"]).all()
+
+
+def test_hazard_ratios_have_an_end() -> None:
+    found = hazard_ratios(np.array([0.5, 900.0, np.nan]), np.array([0.1, 400.0, np.nan]))
+    assert found["conf_high"][0] == pytest.approx(np.exp(0.5 + 0.1 * 1.959964))
+    ends = [found[c][1] for c in ("hazard_ratio", "conf_low", "conf_high")]
+    assert ends == pytest.approx([1e9, 1e9, 1e9])
+    assert all(np.isnan(v[2]) for v in found.values())

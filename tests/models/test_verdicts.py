@@ -52,6 +52,23 @@ def test_verdicts(change: dict[str, object], verdict: str) -> None:
     assert why.endswith(".")
 
 
+def test_contacts_that_come_together_are_named() -> None:
+    nothing = float("nan")
+    for coef in (1.0, nothing):
+        evidence = replace(CLEAR, coef=coef, q=coef, inseparable_from=("chat", "line"))
+        verdict, why = judge(evidence)
+        assert verdict == "not separable" and "together with those of chat and line:" in why
+
+
+def test_few_customers_are_counted() -> None:
+    told = [judge(replace(CLEAR, customers=n))[1] for n in (0, 1, 2)]
+    assert told == [
+        "No customer had such a contact.",
+        "Only 1 customer had such a contact.",
+        "Only 2 customers had such a contact.",
+    ]
+
+
 @pytest.mark.parametrize("follows", [True, False])
 @pytest.mark.parametrize("coef", [3.0, -3.0])
 def test_a_contact_is_never_a_driver(coef: float, follows: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -50,7 +51,7 @@ def _spec(folder: Path) -> Path:
 
 
 def test_the_report_of_a_small_world(tmp_path: Path) -> None:
-    write(simulate("demo", 900, 2), tmp_path / "data")
+    write(simulate("demo", 1200, 2), tmp_path / "data")
     run = render(_spec(tmp_path / "data"), quick=False)
     assert run.status == "ok", run.reason
     held = {p.name for p in run.path.iterdir()}
@@ -60,8 +61,19 @@ def test_the_report_of_a_small_world(tmp_path: Path) -> None:
     assert set(drivers["valence"]) == {"bad", "contact"}
     found = json.loads((run.path / "findings.json").read_text(encoding="utf-8"))["findings"]
     assert {f["notebook"] for f in found} == {p.stem for p in ALL}
-    for name in ("churn_drivers_forest", "churn_drivers_by_age"):
-        assert (run.path / "figures" / f"{name}.svg").exists()
+    drawn = {p.stem for p in (run.path / "figures").glob("churn_drivers_*.svg")}
+    parts = ("forest", "worth", "memory", "by_age", "washout_sweep", "agreement", "placebo",
+             "segments", "beyond", "scores", "by_score")  # fmt: skip
+    assert {f"churn_drivers_{p}" for p in parts} <= drawn
+    page = run.path / "05_churn_drivers.html"
+    assert page.stat().st_size < 1_500_000
+    said = _text(page)
+    for heading in ("What we cannot tell apart", "What would change our mind?",
+                    "Could it be the other way round?", "Do other methods agree?"):  # fmt: skip
+        assert heading in said
+    assert "Left out in a quick run" not in said
+    assert not re.search(r"\bnan\b", said)
+    assert {"drivers.summary", "drivers.half_life"} <= {f["id"] for f in found}
 
 
 def test_without_outcomes_there_is_an_answer_and_no_driver(tmp_path: Path) -> None:
@@ -100,10 +112,11 @@ def test_the_driver_page_of_a_snapshot_speaks_of_attributes(tmp_path: Path, name
     assert (run.path / "figures" / "churn_drivers_by_tenure.svg").exists() == (name == "telco")
     assert not (run.path / "figures" / "churn_drivers_by_age.svg").exists()
     said = _text(run.path / "05_churn_drivers.html")
-    assert "Whether an effect changes with tenure" in said
+    assert "Whether the effect is the same for all" in said
     assert "attributes as they are now, not as they were before" in said
-    for foreign in ("What each is worth", "How the effect fades", "fresh bad contact", "1970",
-                    "washout_days", "half_life_days"):  # fmt: skip
+    for foreign in ("What each is worth", "How fast the effect fades", "fresh bad contact", "1970",
+                    "washout_days", "half_life_days", "What we cannot tell apart", "E-value",
+                    "other methods", "other way round", "What scores say"):  # fmt: skip
         assert foreign not in said
 
 

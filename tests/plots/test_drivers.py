@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from cxlab.plots.drivers import (
-    effect_by_age,
-    effect_by_age_words,
     effect_by_tenure,
     effect_by_tenure_words,
     forest,
     forest_words,
+    worth,
+    worth_words,
 )
+from cxlab.plots.fading import effect_by_age, effect_by_age_words
 from cxlab.results import Result
 
 
@@ -31,6 +32,11 @@ def result() -> Result:
     columns = ["rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high",
                "attributable_churn", "attributable_churn_low", "attributable_churn_high",
                "verdict"]  # fmt: skip
+    odds = {"attributable_share": [0.15, 0.25, -0.01, np.nan, np.nan, np.nan],
+            "value_at_risk": [300.0, 600.0, *[np.nan] * 4],
+            "value_at_risk_low": [200.0, 400.0, *[np.nan] * 4],
+            "value_at_risk_high": [400.0, 800.0, *[np.nan] * 4],
+            "top3_probability": [0.5, 1.0, *[np.nan] * 4]}  # fmt: skip
     age = pd.DataFrame(
         {
             "touchpoint": ["app", "app", "call", "call"],
@@ -44,8 +50,8 @@ def result() -> Result:
         }
     )
     meta = {"customers": 900, "churns": 210, "as_of": "2026-06-30", "window_days": 90,
-            "window_start": "2026-04-02", "half_life_days": 20.0}  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
+            "window_start": "2026-04-02", "half_life_days": 20.0, "currency": "EUR"}  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns).assign(**odds)
     return Result("churn_drivers", table, (), meta, "Two drive.", {"by_age": Result("by_age", age)})
 
 
@@ -85,9 +91,53 @@ def test_each_touchpoint_has_its_panel(result: Result) -> None:
 def test_nothing_to_draw_is_drawn_as_nothing(result: Result) -> None:
     none = Result("churn_drivers", result.table[:0], (), result.meta, "None.",
                   {"by_age": Result("by_age", result["by_age"].table[:0])})  # fmt: skip
-    assert forest(none).get_yticks().size == 0
+    assert not forest(none).lines
     assert forest_words(none)["alt"].endswith("none.")
     assert effect_by_age(none) is not None
+    assert effect_by_age_words(none) == {}
+    assert worth_words(none) == {}
+    assert [t.get_text() for t in worth(none).texts] == ["No driver has customers lost to count."]
+
+
+def test_the_waterfall_goes_down_from_all_who_left(result: Result) -> None:
+    ax = worth(result)
+    assert [t.get_text() for t in ax.get_yticklabels()] == [
+        "all who left", "app", "call", "not through these",
+    ]  # fmt: skip
+    bars = [(bar.get_x(), bar.get_width()) for bar in ax.patches]
+    # 50 customers are a quarter of all: 200 left.
+    assert bars == [(0, 200), (150, 50), (120, 30), (0, 120)]
+    spans = [sorted(map(float, li.get_xdata())) for li in ax.lines if li.get_linestyle() == "-"]
+    assert spans == [[130, 170], [110, 130]]
+    texts = {t.get_text() for t in ax.texts}
+    assert {"200", "50 (30 to 70)", "30 (20 to 40)", "120", "100%", "50%"} <= texts
+    words = worth_words(result)
+    for part in ("200 customers left", "90 days", "2026-04-02", "95%", "counted twice", "(120)"):
+        assert part in words["caption"]
+    assert "app: 50 (30 to 70); call: 30 (20 to 40)" in words["alt"]
+
+
+def test_a_waterfall_leaves_out_odds_it_has_not(result: Result) -> None:
+    table = result.table.assign(top3_probability=np.nan)
+    ax = worth(Result("churn_drivers", table, (), result.meta))
+    heads = [t.get_text() for t in ax.texts if "95%" in t.get_text() or "top 3" in t.get_text()]
+    assert heads == ["Customers (95%)"]
+
+
+def test_effects_of_contacts_that_change_with_tenure_are_drawn(result: Result) -> None:
+    columns = ["touchpoint", "hazard_ratio_short", "conf_low_short", "conf_high_short",
+               "hazard_ratio_long", "conf_low_long", "conf_high_long", "changes"]  # fmt: skip
+    rows = [("call", 4.0, 2.0, 8.0, 1.5, 1.1, 2.0, True), ("app", 2.0, 1, 4, 2.1, 1, 4, False)]
+    part = Result("by_tenure", pd.DataFrame(rows, columns=columns), (),
+                  {"tenure_short": 90, "tenure_long": 1041}, "It changes.")  # fmt: skip
+    changing = Result("churn_drivers", result.table, (), result.meta, "", {"by_tenure": part})
+    ax = effect_by_tenure(changing)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["call"]
+    legend = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert legend == ["after 90 days", "after 1,041 days"]
+    words = effect_by_tenure_words(changing)
+    assert "call 4.00 early 1.50 late" in words["alt"]
+    assert words["caption"].startswith("It changes. 210 voluntary churns of 900 customers")
 
 
 def test_drawing_changes_no_settings_and_takes_the_axes_given(result: Result) -> None:

@@ -128,7 +128,7 @@ def _run(dataset: Dataset, settings: Options) -> Result:
             "worth": parts.worth(table, dataset.settings.currency),
             "by_age": parts.by_age(study, model, table, split),
             "ranks": ranks,
-            "half_life": Result("half_life", model.half_life.profile),
+            "half_life": parts.half_life(study, model),
             "adjusted_for": parts.adjusted_for(study),
             "without_proneness": parts.without_proneness(study, model, table),
             **beside,

@@ -11,6 +11,7 @@ import pandas as pd
 from cxlab.analyses.churn_drivers.study import RECENT_DAYS, Model, Place, Study
 from cxlab.frames.marks import Marks, Summed, decayed, mark_counts
 from cxlab.models import contrast, intervals, verdicts
+from cxlab.results import counted
 
 __all__ = [
     "Added",
@@ -227,9 +228,9 @@ def judge(
     """
     coef, se, q = figures
     if customers < _LEAST_CUSTOMERS:
-        return "too little data", f"Only {customers} customers had it."
+        return "too little data", f"Only {counted(customers, 'customer')} had it."
     if not enough(column, event):
-        return "too little data", "Too few of those who left had it before."
+        return "too little data", "Too few customers left, or stayed, after it to compare."
     if not (np.isfinite(coef) and se > 0):
         return "too little data", "It cannot be told from what is held equal."
     if not q < verdicts.ALPHA:

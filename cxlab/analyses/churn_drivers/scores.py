@@ -42,6 +42,7 @@ _COLUMNS = (
     *("p_value", "n", "churns"),
 )
 _QUICK = "Left out in a quick run."
+_NOT_APART = "Too few customers who left had given a score to tell scores apart."
 _SYMPTOM = (
     "A score is a symptom: it tells who is unhappy, not what made them so, and is never called a "
     "driver."
@@ -172,14 +173,17 @@ def _sign(study: Study, metric: str) -> int:
 
 
 def _enough(state: _State, event: np.ndarray) -> bool:
-    """Tell whether scores differ, and enough of those who left had given one."""
-    given = state.worse[state.has]
-    return bool(event[state.has].sum() >= _LEAST_SCORED and np.ptp(given) > 0)
+    """Tell whether scores differ, and enough of those who left, and of the others, gave one."""
+    given, churns = state.worse[state.has], int(event[state.has].sum())
+    others = len(given) - churns
+    return churns >= _LEAST_SCORED and others >= _LEAST_BASE and bool(np.ptp(given) > 0)
 
 
 def _too_little(state: _State, event: np.ndarray) -> Check:
     given, churns = state.worse[state.has], int(event[state.has].sum())
-    if churns >= _LEAST_SCORED:
+    if churns >= _LEAST_SCORED and len(given) - churns < _LEAST_BASE:
+        text = "next to nobody who stayed is there to compare with"
+    elif churns >= _LEAST_SCORED:
         text = "all scores are the same"
     else:
         text = f"{counted(churns, 'customer')} who left had given a score; {_LEAST_SCORED} are "
@@ -224,6 +228,8 @@ def _estimates(
         slope = kind == _ANSWERED
         columns.append(_centred(state, event, weight) if slope else inside.astype(float))
         kept.append((state, term, inside))
+    if not columns:
+        return []
     coef, covariance = _fit(model, np.column_stack(columns), weight)
     errors = np.sqrt(np.diag(covariance))
     found, slopes = [], 0
@@ -481,8 +487,8 @@ def _by_age(study: Study, model: Model, state: _State) -> list[tuple[Any, ...]]:
 def _shape_result(found: Sequence[tuple[Any, ...]], quick: bool) -> Result:
     columns = ["metric", "score_low", "score_high", "estimate", "se", "churns"]
     table = pd.DataFrame(found, columns=columns)
-    text = "Each score against the average of those who answered." if found else ""
-    text = _QUICK if quick else text
+    text = "Each score against the average of those who answered."
+    text = _QUICK if quick else text if found else _NOT_APART
     return Result("by_score", _ratios(table), sentence=text)
 
 
@@ -499,6 +505,8 @@ def _age_result(found: Sequence[tuple[Any, ...]], quick: bool) -> Result:
                 f"the answer, and by {ratio_text(old['hazard_ratio'])} after {old['age_low']:.0f} "
                 f"to {old['age_high']:.0f} days."
             )
+    if table.empty and not quick:
+        texts = [_NOT_APART]
     return Result("by_age", table, sentence=" ".join(texts))
 
 
@@ -520,7 +528,7 @@ def _response_result(responses: Mapping[str, _Answering]) -> Result:
     columns = ["metric", "asked", "answered", "share", "told_apart", "answers", "effective"]
     table = pd.DataFrame(rows, columns=[*columns, "weight_low", "weight_high"])
     text = " ".join(c.text for c in _answer_checks(responses)[: len(responses)])
-    return Result("response", table, sentence=text)
+    return Result("response", table, sentence=text or "No answer is weighted.")
 
 
 # -- words -------------------------------------------------------------------------------------
@@ -567,10 +575,11 @@ def _sentence(table: pd.DataFrame) -> str:
     by = table.set_index(["metric", "term", "way"]).sort_index()
     texts = []
     for metric in table.loc[table["way"] == "raw", "metric"].unique():
-        texts.append(_point(metric, by.loc[(metric, "per point")]))
+        said = _point(metric, by.loc[(metric, "per point")])
         if (metric, "asked, no answer", "raw") in by.index:
-            texts.append(_silent(metric, by.loc[(metric, "asked, no answer", "raw")]))
-    return " ".join([*texts, _SYMPTOM])
+            said += " " + _silent(metric, by.loc[(metric, "asked, no answer", "raw")])
+        texts.append(said)
+    return "\n".join([*texts, _SYMPTOM])  # a line a metric
 
 
 def _point(metric: str, ways: pd.DataFrame) -> str:

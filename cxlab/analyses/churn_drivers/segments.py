@@ -306,8 +306,8 @@ def _sentence(table: pd.DataFrame) -> str:
     quiet = list(dict.fromkeys(together.loc[~together["differs"], "attribute"]))
     if quiet:
         texts.append(
-            f"Nothing tells that the drivers' effect differs by {' or '.join(quiet)}; that is not "
-            "to say it is the same."
+            f"Nothing tells that the drivers' effect differs by {listed(quiet, word='or')}; that "
+            "is not to say it is the same."
         )
     single = table[table["differs"] & (table["touchpoint"] != ALL)]
     pairs = single.drop_duplicates(["attribute", "touchpoint"])

@@ -84,7 +84,7 @@ def washout_sweep(study: Study, model: Model, table: pd.DataFrame) -> Result:
         checks=(_check(together),),
         meta={"washout_days": study.options.washout_days},
         sentence=_sentence(made, together, found),
-        parts={"pooled": Result("washout_sweep_pooled", together[list(_POOLED)])},
+        parts={"pooled": _pooled(together)},
     )
 
 
@@ -118,6 +118,11 @@ def _factor(
         return np.nan, np.nan
     start = np.append(main.controls, [main.coef[p] for p in rest])
     return pooled_factor(model.rows, decayed, {p: main.coef[p] for p in mine}, rest, start)
+
+
+def _pooled(together: pd.DataFrame) -> Result:
+    text = "There is no driver to pool." if together.empty else ""
+    return Result("washout_sweep_pooled", together[list(_POOLED)], sentence=text)
 
 
 def _check(pooled: pd.DataFrame) -> Check:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from cxlab.results import Finding, Findings, Result, counted, listed
 
-__all__ = ["LIMITS", "METHOD", "findings", "reasons", "sentence"]
+__all__ = ["LIMITS", "METHOD", "findings", "reasons", "sentence", "unsure"]
+
+_UNTOLD = ("not separable", "too little data")
+_MOST_NAMED = 8
 
 
 METHOD = (
@@ -58,7 +61,9 @@ def sentence(table: pd.DataFrame, window_days: int) -> str:
 
 
 def reasons(result: Result) -> list[str]:
-    """Give each verdict's reason in a line, bad and good contacts only.
+    """Give the reason of each verdict that was reached in a line, bad and good contacts only.
+
+    What could not be told is in :func:`unsure`.
 
     Parameters
     ----------
@@ -67,12 +72,51 @@ def reasons(result: Result) -> list[str]:
     """
     table = result.table
     follows = table["verdict"] == "reverse causation suspected"
-    told = table[(table["valence"] != "contact") | follows]
+    told = table[((table["valence"] != "contact") | follows) & ~table["verdict"].isin(_UNTOLD)]
     lines = []
     for (verdict, why), part in told.groupby(["verdict", "why"], sort=False):
         names = ", ".join(part["touchpoint"])
         lines.append(f"{verdict.capitalize()}: {names}. {why}")
     return lines
+
+
+def unsure(result: Result) -> list[str]:
+    """Say in lines what could not be told apart: the drivers' order, twins, what has few data.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`; of a snapshot nothing is said here.
+    """
+    if result.meta.get("form") == "snapshot":
+        return []
+    ranks = result.parts.get("ranks")
+    lines = [ranks.sentence] if ranks is not None and len(ranks.table) > 1 else []
+    twins, thin = _untold(result.table)
+    lines += [f"Not separable: {listed(names)}. {why}" for why, names in twins.items()]
+    if thin:
+        lines.append(
+            f"Too little data on how contacts turn out at {listed(thin)}: an effect strong enough "
+            "to matter would not have been seen. That is no sign that there is none."
+        )
+    return lines
+
+
+def _untold(table: pd.DataFrame) -> tuple[dict[str, list[str]], list[str]]:
+    """Give the contrasts that are not separable, by the reason, and those with too little data."""
+    judged = table[table["valence"] != "contact"]
+    twins = judged[judged["verdict"] == "not separable"]
+    by_why = twins.groupby("why", sort=False)["touchpoint"]
+    grouped = {str(why): list(dict.fromkeys(part)) for why, part in by_why}
+    # Of good and bad contacts, one may be told: then the other is named with what it is.
+    thin = []
+    for name, part in judged.groupby("touchpoint", sort=False):
+        little = part["verdict"] == "too little data"
+        if little.all():
+            thin.append(str(name))
+        else:
+            thin += [f"{name} ({valence} contacts)" for valence in part.loc[little, "valence"]]
+    return grouped, thin
 
 
 def _as_positive(row: Any) -> tuple[float, float, float]:
@@ -126,7 +170,44 @@ def findings(result: Result, notebook: str) -> Findings:
                 verdict=row.verdict,
             )
         )
+    return Findings([*found, *_besides(result, notebook, has_drivers=bool(len(told)))])
+
+
+def _besides(result: Result, notebook: str, has_drivers: bool) -> list[Finding]:
+    """Word how long effects last, what differs, and what could not be told."""
+    found = []
+    low, high = (result.meta[f"half_life_{end}"] for end in ("low", "high"))
+    if has_drivers and np.isfinite([low, high]).all():
+        days, text = result.meta["half_life_days"], _lasting(result.meta)
+        found.append(Finding("drivers.half_life", notebook, text, days, low, high, "days"))
+    parts = {name: part for name, part in result.parts.items() if len(part.table)}
+    if "ranks" in parts and parts["ranks"].table["not_told_from"].ne("").any():
+        found.append(Finding("drivers.order", notebook, parts["ranks"].sentence))
+    for name, column in (("segments", "differs"), ("by_tenure", "changes")):
+        if name in parts and parts[name].table[column].any():
+            found.append(Finding(f"drivers.{name}", notebook, parts[name].sentence))
+    twins, thin = _untold(result.table)
+    if twins:
+        text = " ".join(f"{listed(n)} cannot be judged apart. {why}" for why, n in twins.items())
+        found.append(Finding("drivers.not_separable", notebook, text, verdict="not separable"))
+    if thin:
+        some = listed(thin, _MOST_NAMED)
+        text = f"There is too little data on how contacts turn out at {some}."
+        found.append(Finding("drivers.too_little", notebook, text, verdict="too little data"))
     return found
+
+
+def _lasting(meta: Mapping[str, Any]) -> str:
+    """Say how long the effect of a contact lasts."""
+    days, low, high = (meta[f"half_life_{name}"] for name in ("days", "low", "high"))
+    own = meta.get("own_half_lives", {})
+    text = f"{'Elsewhere the' if own else 'The'} effect of a contact has halved after {days:.0f} "
+    text += f"days (95% interval {low:.0f} to {high:.0f})."
+    each = [
+        f"At {name} it has halved after {h[0]:.0f} days ({h[1]:.0f} to {h[2]:.0f})."
+        for name, h in own.items()
+    ]
+    return " ".join([*each, text])
 
 
 def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:

@@ -14,7 +14,7 @@ from cxlab.errors import UsageError
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Check, Finding, Findings, Result, counted
 
-__all__ = ["findings", "run"]
+__all__ = ["feed_gaps", "findings", "run"]
 
 _SAID_BY = {"freshness.interactions": "gaps.contacts", "freshness.feedback": "gaps.questions"}
 
@@ -85,6 +85,27 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
     parts = {n: replace(p, meta=meta) for n, p in parts.items()}
     checks = tuple(Check(lo.name, lo.passed, lo.text) for lo in looked)
     return Result("data_quality", _table(looked), checks, meta, _sentence(looked), parts)
+
+
+def feed_gaps(dataset: Dataset) -> Result | None:
+    """Find days on which far too few rows came, as :func:`run` does, and nothing else.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In either form.
+
+    Returns
+    -------
+    Result or None
+        One row a gap, the worst first: ``what`` (the kind of rows), ``by`` and ``name`` (of
+        which touchpoint, channel or metric), ``first day``, ``last day``, ``days``, ``rows
+        seen``, ``rows expected`` and ``remark``; None where no table has dates enough to look.
+    """
+    if dataset.form == "snapshot":
+        return None
+    section = feed.gaps(feed.daily(dataset, tables.days(dataset, "customers")))
+    return section.parts["gaps"] if section else None
 
 
 def _once(looked: list[Looked]) -> list[Looked]:

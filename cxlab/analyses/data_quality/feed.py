@@ -107,7 +107,7 @@ def daily(dataset: Dataset, days: pd.DataFrame) -> list[Counts]:
     dataset : Dataset
         The data.
     days : DataFrame
-        From ``tables.days``.
+        From ``tables.days``; of it, those of the customers.
     """
     found = [counts for counts in _families(dataset, days) if counts is not None]
     if "interactions" not in dataset.tables or not found:

@@ -122,13 +122,15 @@ def _among(table: str, column: str, frame: Frame) -> nw.Expr | None:
     return None
 
 
-def days(dataset: Dataset) -> pd.DataFrame:
+def days(dataset: Dataset, *only: str) -> pd.DataFrame:
     """Count the rows of the dated tables by day: ``table, time, day, rows``, days in order.
 
     Parameters
     ----------
     dataset : Dataset
         The data; of a snapshot, there are none.
+    *only : str
+        The tables to count (default: all).
     """
     parts = [
         dataset.table(table)
@@ -136,7 +138,7 @@ def days(dataset: Dataset) -> pd.DataFrame:
         .group_by(nw.col(time).dt.truncate("1d").alias("day"))
         .agg(rows=nw.len())
         .select(nw.lit(table).alias("table"), nw.lit(time).alias("time"), "day", "rows")
-        for table in dataset.tables
+        for table in only or dataset.tables
         if dataset.form == "spells"
         for time in _TIMES.get(table, ())
         if time in dataset.table(table).collect_schema().names()
