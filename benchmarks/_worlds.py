@@ -22,7 +22,7 @@ from _figures import MODEL, STRONG, UNDATED
 from threadpoolctl import threadpool_limits
 
 from cxlab.analyses import churn_drivers, data_quality
-from cxlab.analyses.churn_drivers.scores import scores
+from cxlab.analyses.churn_drivers.further.scores import scores
 from cxlab.analyses.churn_drivers.study import Options, fit, prepare
 from cxlab.data.dataset import Dataset, load
 from cxlab.data.simulate import DAYS, Simulation, simulate, write

@@ -201,19 +201,6 @@ def _costs(result: Result) -> pd.DataFrame:
     return drivers.sort_values("attributable_churn", ascending=False)
 
 
-def _left(result: Result) -> int:
-    """Count all who left in the window: customers lost over their share of them."""
-    table = result.table
-    if table.empty:
-        return 0
-    share = table["attributable_share"].abs()
-    counted = table[share > 0]
-    if counted.empty:
-        return 0
-    most = counted.loc[share.idxmax()]
-    return round(most["attributable_churn"] / most["attributable_share"])
-
-
 def worth(result: Result, *, ax: Axes | None = None) -> Axes:
     """Draw all who left in the window, and step by step what each driver took.
 
@@ -228,7 +215,7 @@ def worth(result: Result, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    shown, left = _costs(result), _left(result)
+    shown, left = _costs(result), result.meta.get("window_churns", 0)
     with style():
         ax = rows_axes(ax, len(shown) + 2, 0.4)
         if shown.empty:
@@ -274,7 +261,7 @@ def worth_words(result: Result) -> dict[str, Any]:
     result : Result
         Of ``churn_drivers``.
     """
-    meta, shown, left = result.meta, _costs(result), _left(result)
+    meta, shown, left = result.meta, _costs(result), result.meta.get("window_churns", 0)
     if shown.empty or not left:
         return {}
     rest = left - shown["attributable_churn"].sum()

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from cxlab.analyses import churn_drivers
-from cxlab.analyses.churn_drivers.attribute_words import Span
-from cxlab.analyses.churn_drivers.constancy import Model, fit_model
-from cxlab.analyses.churn_drivers.terms import make_terms, step_of
+from cxlab.analyses.churn_drivers.snapshot.constancy import Model, fit_model
+from cxlab.analyses.churn_drivers.snapshot.terms import make_terms, step_of
+from cxlab.analyses.churn_drivers.snapshot.words import Span
 from cxlab.data.dataset import load
 from cxlab.models.growth import growth
 from cxlab.results import Result

@@ -12,9 +12,9 @@ import pytest
 from small_world import HALF_LIFE, Truth, make
 
 from cxlab.analyses.churn_drivers import figures
-from cxlab.analyses.churn_drivers.beyond import beyond
-from cxlab.analyses.churn_drivers.offsets import ALL, asymmetry, recovery, stack
-from cxlab.analyses.churn_drivers.segments import segments
+from cxlab.analyses.churn_drivers.further.beyond import beyond
+from cxlab.analyses.churn_drivers.further.offsets import ALL, asymmetry, recovery, stack
+from cxlab.analyses.churn_drivers.further.segments import segments
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import load
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.analyses.churn_drivers.scores import scores
+from cxlab.analyses.churn_drivers.further.scores import scores
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import load
 from cxlab.data.simulate import simulate, write

@@ -15,6 +15,7 @@ from cxlab.plots.shown import shown
 from cxlab.results import Plain, Result
 
 META = {"customers": 900, "churns": 210, "as_of": "2026-06-30", "window_days": 90,
+        "window_churns": 200,
         "window_start": "2026-04-02", "half_life_days": 20.0, "half_life_low": 10.0,
         "half_life_high": 40.0, "own_half_lives": {}, "form": "spells"}  # fmt: skip
 

@@ -50,6 +50,7 @@ def result() -> Result:
         }
     )
     meta = {"customers": 900, "churns": 210, "as_of": "2026-06-30", "window_days": 90,
+            "window_churns": 200,
             "window_start": "2026-04-02", "half_life_days": 20.0, "currency": "EUR"}  # fmt: skip
     table = pd.DataFrame(rows, columns=columns).assign(**odds)
     return Result("churn_drivers", table, (), meta, "Two drive.", {"by_age": Result("by_age", age)})
@@ -105,7 +106,6 @@ def test_the_waterfall_goes_down_from_all_who_left(result: Result) -> None:
         "all who left", "app", "call", "not through these",
     ]  # fmt: skip
     bars = [(bar.get_x(), bar.get_width()) for bar in ax.patches]
-    # 50 customers are a quarter of all: 200 left.
     assert bars == [(0, 200), (150, 50), (120, 30), (0, 120)]
     spans = [sorted(map(float, li.get_xdata())) for li in ax.lines if li.get_linestyle() == "-"]
     assert spans == [[130, 170], [110, 130]]

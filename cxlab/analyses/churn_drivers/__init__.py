@@ -9,29 +9,32 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from cxlab.analyses.churn_drivers import (
-    attribute_words,
-    attributes,
-    figures,
-    parts,
-    resampling,
-    words,
-)
-from cxlab.analyses.churn_drivers.agreement import agreement
-from cxlab.analyses.churn_drivers.beyond import beyond
+from cxlab.analyses.churn_drivers import figures, parts, resampling, snapshot, words
 from cxlab.analyses.churn_drivers.figures import COLUMNS
-from cxlab.analyses.churn_drivers.negative import involuntary_ends, placebo_outcomes
-from cxlab.analyses.churn_drivers.offsets import asymmetry, recovery, stack
-from cxlab.analyses.churn_drivers.scores import scores
-from cxlab.analyses.churn_drivers.segments import segments
-from cxlab.analyses.churn_drivers.sensitivity import by_tenure, e_values
+from cxlab.analyses.churn_drivers.further.beyond import beyond
+from cxlab.analyses.churn_drivers.further.offsets import asymmetry, recovery, stack
+from cxlab.analyses.churn_drivers.further.scores import scores
+from cxlab.analyses.churn_drivers.further.segments import segments
+from cxlab.analyses.churn_drivers.proof.agreement import agreement
+from cxlab.analyses.churn_drivers.proof.negative import involuntary_ends, placebo_outcomes
+from cxlab.analyses.churn_drivers.proof.sensitivity import by_tenure, e_values
+from cxlab.analyses.churn_drivers.proof.sweep import washout_sweep
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
-from cxlab.analyses.churn_drivers.sweep import washout_sweep
 from cxlab.data.dataset import Dataset
 from cxlab.models.contrast import AgeSplit
 from cxlab.results import Findings, Result
 
-__all__ = ["COLUMNS", "Options", "estimate", "findings", "limits", "method", "reasons", "run"]
+__all__ = [
+    "COLUMNS",
+    "Options",
+    "estimate",
+    "findings",
+    "limits",
+    "method",
+    "reasons",
+    "run",
+    "unsure",
+]
 
 
 _Part = Callable[[Study, Model, pd.DataFrame], Result]
@@ -74,7 +77,7 @@ def run(dataset: Dataset, **options: Any) -> Result:
     # One thread: matrices this small lose by more, and sums keep their order.
     with threadpool_limits(limits=1, user_api="blas"):
         if dataset.form == "snapshot":
-            return attributes.run(dataset)
+            return snapshot.run(dataset)
         dataset.require("customers", "interactions")
         return _run(dataset, settings)
 
@@ -145,7 +148,7 @@ def _beside(study: Study, model: Model, table: pd.DataFrame) -> dict[str, Result
 
 def _words(result: Result) -> Any:
     """Give the module that words a result of this form."""
-    return attribute_words if result.meta.get("form") == "snapshot" else words
+    return snapshot.words if result.meta.get("form") == "snapshot" else words
 
 
 def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:
@@ -184,6 +187,17 @@ def method(result: Result) -> tuple[str, ...]:
     """
     lines: tuple[str, ...] = _words(result).METHOD
     return lines
+
+
+def unsure(result: Result) -> list[str]:
+    """Say in sentences what cannot be told apart, of touchpoints.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`run`.
+    """
+    return words.unsure(result)
 
 
 def limits(result: Result) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from cxlab.analyses.churn_drivers.figures import window_of
 from cxlab.analyses.churn_drivers.study import (
     MAIN,
     RECENT_DAYS,
+    REFERENCE_HALF_LIFE,
     VOLUME_DAYS,
     Model,
     Study,
@@ -21,7 +23,7 @@ from cxlab.analyses.churn_drivers.study import (
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
-from cxlab.models.half_life import HALF_LIVES, HalfLife
+from cxlab.models.half_life import HALF_LIVES
 from cxlab.results import Check, Result, counted
 
 __all__ = ["adjusted_for", "by_age", "checks", "half_life", "meta", "without_proneness", "worth"]
@@ -58,7 +60,7 @@ def by_age(
     if study.options.quick or not places or not bins or model.main is None:
         text = "There is no driver to show."
         if study.options.quick:
-            text = "Left out in a quick run."
+            text = _fading(model, split)
         elif not bins:
             text = f"The washout leaves out all contacts of the first {_AGE_BINS[-1]:.0f} days."
         return Result("by_age", pd.DataFrame(columns=columns), sentence=text)
@@ -80,21 +82,23 @@ def by_age(
     table = pd.DataFrame(found, columns=columns)
     table = table.assign(**intervals.hazard_ratios(table["estimate"], table["se"]))
     table["curve"] = np.exp(table["curve"])
-    return Result("by_age", table, sentence=_fading(model.half_life, split))
+    return Result("by_age", table, sentence=_fading(model, split))
 
 
-def _fading(half_life: HalfLife, split: contrast.AgeSplit | None) -> str:
+def _fading(model: Model, split: contrast.AgeSplit | None) -> str:
     """Say how fast effects fade, and whether older contacts still tell."""
-    text = f"The model gives every effect a half-life of {half_life.days:.0f} days"
+    half_life, which = model.half_life, "all others" if model.own else "every effect"
+    text = f"The model gives {which} a half-life of {half_life.days:.0f} days"
     if half_life.chosen:
         text += f" (95% interval {half_life.conf_low:.0f} to {half_life.conf_high:.0f})"
-    if split is None or not np.isfinite(split.pooled[1]):
+    if split is None or not np.isfinite(split.pooled).all():
         return text + "."
-    _, old, z = split.pooled
+    now, old, z = split.pooled
     return (
-        f"{text}. Fitted apart and pooled over the would-be drivers, contacts older than "
-        f"{RECENT_DAYS:.0f} days show {old:.2f} times the effect the model gives them "
-        f"(z = {z:.1f})."
+        f"{text}. Fitted apart and pooled over the would-be drivers, a contact older than "
+        f"{RECENT_DAYS:.0f} days tells {old / now:.2f} times what a recent one does, fading with a "
+        f"half-life of {REFERENCE_HALF_LIFE:.0f} days allowed for (z = {z:.1f}); less than half "
+        "would look as if the decision to leave had come first."
     )
 
 
@@ -312,6 +316,7 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "person_periods": study.risk.person_periods,
         "window_start": _day(start),
         "window_days": round(study.risk.end - start),
+        "window_churns": len(window_of(study).rows),
         "washout_days": options.washout_days,
         "period_days": options.period_days,
         "followers": _followers(study, model),
@@ -354,10 +359,17 @@ def worth(drivers: pd.DataFrame, currency: str | None) -> Result:
     if told["value_at_risk"].notna().any():
         unit = f"{currency} a month (95%)" if currency else "value a month (95%)"
         table[unit] = _with_interval(told, "value_at_risk")
+    if told["top3_probability"].notna().any():
+        odds = told["top3_probability"]
+        table["odds of being among the three that cost most"] = [
+            f"{v:.0%}" if v == v else "not ranked" for v in odds
+        ]
     text = "" if len(table) else "Nothing is called a driver or protective: nobody is counted."
     return Result("worth", table.reset_index(drop=True), sentence=text)
 
 
 def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
     columns = (table[name], table[f"{name}_low"], table[f"{name}_high"])
-    return [f"{v:,.0f} ({low:,.0f} to {high:,.0f})" for v, low, high in zip(*columns, strict=True)]
+    # Added to 0, what rounds to minus nothing is nothing.
+    rounded = (column.round() + 0.0 for column in columns)
+    return [f"{v:,.0f} ({low:,.0f} to {high:,.0f})" for v, low, high in zip(*rounded, strict=True)]

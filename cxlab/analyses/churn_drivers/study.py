@@ -30,6 +30,7 @@ from cxlab.models.intervals import Z
 __all__ = [
     "MAIN",
     "RECENT_DAYS",
+    "REFERENCE_HALF_LIFE",
     "VOLUME_DAYS",
     "Held",
     "Model",
@@ -45,7 +46,7 @@ __all__ = [
 RECENT_DAYS = 14.0
 VOLUME_DAYS = 90.0
 # The separation step comes before the half-life is known; any middle value will do.
-_REFERENCE_HALF_LIFE = 28.0
+REFERENCE_HALF_LIFE = 28.0
 
 Place = contrast.Place
 Sums = contrast.Sums
@@ -262,12 +263,12 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     sample = draw(risk, options.sample, options.seed)
     known = contacts(dataset)
     adjusted = adjustment(risk, sample.rows, dataset.attributes)
-    given = options.half_life_days or (None if "bad" in known.classes else _REFERENCE_HALF_LIFE)
+    given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
     half_lives = HALF_LIVES if given is None else (float(given),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
     kernels |= {
-        "recent": Kernel(_REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),
-        "older": Kernel(_REFERENCE_HALF_LIFE, low=RECENT_DAYS, classes=("all",)),
+        "recent": Kernel(REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),
+        "older": Kernel(REFERENCE_HALF_LIFE, low=RECENT_DAYS, classes=("all",)),
         "trailing": Kernel(high=VOLUME_DAYS, classes=("all",)),
         "ever": Kernel(classes=("all", "bad")),
     }
@@ -336,7 +337,7 @@ def hold(study: Study, separated: np.ndarray) -> Held:
     if "bad" in study.classes:
         luck = proneness(grid["ever", "bad"][:, others], ever, event == 0)
         rows = active.with_controls(luck)
-    middle = min(study.half_lives, key=lambda h: abs(h - _REFERENCE_HALF_LIFE))
+    middle = min(study.half_lives, key=lambda h: abs(h - REFERENCE_HALF_LIFE))
     places = contrast.choose_places(study.sums(grid, f"decay_{middle:g}"), event, others)
     return Held(rows, active, places)
 
@@ -391,8 +392,8 @@ def _decayed(study: Study, days: np.ndarray) -> Measured:
         slope={"slope": True},
         # Not at the half-life found: where the decision comes first, that is the one at which
         # recent and older contacts seem to agree.
-        recent={"half_life": _REFERENCE_HALF_LIFE, "high": RECENT_DAYS},
-        old={"half_life": _REFERENCE_HALF_LIFE, "low": RECENT_DAYS},
+        recent={"half_life": REFERENCE_HALF_LIFE, "high": RECENT_DAYS},
+        old={"half_life": REFERENCE_HALF_LIFE, "low": RECENT_DAYS},
     )
 
 
@@ -427,6 +428,6 @@ def _half_life(
     if len(study.half_lives) > 1 and any(kind in contrast.JUDGED for kind, _ in places):
         grid = study.decayed if sums is None else held_at(study.decayed, sums, own)
         return profile_half_life(rows, grid, places)
-    given = study.options.half_life_days or _REFERENCE_HALF_LIFE
+    given = study.options.half_life_days or REFERENCE_HALF_LIFE
     empty = pd.DataFrame({"half_life": [], "log_likelihood": []})
     return HalfLife(float(given), np.nan, np.nan, empty, chosen=False)

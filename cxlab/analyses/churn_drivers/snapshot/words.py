@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.terms import AVERAGE
+from cxlab.analyses.churn_drivers.snapshot.terms import AVERAGE
 from cxlab.results import Finding, Findings, Result, listed, ratio_text
 
 __all__ = ["LIMITS", "METHOD", "Span", "changing", "findings", "reasons", "sentence", "why"]

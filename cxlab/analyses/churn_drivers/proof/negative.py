@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
+from cxlab.analyses.churn_drivers.proof.told import QUICK, nothing, told
 from cxlab.analyses.churn_drivers.study import (
     MAIN,
     RECENT_DAYS,
@@ -19,7 +20,6 @@ from cxlab.analyses.churn_drivers.study import (
     hold,
     measure_decayed,
 )
-from cxlab.analyses.churn_drivers.told import QUICK, nothing, told
 from cxlab.frames.adjustment import adjustment
 from cxlab.frames.exposures import Kernel, Measured
 from cxlab.frames.placebo import pairs

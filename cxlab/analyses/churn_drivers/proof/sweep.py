@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from cxlab.analyses.churn_drivers.proof.told import QUICK, nothing, told
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study, measure_decayed
-from cxlab.analyses.churn_drivers.told import QUICK, nothing, told
 from cxlab.models import contrast, intervals
 from cxlab.models.sensitivity import pooled_factor
 from cxlab.results import Check, Result, listed

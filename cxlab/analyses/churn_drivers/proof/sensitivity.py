@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.constancy import LEAST_FACTOR
+from cxlab.analyses.churn_drivers.proof.told import nothing, told
+from cxlab.analyses.churn_drivers.snapshot.constancy import LEAST_FACTOR
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study
-from cxlab.analyses.churn_drivers.told import nothing, told
 from cxlab.models import contrast, intervals
 from cxlab.models.sensitivity import e_value, e_value_of_limit, moderated
 from cxlab.models.verdicts import ALPHA

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.terms import Terms
+from cxlab.analyses.churn_drivers.snapshot.terms import Terms
 from cxlab.models.cox import CoxFit, early_and_late, estimable, fit_cox, proportional_hazards
 from cxlab.models.intervals import Z, benjamini_hochberg
 from cxlab.models.verdicts import ALPHA

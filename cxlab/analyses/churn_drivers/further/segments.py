@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from cxlab.analyses.churn_drivers.added import Added, add
+from cxlab.analyses.churn_drivers.further.added import Added, add
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study
 from cxlab.frames.periods import attribute
 from cxlab.models import intervals, verdicts

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.churn_drivers.added import (
+from cxlab.analyses.churn_drivers.further.added import (
     Added,
     add,
     counts,

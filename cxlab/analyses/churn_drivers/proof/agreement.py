@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cxlab.analyses.churn_drivers.proof.told import QUICK, nothing, told
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Study
-from cxlab.analyses.churn_drivers.told import QUICK, nothing, told
 from cxlab.models import contrast
 from cxlab.models.agreement import (
     cox_by_period,

@@ -1,0 +1,1 @@
+"""Beyond single touchpoints: what lies between contacts, segments, scores."""

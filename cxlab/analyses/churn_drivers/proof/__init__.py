@@ -1,0 +1,1 @@
+"""What could contradict the driver table: sweeps, other methods, negative controls."""
