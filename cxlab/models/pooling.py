@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from cxlab.models.intervals import LEVEL
 
@@ -88,7 +88,7 @@ def partial_pool(estimate: np.ndarray, covariance: np.ndarray, scale: float = 0.
         mean=float(weight @ [f.mean for f in fits]),
         tau=float(weight @ tau),
         q=q,
-        p_value=float(stats.chi2.sf(q, len(b) - 1)),
+        p_value=float(special.chdtrc(len(b) - 1, q)),
     )
 
 

@@ -141,10 +141,12 @@ def without_proneness(study: Study, model: Model, drivers: pd.DataFrame) -> Resu
         fewer = held.active.controls.shape[1]
         start = np.concatenate([main.whole[:fewer], main.whole[len(main.controls) :]])
         decayed = study.sums(model.measured, "decay")
-        bare = contrast.fit_contrasts(held.active, decayed, held.places, start=start)
+        x, prior = contrast.stack(decayed, held.places), contrast.precision_of(held.places)
+        coef = held.active.fit(x, start, prior).exposure_coef
+        bare = dict(zip(held.places, coef, strict=True))
         for (kind, k), b in main.coef.items():
             if kind in ("bad", "good"):
-                without = bare.coef[kind, k]
+                without = bare[kind, k]
                 name = study.known.touchpoints[k]
                 rows.append((name, kind, b, without))
     kept = drivers[drivers["hazard_ratio"].notna()]

@@ -321,7 +321,7 @@ def _order(names: Sequence[str], above: np.ndarray) -> str:
     if len(names) == 1:
         return "There is one driver: nothing to put in order."
     told = [
-        f"{a} costs more than {b} in {above[i, i + 1]:.0%} of them"
+        f"{a} costs more than {b} in {above[i, i + 1]:.0%} of the draws"
         for i, (a, b) in enumerate(pairwise(names))
         if above[i, i + 1] < _SURE
     ]
