@@ -132,7 +132,15 @@ def test_findings_carry_the_tables_figures(demo: Result) -> None:
 
 def test_same_seed_same_answer(null_world: Dataset) -> None:
     first, again = (churn_drivers.run(null_world) for _ in range(2))
-    assert first.to_dict() == again.to_dict()
+    assert first.checks == again.checks
+    assert list(first.parts) == list(again.parts)
+    # The engine may add in another order: the last digits, which no file shows, may differ.
+    for one, other in [
+        (first, again),
+        *zip(first.parts.values(), again.parts.values(), strict=True),
+    ]:
+        assert one.sentence == other.sentence
+        pd.testing.assert_frame_equal(one.table, other.table, rtol=1e-7)
 
 
 def test_a_quick_run_keeps_the_table_and_another_seed_is_close(demo: Result) -> None:
