@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 from scipy.special import expit
 
 __all__ = ["HazardFit", "fit_hazard", "independent_columns", "made_of"]
@@ -112,7 +112,7 @@ class HazardFit:
             linalg.cho_factor(rows.information(weight)), np.eye(len(rows.scale))
         )
         order, starts = _groups(rows.clusters, len(rows.event))
-        scores = np.add.reduceat((rows.scaled * residual[:, None])[order], starts, axis=0)
+        scores = _summed(rows.scaled, residual, order, starts)
         terms = rows.weights * _log_likelihoods(self.eta, rows.event, rows.link)
         moved = (weights - 1.0) @ scores
         steps = moved @ bread
@@ -252,7 +252,7 @@ def _sandwich(rows: _Rows, eta: np.ndarray) -> np.ndarray:
         part = spread[members]
         rest = np.eye(size) - part @ part.transpose(0, 2, 1)
         working[members] = np.linalg.solve(rest, working[members][..., None])[..., 0]
-    scores = np.add.reduceat((rooted * working[:, None])[order], starts, axis=0)
+    scores = _summed(rooted, working, order, starts)
     meat = scores.T @ scores * (1 - 1 / len(starts)) + np.diag(rows.prior)
     return np.asarray(bread @ meat @ bread) / np.outer(rows.scale, rows.scale)
 
@@ -264,6 +264,13 @@ def _groups(clusters: np.ndarray | None, count: int) -> tuple[np.ndarray, np.nda
     order = np.argsort(clusters, kind="stable")
     starts = np.flatnonzero(np.diff(clusters[order], prepend=clusters[order[0]] - 1))
     return order, starts
+
+
+def _summed(x: np.ndarray, factor: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sum the rows, each times its factor, by cluster."""
+    ends = np.append(starts, len(x))
+    shape = (len(starts), len(x))
+    return np.asarray(sparse.csr_array((factor[order], order, ends), shape=shape) @ x)
 
 
 def independent_columns(x: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:

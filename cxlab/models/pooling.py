@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from cxlab.models.intervals import LEVEL
 
@@ -119,6 +119,8 @@ def _given(b: np.ndarray, v: np.ndarray, tau: float) -> _Given:
 
 def _quantile(p: float, weight: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> float:
     """Give a quantile of a mixture of normals."""
+    from scipy import optimize  # here: a tenth of a second that a quick run does not need
+
     spread = np.maximum(spread, 1e-12)
     ends = centre + np.outer([-9.0, 9.0], spread)
 
