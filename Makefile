@@ -107,7 +107,9 @@ format: $(STAMP) ## let ruff rewrite what it can, and strip the notebooks
 	@"$(PY)" -m ruff format .
 	@$(if $(NOTEBOOKS),$(NBSTRIPOUT) $(NOTEBOOKS))
 
-bench: $(STAMP) ## time and memory, at scale and of a render
+# scale.py: 1 and 10 million events (ARGS=--full: 100 million too), and what else one would do, each with ten
+# minutes and ten more for larger data: about an hour in all.
+bench: $(STAMP) ## time and memory, at scale and of a render (ARGS=--full: 100 million events too)
 	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/gaps.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
 	  $(RUN) "$(PY)" $$b $(ARGS); done
 

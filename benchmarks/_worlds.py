@@ -32,8 +32,8 @@ WINDOW_DAYS = 90
 END = FIRST_DAY + pd.Timedelta(days=DAYS)
 START = END - pd.Timedelta(days=WINDOW_DAYS)
 # How many worlds of a kind are compared with twin worlds, and with rivals.
-TWINS = {"plain": 25, "repeat-contacts": 25}
-RIVALLED = 20
+TWINS = {"plain": 20, "repeat-contacts": 20}
+RIVALLED = 12
 RIVALS = {"logistic": _rivals.logistic, "Cox": _rivals.cox}
 _CONTACT_COLUMNS = (
     "interaction_id",

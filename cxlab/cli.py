@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
+import socket
 import sys
 import tempfile
+import threading
 import traceback
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +42,14 @@ AsOf = Annotated[
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Leave out sweeps (the effect by age).")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory the engine takes before its work spills to disk, such as 4GB (default: 60% "
+        "of the machine's, or of the container's).",
+    ),
+]
 
 
 def _day(text: str | None) -> dt.date | None:
@@ -140,9 +152,7 @@ def drivers(
     half_life_days: Annotated[
         str, typer.Option(help="Half-life of an effect, or auto.", metavar="N|auto")
     ] = "auto",
-    memory_limit: Annotated[
-        str | None, typer.Option(help="Memory before work spills to disk.", metavar="SIZE")
-    ] = None,
+    memory_limit: MemoryLimit = None,
     quick: Quick = False,
     seed: Seed = 0,
 ) -> None:
@@ -225,6 +235,14 @@ def render(
     ] = None,
     quick: Quick = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the runs.", metavar="DIR")] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory each notebook's engine takes before its work spills to disk (default: "
+            "60% of the machine's, shared among --jobs).",
+        ),
+    ] = None,
     again: Annotated[
         str | None,
         typer.Option(
@@ -244,6 +262,7 @@ def render(
         quick=quick,
         out=out,
         again=again,
+        memory_limit=memory_limit,
     )
     if repeated := run.manifest["again"]:
         earlier = run.manifest["again_of"]
@@ -268,7 +287,11 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always: 0, 1, 2, or 130 on Ctrl-C.
     """
-    given = sys.argv[1:] if arguments is None else arguments
+    with _signals_unwind():
+        _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(given: list[str]) -> None:
     try:
         code = app(args=given or ["--help"], prog_name="cxlab", standalone_mode=False)
     except typer.Exit as error:
@@ -288,6 +311,60 @@ def main(arguments: list[str] | None = None) -> None:
     if code == _INTERRUPTED:  # typer takes Ctrl-C for itself and gives this back
         _fail("interrupted", _INTERRUPTED)
     sys.exit(code or 0)
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP clean up as Ctrl-C does before they take effect."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+
+    def end(number: int, frame: types.FrameType | None) -> None:
+        for each in ours:
+            signal.signal(each, signal.SIG_IGN)
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    ours = [n for n in numbers if signal.getsignal(n) is signal.SIG_DFL]  # nohup stays nohup
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        with _signals_reach_the_engine():
+            yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+        if caught:
+            if engine := sys.modules.get("cxlab.data.engine"):
+                engine.remove_spill()  # nothing else runs after the next line
+            signal.raise_signal(caught[0])
+
+
+@contextmanager
+def _signals_reach_the_engine() -> Iterator[None]:
+    """Interrupt a query when a signal comes: Python's own handlers wait for it to end."""
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+
+    def listen() -> None:
+        while number := heard.recv(1):
+            engine = sys.modules.get("cxlab.data.engine")
+            if engine and number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                engine.interrupt()
+
+    listener = threading.Thread(target=listen, name="cxlab-signals", daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        told.close()
+        listener.join()
+        heard.close()
 
 
 def _told(error: Exception) -> tuple[str, int]:

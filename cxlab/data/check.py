@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from cxlab.data.contract import OUTCOMES, TABLES, Settings
+from cxlab.data.engine import may_repeat
 from cxlab.data.sources import TypedTable
 from cxlab.errors import DataError
 
@@ -152,6 +153,8 @@ def _refuse_duplicates(typed: TypedTable, frame: nw.LazyFrame[Any]) -> None:
     # A row that lacks what it must have is set aside, and is no second one of anything.
     needed = [c for c in key if c == key[0] or c in typed.table.required]
     known = frame.filter(*[~nw.col(c).is_null() for c in needed])
+    if not may_repeat(known, key, typed.rows):
+        return
     repeated = known.group_by(key).agg(cx_n=nw.len()).filter(nw.col("cx_n") > 1)
     rows = repeated.sort(*key).head(_EXAMPLES).collect(backend="pyarrow").rows(named=True)
     if rows:

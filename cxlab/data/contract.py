@@ -23,6 +23,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -41,7 +42,9 @@ __all__ = [
     "Inactivity",
     "Metric",
     "Settings",
+    "Source",
     "Table",
+    "fill_in",
     "in_years",
     "is_folder",
     "midnight_after",
@@ -55,6 +58,7 @@ Kind = Literal["id", "time", "number", "flag", "text"]
 OUTCOMES = ("ok", "failed")
 _UNION_MEMBERS = ("literal['contract']", "Inactivity")
 _LONGEST = 60
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 YEARS = (1900, 2200)
 """The first and the last year that a time may fall in."""
 _DAYS = f"a date such as 2026-06-30, from {YEARS[0]} to {YEARS[1]}"
@@ -174,7 +178,8 @@ SNAPSHOT = Table(
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error that shows what was given could show a password.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Metric(_Strict):
@@ -217,8 +222,40 @@ class Inactivity(_Strict):
     inactivity: _InactivityRule
 
 
-class _SourceFolder(_Strict):
-    path: str
+class Source(_Strict):
+    """Where the tables are: a folder, a DuckDB file, or a PostgreSQL database.
+
+    Parameters
+    ----------
+    path : str
+        A folder of Parquet or CSV files, or a DuckDB file; relative to ``dataset.yml``.
+    url : pydantic.SecretStr
+        ``postgresql://…``, or ``${NAME}`` of an environment variable that holds it. It is
+        filled in only to connect, so that nothing that is shown or stored has the password.
+    schema : str
+        Of a database: the schema of the tables (default: its search path; of DuckDB, main).
+    snapshot : str
+        Of a URL: a snapshot that was taken, or ``latest``, to be read instead of a new one.
+    """
+
+    path: str | None = None
+    url: SecretStr | None = None
+    schema_: str | None = Field(default=None, alias="schema", min_length=1)
+    snapshot: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("allowed: either path or url")
+        if self.snapshot is not None and self.url is None:
+            raise ValueError("snapshot is of a url")
+        return self
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the environment variables that the URL is made of."""
+        text = self.url.get_secret_value() if self.url else ""
+        return tuple(_VARIABLE.findall(text))
 
 
 class Settings(_Strict):
@@ -245,7 +282,7 @@ class Settings(_Strict):
         What counts as leaving.
     bad : BadRules
         When a contact is bad besides its outcome.
-    source : path
+    source : Source
         Where the tables are, if not beside ``dataset.yml``.
     """
 
@@ -260,7 +297,7 @@ class Settings(_Strict):
     observed_until: dt.datetime | dt.date | None = None
     churn: Literal["contract"] | Inactivity = "contract"
     bad: BadRules = BadRules()
-    source: _SourceFolder | None = None
+    source: Source | None = None
 
     @field_validator("columns")
     @classmethod
@@ -499,7 +536,7 @@ def validation_line(path: Path, error: ValidationError, model: type[BaseModel]) 
     # Of a union's members, the one that is a mapping says more than the literal.
     first = next((e for e in every if e["type"] != "literal_error"), every[0])
     loc = [str(p) for p in first["loc"] if p not in _UNION_MEMBERS]
-    where = ".".join(p[:_LONGEST] for p in loc)
+    where = ".".join(_shown(p) for p in loc)
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, loc[:-1]))
         return DataError(f"{path}: unknown key {where}; allowed: {allowed}")
@@ -508,11 +545,16 @@ def validation_line(path: Path, error: ValidationError, model: type[BaseModel]) 
     if first["type"] == "missing":
         return DataError(f"{what} is missing")
     if allowed := _allowed(first):
-        return DataError(f"{what} is {repr(given)[:_LONGEST]}; allowed: {allowed}")
+        return DataError(f"{what} is {_shown(repr(given))}; allowed: {allowed}")
     message = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     ours = first["type"] == "value_error" and str(given)[:_LONGEST] in message
-    told = "" if ours or isinstance(given, dict) else f", not {repr(given)[:_LONGEST]}"
+    told = "" if ours or isinstance(given, dict) else f", not {_shown(repr(given))}"
     return DataError(f"{what}: {message}{told}")
+
+
+def _shown(text: str) -> str:
+    """Shorten what was given; an address, which may hold a password, is not shown."""
+    return "an address (not shown)" if "://" in text else text[:_LONGEST]
 
 
 def _allowed(error: Mapping[str, Any]) -> str:
@@ -531,7 +573,7 @@ def _fields_at(model: type[BaseModel], loc: Sequence[str]) -> Mapping[str, Field
         field = model.model_fields.get(part)
         if field is not None:
             model = next(_models(field.annotation), model)
-    return model.model_fields
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
@@ -562,21 +604,29 @@ def read_settings(folder: Path) -> Settings:
         return Settings()
     data = read_yaml(path)
     source = data.get("source")
-    if isinstance(source, dict) and "url" in source:
-        raise DataError(
-            f"{path}: source.url: databases cannot be read yet; allowed: path, a folder of "
-            "Parquet or CSV files"
-        )
     if isinstance(source, dict) and isinstance(source.get("path"), str):
-        data["source"] = {**source, "path": _environment(path, source["path"])}
+        data["source"] = {**source, "path": fill_in(path, source["path"])}
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise validation_line(path, error, Settings) from error
+        raise validation_line(path, error, Settings) from None  # it may quote an address
 
 
-def _environment(path: Path, text: str) -> str:
-    """Put in environment variables written as ``${NAME}``."""
+def fill_in(path: Path, text: str) -> str:
+    """Put in environment variables written as ``${NAME}``.
+
+    Parameters
+    ----------
+    path : Path
+        The file that has the text, for the error.
+    text : str
+        The text.
+
+    Raises
+    ------
+    DataError
+        A variable is not set.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -584,4 +634,4 @@ def _environment(path: Path, text: str) -> str:
             raise DataError(f"{path}: the environment variable {name} is not set")
         return os.environ[name]
 
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    return _VARIABLE.sub(value, text)

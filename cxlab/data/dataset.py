@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +26,8 @@ from cxlab.data.contract import (
     read_settings,
 )
 from cxlab.data.engine import reading
-from cxlab.data.sources import Folder, TypedTable
+from cxlab.data.snapshots import Snapshot
+from cxlab.data.sources import DuckFile, Folder, TypedTable
 from cxlab.errors import AnalysisError, DataError, UsageError
 from cxlab.results import Result
 
@@ -77,6 +79,8 @@ class Dataset:
     set_aside: tuple[SetAside, ...]
     _folder: Folder = field(repr=False)
     _kept: dict[str, Frame] = field(repr=False)
+    _prepared: dict[str, Frame] = field(repr=False, default_factory=dict)
+    _snapshot: Snapshot | None = field(repr=False, default=None)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -108,6 +112,22 @@ class Dataset:
         """
         return nw.from_native(self._folder.connection.from_df(frame))
 
+    def keep(self, name: str, make: Callable[[], Frame]) -> Frame:
+        """Have the engine work out a frame once, and keep it, on disk where memory is short.
+
+        Parameters
+        ----------
+        name : str
+            What it is; a frame kept under that name is given again.
+        make : callable
+            Gives the lazy frame.
+        """
+        if name not in self._prepared:
+            table = f"cx_{len(self._prepared)}_{name}"
+            nw.to_native(make()).create(table)
+            self._prepared[name] = nw.from_native(self._folder.connection.table(table))
+        return self._prepared[name]
+
     def about(self) -> dict[str, Any]:
         """Say where a result comes from, for its ``meta``: the data, their day and hash."""
         return {
@@ -124,6 +144,34 @@ class Dataset:
     def sha256(self) -> dict[str, str]:
         """Hash each table's files."""
         return dict(self._hashes)
+
+    @property
+    def snapshot(self) -> str | None:
+        """Of a database: the name of the snapshot that was read."""
+        return self._snapshot.name if self._snapshot else None
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment for a process that is to load these very data.
+
+        Of a database it names the snapshot, and leaves out the variables of its URL.
+        """
+        source = self.settings.source
+        if self._snapshot is None or source is None:
+            return dict(os.environ)
+        from cxlab.data.database import environment
+
+        return environment(source, self._snapshot)
+
+    def keep_for(self, run: Path) -> None:
+        """Keep the snapshot of a database as long as a report's run is there.
+
+        Parameters
+        ----------
+        run : Path
+            The run's folder.
+        """
+        if self._snapshot is not None:
+            self._snapshot.keep_for(run)
 
     def settings_sha256(self) -> str:
         """Hash what ``dataset.yml`` says of the data, however it is written there."""
@@ -250,25 +298,33 @@ def load(
     as_of: dt.date | str | None = None,
     *,
     memory_limit: str | None = None,
+    snapshot: str | None = None,
 ) -> Dataset:
     """Open a dataset and check it against the contract.
 
     Parameters
     ----------
     path : str or Path
-        The dataset's folder, with its tables as Parquet or CSV and maybe ``dataset.yml``.
+        The dataset's folder, with its tables as Parquet or CSV and maybe ``dataset.yml``,
+        which may name another folder, a DuckDB file or a PostgreSQL database.
     as_of : datetime.date or str, optional
         The last day to be seen (default: ``observed_until``, else the newest time in any
         table).
     memory_limit : str, optional
         Memory the engine may take before it spills to disk, such as ``"4GB"``.
 
+    snapshot : str, optional
+        Of a database: a snapshot of it to be read, or ``latest`` (default: what
+        ``dataset.yml`` says, else a new one).
+
     Raises
     ------
     UsageError
-        The folder does not exist or ``as_of`` is no date.
+        The folder does not exist, ``as_of`` is no date, or the data are no database's
+        while a snapshot is named.
     DataError
-        The tables are not what the contract allows, or nobody in them left.
+        The database or the file cannot be read, the tables are not what the contract
+        allows, or nobody in them left.
 
     Examples
     --------
@@ -280,13 +336,13 @@ def load(
         raise UsageError(f"{path}: no such dataset folder")
     asked = None if as_of is None else read_day(as_of, "as_of")
     settings = read_settings(path)
-    place = path / settings.source.path if settings.source else path
-    if not is_folder(place):
-        raise DataError(f"{path / 'dataset.yml'}: source.path: there is no folder {place}")
     day = _within(asked, settings)
-    folder = Folder(place, settings, memory_limit)
-    with reading(str(place)):
+    held = _snapshot(path, settings, snapshot)
+    folder = _opened(path, settings, memory_limit, held)
+    with reading(str(folder.path)):
         read = {name: folder.read(name) for name in TABLES if name in folder.files}
+        if held is not None:
+            read = {n: _with_left(t, held.manifest.tables[n].left) for n, t in read.items()}
         frames = {name: nw.from_native(folder.connection.table(name)) for name in read}
         kept, set_aside = sift(read, frames, settings)
         dataset = Dataset(
@@ -299,9 +355,47 @@ def load(
             set_aside=tuple(set_aside),
             _folder=folder,
             _kept=kept,
+            _snapshot=held,
         )
         _refuse_without_churn(dataset)
     return dataset
+
+
+def _snapshot(path: Path, settings: Settings, named: str | None) -> Snapshot | None:
+    """Take a snapshot of a database, or open the one that is named."""
+    if settings.source is not None and settings.source.url is not None:
+        from cxlab.data import database
+
+        return database.snapshot(path, settings, named)
+    if named is not None:
+        raise UsageError(f"{path}: snapshot is {named!r}; only a database (source.url) has any")
+    return None
+
+
+def _opened(
+    path: Path, settings: Settings, memory_limit: str | None, held: Snapshot | None
+) -> Folder:
+    """Open the place where the tables are: a snapshot, a folder, or a DuckDB file."""
+    if held is not None:
+        return Folder(held.folder, settings, memory_limit)
+    if settings.source is None or settings.source.path is None:
+        return Folder(path, settings, memory_limit)
+    place = path / settings.source.path
+    if is_folder(place):
+        return Folder(place, settings, memory_limit)
+    if place.is_file():
+        return DuckFile(place, settings, memory_limit)
+    # An address that was meant for url may hold a password.
+    wrong = "an address" if "://" in settings.source.path else f"there is no folder {place}"
+    raise DataError(
+        f"{path / 'dataset.yml'}: source.path: {wrong}; allowed: a folder, or a DuckDB file (a "
+        "database's address is source.url)"
+    )
+
+
+def _with_left(typed: TypedTable, left: tuple[str, ...]) -> TypedTable:
+    """Add the columns of the database that were not read at all."""
+    return replace(typed, ignored=(*typed.ignored, *left))
 
 
 def _within(day: dt.date | None, settings: Settings) -> dt.date | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxlab.frames.periods import EPOCH, RiskSet, attribute
+from cxlab.frames.periods import EPOCH, attribute
 
 __all__ = ["Adjustment", "activity", "adjustment", "proneness", "spline_basis"]
 
@@ -38,15 +38,13 @@ class Adjustment:
     left_out: tuple[str, ...]
 
 
-def adjustment(risk: RiskSet, rows: pd.DataFrame, attributes: Mapping[str, str]) -> Adjustment:
+def adjustment(rows: pd.DataFrame, attributes: Mapping[str, str]) -> Adjustment:
     """Build the columns that need no contacts.
 
     Parameters
     ----------
-    risk : RiskSet
-        Who is at risk, with their attributes.
     rows : pandas.DataFrame
-        The rows drawn from it.
+        The rows drawn: ``event, tenure, start``, maybe ``monthly_value``, and the attributes.
     attributes : mapping
         Attribute -> ``"number"`` or ``"text"``.
     """
@@ -60,13 +58,12 @@ def adjustment(risk: RiskSet, rows: pd.DataFrame, attributes: Mapping[str, str])
     if months.shape[1]:
         columns.append(months)
         included.append(f"calendar ({months.shape[1] + 1} months or groups of months)")
-    spell = rows["spell"].to_numpy()
-    columns_of = {"monthly_value": "monthly_value"} if "monthly_value" in risk.spells else {}
+    columns_of = {"monthly_value": "monthly_value"} if "monthly_value" in rows else {}
     columns_of |= {a: attribute(a) for a in attributes}
     for name, column in columns_of.items():
         kind = attributes.get(name, "number")
-        values = risk.spells[column].iloc[spell]
-        built = _number(values, event) if kind == "number" else _levels(values, event)
+        build = _number if kind == "number" else _levels
+        built = build(rows[column], event)
         if isinstance(built, str):
             left_out.append(f"{name} ({built})")
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -18,9 +18,10 @@ import pandas as pd
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
-from cxlab.frames.periods import days_since_epoch
+from cxlab.frames.periods import RiskSet, days_since_epoch
 
 __all__ = [
+    "SINCE",
     "Contacts",
     "Kernel",
     "Measured",
@@ -35,6 +36,8 @@ __all__ = [
 
 Frame = nw.LazyFrame[Any]
 Measured = Mapping[tuple[str, str], np.ndarray]  # (kernel's name, class) -> (rows, touchpoints)
+# The columns that tell since when, or until when, a contact is of a class.
+SINCE = ("bad_from", "good_from", "unknown_until")
 _NPS_BOTTOM, _NPS_TOP = 6, 9
 # Row tables are joined in blocks, so that one join's intermediate rows stay small.
 _BLOCK = 200_000
@@ -92,7 +95,8 @@ class Contacts:
         ``customer_id, touchpoint, at`` (days) and for each class the time from which the
         contact is known to belong to it (null: never): ``bad_from``, maybe ``good_from``,
         and ``unknown_until`` (null: at once judged; infinite: never) where contacts nobody
-        judged are a class of their own.
+        judged are a class of their own. Once :meth:`kept`, ``who`` stands for the customer,
+        and a touchpoint's place for its name.
     touchpoints : tuple of str
         All touchpoints met, in alphabetical order.
     classes : tuple of str
@@ -108,6 +112,44 @@ class Contacts:
     classes: tuple[str, ...]
     text: str
     unmet: tuple[str, ...] = ()
+    key: str = "customer_id"
+
+    def kept(self, risk: RiskSet) -> Contacts:
+        """Give the contacts of customers at risk, read once and kept by the engine as numbers.
+
+        Parameters
+        ----------
+        risk : RiskSet
+            Who is at risk; rows to be measured must have its ``who``.
+        """
+
+        def coded() -> Frame:
+            who = risk.followed.select("customer_id", "who")
+            frame = self.placed(risk.dataset).join(who, on="customer_id", how="inner")
+            return frame.drop("customer_id")
+
+        frame = risk.dataset.keep(f"contacts_of_{risk.name}", coded)
+        return replace(self, frame=frame, key="who")
+
+    def placed(self, dataset: Dataset) -> Frame:
+        """Give the contacts, each touchpoint's place for its name.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Whose engine has them.
+        """
+        if self.key == "who":
+            return self.frame
+        places = pd.DataFrame({"touchpoint": self.touchpoints, "place": np.arange(self.count)})
+        named = dataset.attach(places.astype({"place": "int16"}))
+        frame = self.frame.join(named, on="touchpoint", how="inner").drop("touchpoint")
+        return frame.rename({"place": "touchpoint"})
+
+    @property
+    def count(self) -> int:
+        """Number of touchpoints."""
+        return len(self.touchpoints)
 
 
 def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:
@@ -128,6 +170,7 @@ def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:
     frame = dataset.table("interactions")
     there = dataset.columns("interactions")
     frame = frame.with_columns(at=days_since_epoch(nw.col("occurred_at")))
+    names, unjudged = _touchpoints(frame, "outcome" in there)
     never = nw.lit(None, dtype=nw.Float64)
     classes: tuple[str, ...] = ()
     texts = []
@@ -137,7 +180,6 @@ def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:
             bad_from=nw.when(failed).then(nw.col("at")),
             unknown_until=nw.when(nw.col("outcome").is_null()).then(nw.lit(math.inf)),
         )
-        unjudged = frame.select(nw.col("outcome").is_null().any()).collect(backend="pyarrow").item()
         classes = ("bad", "unknown") if unjudged else ("bad",)
         texts.append("its outcome is failed")
     elif "interaction_id" in there and linked(dataset):
@@ -156,9 +198,16 @@ def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:
     columns += ["good_from"] if "good" in classes else []
     columns += ["unknown_until"] if "unknown" in classes else []
     frame = frame.select(*columns, *keep)
-    names = frame.select("touchpoint").unique().sort("touchpoint").collect(backend="pandas")
     text = " or ".join(texts) if texts else "nothing tells a bad contact from an ordinary one"
-    return Contacts(frame, tuple(names["touchpoint"].to_list()), classes, text, tuple(unmet))
+    return Contacts(frame, names, classes, text, tuple(unmet))
+
+
+def _touchpoints(frame: Frame, outcome: bool) -> tuple[tuple[str, ...], bool]:
+    """Name the touchpoints in order, and tell whether the outcome of any contact is missing."""
+    missing = nw.col("outcome").is_null().any() if outcome else nw.len() < 0
+    found = frame.group_by("touchpoint").agg(missing=missing).sort("touchpoint")
+    table = found.collect(backend="pandas").to_native()
+    return tuple(table["touchpoint"]), bool(table["missing"].any())
 
 
 def linked(dataset: Dataset) -> bool:
@@ -284,7 +333,7 @@ def measure(
     known : Contacts
         The contacts.
     rows : pandas.DataFrame
-        With ``customer_id``, ``cut`` and ``mid`` (days).
+        With ``cut`` and ``mid`` (days), and ``customer_id`` or, of kept contacts, ``who``.
     kernels : mapping
         Name -> kernel.
     washout_days : float
@@ -296,32 +345,30 @@ def measure(
     """
     there = ("all", *known.classes)
     wanted = [(name, c) for name, k in kernels.items() for c in there if c in (k.classes or there)]
-    shape = (len(rows), len(known.touchpoints))
-    values = {key: np.zeros(shape) for key in wanted}
+    values = {key: np.zeros((len(rows), known.count)) for key in wanted}
     sums = _class_sums(wanted)
+    weights = {name: kernel.weight(nw.col("age")) for name, kernel in kernels.items()}
+    contacts = known.placed(dataset)
     for first in range(0, len(rows), _BLOCK):
         block = rows.iloc[first : first + _BLOCK]
         sent = pd.DataFrame(
             {
-                "row": np.arange(first, first + len(block)),
-                "customer_id": block["customer_id"].to_numpy(),
+                # Where the row begins in a flat array: one number to group by, not two.
+                "cell": np.arange(first, first + len(block)) * known.count,
+                known.key: block[known.key].to_numpy(),
                 "seen_until": block["cut"].to_numpy() - washout_days,
                 "mid": block["mid"].to_numpy(),
             }
         )
-        pairs = dataset.attach(sent).join(known.frame, on="customer_id", how="inner")
+        pairs = dataset.attach(sent).join(contacts, on=known.key, how="inner")
         pairs = pairs.filter(nw.col("at") < nw.col("seen_until")).with_columns(
-            age=nw.col("mid") - nw.col("at")
+            cell=nw.col("cell") + nw.col("touchpoint"), age=nw.col("mid") - nw.col("at")
         )
-        pairs = pairs.with_columns(
-            **{k: kernel.weight(nw.col("age")) for k, kernel in kernels.items()}
-        )
-        summed = pairs.group_by("row", "touchpoint").agg(**sums).collect(backend="pandas")
-        table = summed.to_native()
-        row = table["row"].to_numpy()
-        column = pd.Index(known.touchpoints).get_indexer(table["touchpoint"])
+        summed = pairs.with_columns(**weights).group_by("cell").agg(**sums)
+        table = summed.collect(backend="pyarrow").to_native()
+        cell = table["cell"].to_numpy()
         for kernel, kind in values:
-            values[kernel, kind][row, column] = table[f"{kernel}|{kind}"].to_numpy(float)
+            values[kernel, kind].ravel()[cell] = table[f"{kernel}|{kind}"].to_numpy()
     return values
 
 
@@ -343,40 +390,50 @@ def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
     return sums
 
 
-def contact_counts(known: Contacts, followed: Frame) -> pd.DataFrame:
+def contact_counts(dataset: Dataset, known: Contacts, followed: Frame) -> pd.DataFrame:
     """Count contacts and customers at each touchpoint, by class.
 
     Parameters
     ----------
+    dataset : Dataset
+        Whose engine does the work.
     known : Contacts
         The contacts.
     followed : LazyFrame
-        The customers that count: ``customer_id`` and ``until`` (days); contacts from then on
-        are not counted.
+        The customers that count: ``customer_id``, ``who`` and ``until`` (days); contacts from
+        then on are not counted.
 
     Returns
     -------
     pandas.DataFrame
         ``touchpoint, class, exposures, customers``, in order.
     """
-    frame = known.frame.join(followed, on="customer_id", how="inner")
-    frame = frame.filter(nw.col("at") < nw.col("until"))
-    tables = []
     member = {
-        "contact": ~nw.col("at").is_null(),
         "bad": ~nw.col("bad_from").is_null(),
-        "good": ~nw.col("good_from").is_null(),
+        "good": ~nw.col("good_from").is_null() if "good" in known.classes else None,
+        "contact": ~nw.col("at").is_null(),
     }
-    for kind in ("bad", "good", "contact"):
-        if kind != "contact" and kind not in known.classes:
-            continue
-        counted = (
-            frame.filter(member[kind])
-            .group_by("touchpoint")
-            .agg(exposures=nw.len(), customers=nw.col("customer_id").n_unique())
-            .collect(backend="pandas")
-            .to_native()
+    kinds = {k: m for k, m in member.items() if m is not None and k in ("contact", *known.classes)}
+    frame = known.placed(dataset).join(
+        followed.select(known.key, "until"), on=known.key, how="inner"
+    )
+    frame = frame.filter(nw.col("at") < nw.col("until"))
+    # By customer first: then nobody is counted twice, and no list of customers is kept.
+    each = frame.group_by(known.key, "touchpoint").agg(**{k: m.sum() for k, m in kinds.items()})
+    told = {f"{k}|exposures": nw.col(k).sum() for k in kinds}
+    told |= {f"{k}|customers": (nw.col(k) > 0).sum() for k in kinds}
+    counted = each.group_by("touchpoint").agg(**told).collect(backend="pandas").to_native()
+    names = np.array(known.touchpoints, dtype=object)[counted["touchpoint"].to_numpy()]
+    table = pd.concat(
+        pd.DataFrame(
+            {
+                "touchpoint": names,
+                "class": k,
+                "exposures": counted[f"{k}|exposures"].astype(int),
+                "customers": counted[f"{k}|customers"].astype(int),
+            }
         )
-        tables.append(counted.assign(**{"class": kind}))
-    table = pd.concat(tables, ignore_index=True)
+        for k in kinds
+    )
+    table = table[table["exposures"] > 0]
     return table.sort_values(["touchpoint", "class"], ignore_index=True)

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.exposures import Contacts
+from cxlab.frames.exposures import SINCE, Contacts
 
 __all__ = ["Pairs", "pairs"]
 
 # So many pairs of row and contact, and rows; beyond it, fewer customers are looked at.
 _MOST_PAIRS, _MOST_ROWS = 5_000_000, 60_000
-_SINCE = ("bad_from", "good_from", "unknown_until")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def pairs(
     known : Contacts
         The contacts.
     rows : pandas.DataFrame
-        With ``customer_id``, ``cut`` and ``mid`` (days).
+        With ``cut`` and ``mid`` (days), and ``customer_id`` or, of kept contacts, ``who``.
     washout_days : float
         Contacts in the last days before ``cut`` that are left out.
     generator : numpy.random.Generator
@@ -125,7 +124,7 @@ def pairs(
     most : int
         Pairs, about, beyond which customers are left out at random.
     """
-    customers, owner = np.unique(rows["customer_id"].to_numpy(), return_inverse=True)
+    customers, owner = np.unique(rows[known.key].to_numpy(), return_inverse=True)
     met = _contacts(dataset, known, customers)
     code, at = met["code"].to_numpy(), met["at"].to_numpy(float)
     seen = rows["cut"].to_numpy() - washout_days
@@ -141,18 +140,18 @@ def pairs(
         contact=contact,
         age=rows["mid"].to_numpy()[kept][row] - at[contact],
         left=seen[kept][row] - at[contact],
-        touchpoint=pd.Index(known.touchpoints).get_indexer(met["touchpoint"]),
-        since={c: met[c].to_numpy(float) - at for c in _SINCE if c in met},
-        touchpoints=len(known.touchpoints),
+        touchpoint=met["touchpoint"].to_numpy(int),
+        since={c: met[c].to_numpy(float) - at for c in SINCE if c in met},
+        touchpoints=known.count,
     )
 
 
 def _contacts(dataset: Dataset, known: Contacts, customers: np.ndarray) -> pd.DataFrame:
     """Read the contacts of some customers, in the order of customer and time."""
-    wanted = pd.DataFrame({"customer_id": customers, "code": np.arange(len(customers))})
-    frame = dataset.attach(wanted).join(known.frame, on="customer_id", how="inner")
+    wanted = pd.DataFrame({known.key: customers, "code": np.arange(len(customers))})
+    frame = dataset.attach(wanted).join(known.placed(dataset), on=known.key, how="inner")
     there = frame.collect_schema().names()
-    columns = ["code", "at", "touchpoint", *(c for c in _SINCE if c in there)]
+    columns = ["code", "at", "touchpoint", *(c for c in SINCE if c in there)]
     met: pd.DataFrame = frame.select(*map(nw.col, columns)).collect(backend="pandas").to_native()
     # All columns, so that a shuffle is the same in every run, whatever the engine's order.
     return met.sort_values(columns, ignore_index=True)

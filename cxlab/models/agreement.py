@@ -77,13 +77,17 @@ def cox_by_period(
     keep = np.flatnonzero(independent_columns(within))
     frame = pd.DataFrame(x[:, keep], columns=[f"x{j}" for j in keep])
     begin, stop = _intervals(period, rows.event[chosen])
-    frame = frame.assign(start=begin, stop=stop, event=rows.event[chosen], row=frame.index)
+    # No risk set reaches beyond its period. Told so, the fit looks for each one there alone, so
+    # that its time grows with the rows and not with their square.
+    frame = frame.assign(
+        start=begin, stop=stop, event=rows.event[chosen], row=frame.index, period=period
+    )
     coef, se = np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
     fitter = CoxTimeVaryingFitter(penalizer=RIDGE / len(frame))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of columns with little variation, judged above
-            fitter.fit(frame, id_col="row", event_col="event")
+            fitter.fit(frame, id_col="row", event_col="event", strata="period")
     except (ConvergenceError, np.linalg.LinAlgError):
         return coef[rows.controls.shape[1] :], se[rows.controls.shape[1] :]
     coef[keep], se[keep] = fitter.params_.to_numpy(), fitter.standard_errors_.to_numpy()

@@ -15,8 +15,9 @@ from functools import cached_property
 
 import numpy as np
 
-from cxlab.models.hazard import HazardFit, fit_hazard, independent_columns, made_of
+from cxlab.models.hazard import HazardFit, each, fit_hazard, independent_columns, made_of, many
 from cxlab.models.intervals import Z
+from cxlab.models.resample import Draws
 
 __all__ = [
     "HALF_LIFE_SD",
@@ -29,9 +30,11 @@ __all__ = [
     "Separation",
     "Sums",
     "choose_places",
+    "columns_of",
     "fit_contrasts",
     "follows_decision",
     "precision_of",
+    "side_by_side",
     "split_by_age",
     "stack",
 ]
@@ -42,6 +45,8 @@ _LEAST_CASES, _LEAST_BASE = 3, 5
 _EVENTS_PER_COLUMN = 5
 # When a contact effect is recent only: the touchpoint follows the decision (METHODS.md).
 _RECENT_Z, _OLD_SHARE, _DROP_Z = 4.0, 0.5, 3.0
+# Among millions of contacts trifles are beyond doubt: a recent one must raise the hazard so far.
+_LEAST_RECENT = np.log(1.25)
 # And when nothing else can be the reason: the log hazard ratio of a recent contact.
 _DECIDED = np.log(3.0)
 # A standard error of the older contacts above this says nothing of how they compare.
@@ -53,6 +58,9 @@ _LASTING_SHARE, _LASTING_Z = 0.75, 4.0
 # Two estimates that correlate below this say of two touchpoints what they say of one, unless
 # their difference is beyond doubt.
 _ALIKE, _APART_Z = -0.75, 3.0
+
+# Columns are put side by side in blocks of so many rows.
+_ROWS = 1024
 
 # A prior of standard deviation 10 on columns scaled to one: nothing beside a hundred churns,
 # but an estimate where a column separates those who left.
@@ -96,6 +104,11 @@ class Rows:
     link: str
     weights: np.ndarray | None = None
 
+    @property
+    def at_once(self) -> int:
+        """How many fits to run at once: one where many rows make work for several threads."""
+        return 1 if many(self.controls.size) else 2
+
     def with_controls(self, *columns: np.ndarray) -> Rows:
         """Give the rows with further columns adjusted for."""
         controls = np.hstack([self.controls, *columns])
@@ -103,7 +116,7 @@ class Rows:
 
     def fit(
         self,
-        columns: np.ndarray,
+        columns: np.ndarray | Sequence[np.ndarray],
         start: np.ndarray | None = None,
         precision: np.ndarray | None = None,
     ) -> _Fitted:
@@ -111,22 +124,24 @@ class Rows:
 
         Parameters
         ----------
-        columns : ndarray, shape (n, p)
+        columns : ndarray, shape (n, p), or sequence of ndarray, shape (n,) or (n, some)
             The exposures.
         start : ndarray, optional
             Where to start from, in the order of the columns; zeros follow where it is short.
         precision : ndarray, shape (p,), optional
             Of a prior of mean 0 for each exposure; see :func:`fit_hazard`.
         """
-        x = np.hstack([self.controls, columns])
-        # Rows that weigh nothing tell nothing of whether columns differ.
-        told = x if self.weights is None else x * np.sqrt(self.weights)[:, None]
-        keep = independent_columns(told)
+        x = side_by_side(
+            [self.controls, columns]
+            if isinstance(columns, np.ndarray)
+            else [self.controls, *columns]
+        )
+        keep = independent_columns(x, weights=self.weights)
         none = np.zeros(self.controls.shape[1])
         if start is not None:
             start = np.append(np.nan_to_num(start), np.zeros(x.shape[1] - len(start)))
         fit = fit_hazard(
-            x if keep.all() else x[:, keep],
+            _taken(x, keep),
             self.event,
             offset=self.offset,
             link=self.link,
@@ -135,10 +150,45 @@ class Rows:
             ridge=RIDGE,
             weights=self.weights,
             precision=None if precision is None else np.append(none, precision)[keep],
+            overwrite=True,
         )
         coef = np.full(x.shape[1], np.nan)
         coef[keep] = fit.coef
         return _Fitted(coef, keep, self.controls.shape[1], fit)
+
+
+def side_by_side(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Put columns and tables of columns side by side, block by block of rows in the cache.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray, shape (n,) or (n, some)
+        The columns.
+
+    Returns
+    -------
+    ndarray, shape (n, p)
+    """
+    tables = [part if part.ndim == 2 else part[:, None] for part in parts]
+    ends = np.cumsum([t.shape[1] for t in tables])
+    made = np.empty((len(tables[0]), ends[-1]))
+
+    def fill(i: int) -> None:
+        for table, end in zip(tables, ends, strict=True):
+            made[i : i + _ROWS, end - table.shape[1] : end] = table[i : i + _ROWS]
+
+    each(fill, range(0, len(made), _ROWS), made.size)
+    return made
+
+
+def _taken(x: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Take some columns in the room of all of them, which are lost."""
+    if keep.all():
+        return x
+    made = x.reshape(-1)[: len(x) * keep.sum()].reshape(len(x), -1)
+    for i in range(0, len(x), _ROWS):
+        made[i : i + _ROWS] = x[i : i + _ROWS, keep]
+    return made
 
 
 @dataclass(frozen=True)
@@ -162,7 +212,15 @@ class _Fitted:
     def exposure_se(self) -> np.ndarray:
         return np.sqrt(np.diag(self.exposure_covariance))
 
-    def replicates(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def exposure_sampling_cost(self) -> np.ndarray | None:
+        if self.fit.sampling_cost is None:
+            return None
+        cost = np.full(len(self.coef), np.nan)
+        cost[self.keep] = self.fit.sampling_cost
+        return cost[self.skip :]
+
+    def replicates(self, weights: Draws) -> tuple[np.ndarray, np.ndarray]:
         """Give the exposures' coefficients in replicates, and their log likelihoods."""
         coef = np.full((len(weights), len(self.coef)), np.nan)
         coef[:, self.keep], log_likelihood = self.fit.replicates(weights)
@@ -181,8 +239,8 @@ class Separation:
         Contact effects while recent, then while older; 0 where not usable.
     covariance : ndarray, shape (2 * touchpoints, 2 * touchpoints)
         Of them.
-    fitted : _Fitted or None
-        The fit; None without usable columns.
+    whole : ndarray
+        All coefficients of the fit, those of the controls first; empty without usable columns.
     columns : ndarray of bool, shape (2 * touchpoints,)
         Which of them are in the fit.
     """
@@ -190,14 +248,14 @@ class Separation:
     usable: np.ndarray
     coef: np.ndarray
     covariance: np.ndarray = field(repr=False)
-    fitted: _Fitted | None = field(repr=False)
+    whole: np.ndarray = field(repr=False)
     columns: np.ndarray = field(repr=False)
 
     def found(self, coef: np.ndarray | None = None) -> np.ndarray:
         """Tell which touchpoints follow the decision.
 
-        Their contact effect is recent only: recent z above 4, older less than half of it, and
-        the difference z above 3.
+        Their contact effect is recent only: recent z above 4 and 1.25 times the hazard or more,
+        older less than half of it, and the difference z above 3.
 
         Parameters
         ----------
@@ -217,7 +275,7 @@ class Separation:
             z_now = now / np.sqrt(spread[:count])
             z_drop = (now - before) / np.sqrt(spread[:count] + spread[count:] - 2 * joint)
             found = (z_now > _RECENT_Z) & (before < _OLD_SHARE * now) & (z_drop > _DROP_Z)
-        return np.asarray(found & self.usable)
+        return np.asarray(found & (now > _LEAST_RECENT) & self.usable)
 
     @property
     def decided(self) -> np.ndarray:
@@ -228,17 +286,23 @@ class Separation:
         """
         return np.asarray(self.found() & (self.coef[: len(self.usable)] > _DECIDED))
 
-    def replicates(self, weights: np.ndarray) -> np.ndarray:
+    def replicates(
+        self, rows: Rows, recent: np.ndarray, older: np.ndarray, weights: Draws
+    ) -> np.ndarray:
         """Give what is found in replicates, shape (replicates, touchpoints).
 
         Parameters
         ----------
-        weights : ndarray, shape (replicates, customers)
+        rows, recent, older
+            As for :func:`follows_decision`.
+        weights : Draws
             See :meth:`cxlab.models.hazard.HazardFit.replicates`.
         """
         coef = np.zeros((len(weights), len(self.coef)))
-        if self.fitted is not None:
-            coef[:, self.columns] = np.nan_to_num(self.fitted.replicates(weights)[0])
+        if self.columns.any():
+            # Fitted again, from where it ended: kept, its rows would take the room of others'.
+            fitted = rows.fit(_capped(recent, older, self.columns), self.whole)
+            coef[:, self.columns] = np.nan_to_num(fitted.replicates(weights)[0])
         return self.found(coef)
 
 
@@ -253,27 +317,61 @@ def follows_decision(rows: Rows, recent: np.ndarray, older: np.ndarray) -> Separ
         Decayed contacts of the last 14 days, and those before; capped at 1 here.
     """
     count = recent.shape[1]
-    both = np.hstack([np.minimum(recent, 1.0), np.minimum(older, 1.0)])
-    usable = _exposed_enough(both, rows.event)
+    usable = np.append(*[_exposed_enough(x, rows.event) for x in (recent, older)])
     # A page that nobody survives has no older visits to compare with: there, none count.
     usable[count:] &= usable[:count]
     coef, covariance = np.zeros(2 * count), np.zeros((2 * count, 2 * count))
-    fitted = rows.fit(both[:, usable]) if usable.any() else None
-    if fitted is not None:
+    whole = np.zeros(0)
+    if usable.any():
+        fitted = rows.fit(_capped(recent, older, usable))
+        whole = fitted.coef
         coef[usable] = np.nan_to_num(fitted.exposure_coef)
         covariance[np.ix_(usable, usable)] = np.nan_to_num(fitted.exposure_covariance)
-    return Separation(usable[:count], coef, covariance, fitted, usable)
+    return Separation(usable[:count], coef, covariance, whole, usable)
+
+
+def _capped(recent: np.ndarray, older: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    count = recent.shape[1]
+    both = side_by_side([recent[:, chosen[:count]], older[:, chosen[count:]]])
+    return np.minimum(both, 1.0, out=both)
 
 
 def _exposed_enough(columns: np.ndarray, event: np.ndarray) -> np.ndarray:
-    cases = (columns[event == 1] > 0).sum(axis=0)
-    base = (columns[event == 0] > 0).sum(axis=0)
+    met = columns > 0
+    cases = met[event == 1].sum(axis=0)
+    base = met.sum(axis=0) - cases
     return np.asarray((cases >= _LEAST_CASES) & (base >= _LEAST_BASE))
 
 
 def stack(sums: Sums, places: Sequence[Place]) -> np.ndarray:
     """Put the exposures of places side by side, shape (n, places)."""
-    return np.column_stack([sums[kind][:, k] for kind, k in places])
+    return side_by_side(columns_of(sums, places))
+
+
+def columns_of(sums: Sums, places: Sequence[Place]) -> list[np.ndarray]:
+    """Give the exposures of places in their order, as views; neighbouring columns as one table.
+
+    Parameters
+    ----------
+    sums : mapping
+        Class -> exposures, shape (n, touchpoints).
+    places : sequence of (class, touchpoint)
+        The columns wanted.
+
+    Returns
+    -------
+    list of ndarray, shape (n, some)
+        As :meth:`Rows.fit` and :func:`side_by_side` take them.
+    """
+    runs: list[tuple[str, int, int]] = []
+    for kind, k in places:
+        if runs and runs[-1][0] == kind and runs[-1][2] == k:
+            runs[-1] = (kind, runs[-1][1], k + 1)
+        else:
+            runs.append((kind, k, k + 1))
+    # Each class is asked for once: some are put together when they are.
+    tables = {kind: sums[kind] for kind in dict.fromkeys(kind for kind, _ in places)}
+    return [tables[kind][:, first:after] for kind, first, after in runs]
 
 
 def choose_places(sums: Sums, event: np.ndarray, allowed: np.ndarray) -> list[Place]:
@@ -325,6 +423,10 @@ class Contrasts:
         All coefficients, those of the controls first; where other fits start from.
     log_likelihood : float
         Of the fit.
+    sampling_cost : tuple of (float, float) or None
+        How many times as wide the contrasts' intervals are as with all person-periods, the
+        median and the largest; None with all of them, and without contrasts. See
+        :attr:`cxlab.models.hazard.HazardFit.sampling_cost`.
     """
 
     coef: dict[Place, float]
@@ -335,6 +437,7 @@ class Contrasts:
     baseline: np.ndarray = field(repr=False)
     whole: np.ndarray = field(repr=False)
     log_likelihood: float
+    sampling_cost: tuple[float, float] | None = None
 
     @property
     def columns(self) -> int:
@@ -413,24 +516,21 @@ def fit_contrasts(
     start : ndarray, optional
         Where to start from, as ``whole`` of a fit with the same first columns.
     """
-    x = stack(sums, places)
+    x = columns_of(sums, places)
     prior = precision_of(places)
     fitted = rows.fit(x, start, prior)
-    coef = fitted.exposure_coef
-    used, count = np.nan_to_num(coef), len(places)
-    wider = None
+    coef, eta, log_likelihood = fitted.exposure_coef, fitted.fit.eta, fitted.fit.log_likelihood
+    whole, keep, count = fitted.coef, fitted.keep, len(places)
+    used, kept = np.nan_to_num(coef), np.zeros((count, 2))
     if slopes is not None:
         by_group = {k: 1 + own.index(k) for k in own}
         group = np.array([by_group.get(k, 0) if c in JUDGED else -1 for c, k in places])
-        weights = np.column_stack([np.where(group == g, used, 0.0) for g in range(len(own) + 1)])
-        known = np.append(prior, np.full(weights.shape[1], 1 / HALF_LIFE_SD**2))
-        gained = np.column_stack([x, stack(slopes, places) @ weights])
-        wider = rows.fit(gained, fitted.coef, known)
-        if not np.isfinite(wider.exposure_coef[count:]).any():
-            wider = None
-    covariance = (fitted if wider is None else wider).exposure_covariance
-    kept = np.zeros((count, 2))
-    if wider is not None:
+        gained = [_weighted(slopes, places, used * (group == g)) for g in range(len(own) + 1)]
+        known = np.append(prior, np.full(len(gained), 1 / HALF_LIFE_SD**2))
+        del fitted  # its rows have the size of the next fit's
+        fitted = rows.fit([*x, *gained], whole, known)
+    covariance = fitted.exposure_covariance
+    if slopes is not None:
         for i in np.flatnonzero(group >= 0):
             at = count + group[i]
             kept[i] = np.nan_to_num([covariance[i, at], covariance[at, at]])
@@ -440,21 +540,40 @@ def fit_contrasts(
         se=dict(zip(places, np.sqrt(np.diag(covariance)), strict=True)),
         slopes={p: (float(a), float(b)) for p, (a, b) in zip(places, kept, strict=True)},
         covariance=covariance,
-        tied=_tied(rows, x, places, fitted.keep),
-        baseline=fitted.fit.eta - rows.offset - x @ used,
-        whole=fitted.coef,
-        log_likelihood=fitted.fit.log_likelihood,
+        tied=_tied(rows, x, places, keep),
+        baseline=eta - rows.offset - _weighted(sums, places, used),
+        whole=whole,
+        log_likelihood=log_likelihood,
+        sampling_cost=_sampling_cost(fitted, places),
     )
 
 
+def _weighted(sums: Sums, places: Sequence[Place], weights: np.ndarray) -> np.ndarray:
+    """Add up the exposures of places, each times its weight, shape (n,)."""
+    total = np.zeros(len(sums["all"]))
+    for (kind, k), weight in zip(places, weights, strict=True):
+        if weight:
+            total += sums[kind][:, k] * weight
+    return total
+
+
+def _sampling_cost(fitted: _Fitted, places: Sequence[Place]) -> tuple[float, float] | None:
+    cost = fitted.exposure_sampling_cost
+    judged = [i for i, (kind, _) in enumerate(places) if kind in JUDGED]
+    if cost is None or not judged:
+        return None
+    told = cost[judged][np.isfinite(cost[judged])]
+    return (float(np.median(told)), float(told.max())) if len(told) else None
+
+
 def _tied(
-    rows: Rows, x: np.ndarray, places: Sequence[Place], keep: np.ndarray
+    rows: Rows, x: Sequence[np.ndarray], places: Sequence[Place], keep: np.ndarray
 ) -> dict[Place, list[Place]]:
     """Give contrasts of which one follows from the others: those kept speak for all of them."""
     if keep.all():
         return {}
     skip = rows.controls.shape[1]
-    made = made_of(np.hstack([rows.controls, x]), keep)[skip:, skip:]
+    made = made_of(side_by_side([rows.controls, *x]), keep)[skip:, skip:]
     both = made | made.T | (made.T @ made)
     judged = [(i, p) for i, p in enumerate(places) if p[0] in JUDGED]
     return {p: [q for j, q in judged if both[i, j] and q[1] != p[1]] for i, p in judged}
@@ -556,11 +675,16 @@ def split_by_age(
     whole = [p for p in places if p not in parted]
     order = [p for p in places if p in parted]
     columns, ordered = _parted(model, recent, old, whole, order)
-    with ThreadPoolExecutor(1) as pool:
+
+    def apart() -> tuple[np.ndarray, np.ndarray]:
+        fitted = rows.fit(columns, np.append(model.controls, ordered))
+        return fitted.exposure_coef, fitted.exposure_covariance
+
+    with ThreadPoolExecutor(rows.at_once) as pool:
+        by_age = pool.submit(apart)
         pooled = pool.submit(_pooled, rows, model, recent, old, suspects)
         others = pool.submit(_others, rows, model, recent, old, suspects)
-        fitted = rows.fit(np.column_stack(columns), np.append(model.controls, ordered))
-        coef, covariance = fitted.exposure_coef, fitted.exposure_covariance
+        coef, covariance = by_age.result()
     first, second = len(whole), len(whole) + len(order)
     now, before, drop = {}, {}, {}
     for i, place in enumerate(order):
@@ -592,8 +716,8 @@ def _others(
         return (np.nan,) * 4
     parted = [p for p in model.coef if p not in pooled]
     columns, ordered = _parted(model, recent, old, [], parted)
-    columns += [stack(sums, pooled).sum(axis=1) for sums in (recent, old)]
-    fitted = rows.fit(np.column_stack(columns), np.concatenate([model.controls, ordered]))
+    columns += [_weighted(sums, pooled, np.ones(len(pooled))) for sums in (recent, old)]
+    fitted = rows.fit(columns, np.append(model.controls, ordered))
     now, before = fitted.exposure_coef[-2:]
     errors = fitted.exposure_se[-2:]
     return float(now), float(before), float(now / errors[0]), float(before / errors[1])
@@ -610,8 +734,8 @@ def _pooled(
     rest = [p for p in model.coef if p not in drivers and p not in contacts]
     weights = np.array([model.coef[p] for p in drivers])
     columns, ordered = _parted(model, recent, old, rest, contacts)
-    columns += [stack(recent, drivers) @ weights, stack(old, drivers) @ weights]
+    columns += [_weighted(sums, drivers, weights) for sums in (recent, old)]
     start = np.concatenate([model.controls, ordered, [1.0, 1.0]])
-    fitted = rows.fit(np.column_stack(columns), start)
+    fitted = rows.fit(columns, start)
     now, before = fitted.exposure_coef[-2:]
     return float(now), float(before), float(before / fitted.exposure_se[-1])

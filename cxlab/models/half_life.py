@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from cxlab.models.contrast import HALF_LIFE_SD, JUDGED, RIDGE, Contrasts, Place, Rows, Sums, stack
-from cxlab.models.hazard import fit_hazard
+from cxlab.models.contrast import (
+    HALF_LIFE_SD,
+    JUDGED,
+    RIDGE,
+    Contrasts,
+    Place,
+    Rows,
+    Sums,
+    columns_of,
+    side_by_side,
+    stack,
+)
+from cxlab.models.hazard import each, fit_hazard
 from cxlab.models.intervals import Z
 
 __all__ = [
@@ -29,6 +41,9 @@ HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 112.0)
 USUAL = 28.0
 _FINE = 401
 _ALPHA = 0.05
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -69,26 +84,29 @@ def profile_half_life(rows: Rows, grid: Mapping[float, Sums], places: Sequence[P
     values = np.array(sorted(grid))
     likelihoods = np.zeros(len(values))
 
+    def at(half_life: float, start: np.ndarray | None) -> tuple[np.ndarray, float]:
+        fitted = rows.fit(profile_columns(grid, places, half_life), start)
+        return fitted.coef, fitted.fit.log_likelihood
+
     def follow(path: Sequence[int], start: np.ndarray | None) -> np.ndarray:
-        coef = np.zeros(0)
+        coef = np.zeros(0) if start is None else start
         for i in path:
-            fitted = rows.fit(profile_columns(grid, places, values[i]), start)
-            start = coef = fitted.coef
-            likelihoods[i] = fitted.fit.log_likelihood
+            coef, likelihoods[i] = at(values[i], start)
+            start = coef
         return coef
 
     # From the middle both ways at once, each fit starting where its neighbour ended.
     middle = len(values) // 2
     begun = follow([middle], None)
     paths = [range(middle - 1, -1, -1), range(middle + 1, len(values))]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(rows.at_once) as pool:
         list(pool.map(lambda path: follow(path, begun), paths))
     return _told(values, likelihoods)
 
 
 def profile_columns(
     grid: Mapping[float, Sums], places: Sequence[Place], half_life: float
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """Give the exposures by which one half-life of the grid is judged.
 
     The contrasts alone choose it. How often a customer comes into contact tells of who they
@@ -106,13 +124,13 @@ def profile_columns(
 
     Returns
     -------
-    ndarray, shape (n, columns)
+    list of ndarray, shape (n, some)
     """
     values = sorted(grid)
     judged = [p for p in places if p[0] in JUDGED]
     held = [p for p in places if p not in judged] if judged else []
-    fixed = [stack(grid[h], held) for h in (values[1], values[-1])] if held else []
-    return np.hstack([*fixed, stack(grid[half_life], judged or places)])
+    fixed = [column for h in (values[1], values[-1]) for column in columns_of(grid[h], held)]
+    return [*fixed, *columns_of(grid[half_life], judged or places)]
 
 
 def _told(values: np.ndarray, likelihoods: np.ndarray) -> HalfLife:
@@ -208,27 +226,31 @@ def own_half_lives(
     coef = np.nan_to_num(list(model.coef.values()))
     eta = rows.offset + model.baseline + stack(common, places) @ coef
     needed = special.chdtri(1, _ALPHA / max(len(suspects), 1)) / 2
-    found = {}
-    for k in suspects:
+
+    def look(k: int) -> HalfLife | None:
         mine = [i for i, p in enumerate(places) if p[1] == k and np.isfinite(model.coef[p])]
         at = [places[i] for i in mine]
         met = np.flatnonzero(common["all"][:, k] > 0)
-        part = stack(common, at)[met]
+        part = _met(common, at, met)
         rest, event = eta[met] - part @ coef[mine], rows.event[met]
-
-        curve = np.array([_likelihood(rows, stack(grid[h], at)[met], event, rest) for h in values])
+        usual, start = _likelihood(rows, part, event, rest, None)
+        curve = np.zeros(len(values))
+        for i, h in enumerate(values):
+            curve[i], start = _likelihood(rows, _met(grid[h], at, met), event, rest, start)
         best, days, weighed = best_on_grid(values, curve)
-        gain = np.interp(best, days, weighed - _log_prior(days))
-        gain -= _likelihood(rows, part, event, rest)
-        if gain > needed:
-            found[k] = _told(values, curve)
-    return found
+        gain = np.interp(best, days, weighed - _log_prior(days)) - usual
+        return _told(values, curve) if gain > needed else None
+
+    looked = dict(zip(suspects, each(look, suspects, rows.controls.size), strict=True))
+    return {k: found for k, found in looked.items() if found is not None}
 
 
 def held_at(
     grid: Mapping[float, Sums], sums: Sums, touchpoints: Sequence[int]
-) -> dict[float, Sums]:
+) -> Mapping[float, Sums]:
     """Give the grid with some touchpoints' exposures held at others throughout.
+
+    They are put together when they are asked for, as all at once would be as large as the grid.
 
     Parameters
     ----------
@@ -240,13 +262,41 @@ def held_at(
         Those to hold.
     """
     if not touchpoints:
-        return dict(grid)
+        return grid
     at = np.isin(np.arange(next(iter(sums.values())).shape[1]), list(touchpoints))
-    return {h: {c: np.where(at, sums[c], x) for c, x in s.items()} for h, s in grid.items()}
+
+    def held(half_life: float) -> Sums:
+        moving = grid[half_life]
+        return _Made(moving, lambda kind: np.where(at, sums[kind], moving[kind]))
+
+    return _Made(grid, held)
 
 
-def _likelihood(rows: Rows, x: np.ndarray, event: np.ndarray, rest: np.ndarray) -> float:
+class _Made(Mapping[_Key, _Value]):
+    """What a function makes of each of some keys, made anew whenever it is asked for."""
+
+    def __init__(self, keys: Collection[_Key], make: Callable[[_Key], _Value]) -> None:
+        self._keys, self._make = keys, make
+
+    def __getitem__(self, key: _Key) -> _Value:
+        return self._make(key)
+
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _met(sums: Sums, places: Sequence[Place], met: np.ndarray) -> np.ndarray:
+    return side_by_side([column[met] for column in columns_of(sums, places)])
+
+
+def _likelihood(
+    rows: Rows, x: np.ndarray, event: np.ndarray, rest: np.ndarray, start: np.ndarray | None
+) -> tuple[float, np.ndarray]:
     # The level is free: at a wrong half-life it had made up for part of the exposure.
-    x = np.column_stack([np.ones(len(x)), x])
-    fit = fit_hazard(x, event, offset=rest, link=rows.link, ridge=RIDGE)
-    return fit.log_likelihood
+    x = side_by_side([np.ones(len(x)), x])
+    link = rows.link
+    fit = fit_hazard(x, event, offset=rest, link=link, start=start, ridge=RIDGE, overwrite=True)
+    return fit.log_likelihood, fit.coef

@@ -7,29 +7,120 @@ follows by one Newton step from its estimate; see
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
-__all__ = ["at_half_life", "customer_weights", "rank_spread", "top_probability"]
+__all__ = ["Draws", "at_half_life", "rank_spread", "top_probability"]
+
+# Customers are drawn in blocks of so many, each with a stream of its own.
+_BLOCK = 2**14
+# More weights than this are not kept, but drawn again where they are needed, so many at once.
+_MOST_KEPT, _AT_ONCE = 2**24, 2**22
 
 
-def customer_weights(customers: int, replicates: int, seed: int) -> np.ndarray:
-    """Draw the weights.
+@dataclass(frozen=True)
+class Draws:
+    """Weights of customers; they are never all in memory where there are many.
 
     Parameters
     ----------
-    customers, replicates : int
-        How many.
+    customers, count : int
+        How many customers, and how often they are drawn.
     seed : int
         The same seed gives the same weights.
-
-    Returns
-    -------
-    ndarray, shape (replicates, customers)
-        Their mean is 1 in each replicate, as a bootstrap keeps the number of customers.
+    chosen : ndarray of int, optional
+        Which of the replicates are asked for (default: all of them).
     """
-    generator = np.random.Generator(np.random.PCG64([seed, 0x5EED]))
-    weights = generator.standard_exponential((replicates, customers))
-    return np.asarray(weights / weights.mean(axis=1, keepdims=True))
+
+    customers: int
+    count: int
+    seed: int
+    chosen: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Give the number of replicates asked for."""
+        return self.count if self.chosen is None else len(self.chosen)
+
+    def only(self, chosen: np.ndarray) -> Draws:
+        """Give the draws of some of the replicates.
+
+        Parameters
+        ----------
+        chosen : ndarray of int
+            Their numbers.
+        """
+        return Draws(self.customers, self.count, self.seed, chosen)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum over customers, each times its weight.
+
+        Parameters
+        ----------
+        values : ndarray, shape (customers, p)
+            What is summed.
+
+        Returns
+        -------
+        ndarray, shape (replicates, p)
+        """
+        total = np.zeros((self.count, values.shape[1]))
+        for replicates, customers, drawn in self._drawn:
+            total[replicates] += drawn @ values[customers]
+        return self._asked(total / self._means)
+
+    def of(self, customers: np.ndarray) -> np.ndarray:
+        """Give the weights of some customers.
+
+        Parameters
+        ----------
+        customers : ndarray of int, shape (m,)
+            Their numbers, from 0; one may come more than once.
+
+        Returns
+        -------
+        ndarray, shape (replicates, m)
+            The mean over all customers is 1 in each replicate, as a bootstrap keeps their number.
+        """
+        found = np.empty((self.count, len(customers)))
+        for replicates, block, drawn in self._drawn:
+            inside = np.flatnonzero((customers >= block.start) & (customers < block.stop))
+            found[replicates, inside] = drawn[:, customers[inside] - block.start]
+        return self._asked(found / self._means)
+
+    def _asked(self, values: np.ndarray) -> np.ndarray:
+        return values if self.chosen is None else values[self.chosen]
+
+    @cached_property
+    def _means(self) -> np.ndarray:
+        total = np.zeros((self.count, 1))
+        for replicates, _, drawn in self._drawn:
+            total[replicates] += drawn.sum(axis=1, keepdims=True)
+        return total / self.customers
+
+    @cached_property
+    def _kept(self) -> list[tuple[slice, slice, np.ndarray]]:
+        return list(self._anew())
+
+    @property
+    def _drawn(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        small = self.customers * self.count <= _MOST_KEPT
+        return iter(self._kept) if small else self._anew()
+
+    def _anew(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Draw exponential numbers: replicates, customers, and the numbers of these."""
+        for number, first in enumerate(range(0, self.customers, _BLOCK)):
+            block = slice(first, min(first + _BLOCK, self.customers))
+            width = block.stop - first
+            # Number 0 adds nothing to a seed: few customers are drawn as if there were no blocks.
+            generator = np.random.Generator(np.random.PCG64([self.seed, 0x5EED, number]))
+            step = max(_AT_ONCE // width, 1)
+            for i in range(0, self.count, step):
+                replicates = slice(i, min(i + step, self.count))
+                shape = (replicates.stop - i, width)
+                yield replicates, block, generator.standard_exponential(shape)
 
 
 def at_half_life(values: np.ndarray, grid: np.ndarray, days: np.ndarray) -> np.ndarray:

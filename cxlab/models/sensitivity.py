@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxlab.models.contrast import Place, Rows, Sums, stack
+from cxlab.models.contrast import Place, Rows, Sums, columns_of, stack
 from cxlab.models.intervals import hazard_ratios, wald_p
 
 __all__ = ["Moderated", "e_value", "e_value_of_limit", "moderated", "pooled_factor"]
@@ -123,9 +123,8 @@ def moderated(
     start : ndarray, optional
         Coefficients of the controls and of ``columns``, to start from.
     """
-    by = moderator[:, None]
-    x = np.hstack([columns, columns[:, list(beside)] * by, columns[:, list(tested)] * by])
-    fitted = rows.fit(x, start)
+    changing = [columns[:, k] * moderator for k in (*beside, *tested)]
+    fitted = rows.fit([columns, *changing], start)
     first = columns.shape[1] + len(beside)
     pairs = [(k, first + i) for i, k in enumerate(tested)]
     covariance = fitted.exposure_covariance
@@ -164,6 +163,5 @@ def pooled_factor(
         1 where the effects are there in full, 0 where not at all; NaN where nobody was exposed.
     """
     together = stack(sums, list(effects)) @ np.array(list(effects.values()))
-    columns = np.column_stack([*(sums[c][:, k] for c, k in beside), together])
-    fitted = rows.fit(columns, start)
+    fitted = rows.fit([*columns_of(sums, beside), together], start)
     return float(fitted.exposure_coef[-1]), float(fitted.exposure_se[-1])

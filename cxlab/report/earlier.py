@@ -38,6 +38,7 @@ class _Part(BaseModel):
 
 
 class _Data(_Part):
+    snapshot: str | None = None  # runs of before there were any have none
     sha256: dict[str, str]
     settings_sha256: str
 
@@ -101,6 +102,11 @@ class Earlier:
     def as_of(self) -> dt.date | None:
         """The date it was asked for, if it was."""
         return self.manifest.asked.as_of
+
+    @property
+    def snapshot(self) -> str | None:
+        """The snapshot it read, if its data are a database's."""
+        return self.manifest.dataset.snapshot
 
     @property
     def quick(self) -> bool:

@@ -237,6 +237,7 @@ def describe_run(
             "path": plan.spec.dataset,
             "form": dataset.form,
             "tables": list(dataset.tables),
+            "snapshot": dataset.snapshot,
             "sha256": dict(sorted(dataset.sha256().items())),
             "settings_sha256": dataset.settings_sha256(),
         },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
 from cxlab.errors import UsageError
 from cxlab.report.execute import Job, Outcome, run_all, warm_up
 from cxlab.report.publish import Build, describe_run
@@ -68,6 +68,7 @@ def render(
     out: Path | None = None,
     load: Load | None = None,
     again: str | Path | None = None,
+    memory_limit: str | None = None,
 ) -> Run:
     """Render a report to ``OUT/<run-id>/`` and point ``latest`` at it if all went well.
 
@@ -92,6 +93,9 @@ def render(
     again : str or pathlib.Path, optional
         A good run of this spec to repeat as it was: its id, its folder, or ``latest``. The
         manifest tells how far the answers are the same.
+    memory_limit : str, optional
+        Memory that each notebook's engine may take before its work spills to disk; by
+        default 60% of the machine's, shared among the jobs.
 
     Returns
     -------
@@ -105,6 +109,9 @@ def render(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
+    if memory_limit is not None:
+        refuse_no_size(memory_limit)
+    memory = memory_limit or f"{max(60 // jobs, 1)}%"
     with _Signals() as signals:
         plan = make_plan(
             Path(spec),
@@ -122,10 +129,12 @@ def render(
             ThreadPoolExecutor(1) as converter,
         ):
             converter.submit(_import_later)
-            outcomes = _run(plan, build, jobs, converter)
+            outcomes = _run(plan, build, jobs, memory, converter)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
             with signals.held():
+                if manifest["status"] == "ok":  # the run can be made again as long as it is there
+                    plan.dataset.keep_for(plan.out / build.run_id)
                 path = build.publish(good=manifest["status"] == "ok", keep_runs=keep)
     return Run(path, manifest["status"], manifest)
 
@@ -150,7 +159,9 @@ def _import_later() -> None:
         import_module(module)
 
 
-def _run(plan: Plan, build: Build, jobs: int, converter: Executor) -> dict[str, Outcome]:
+def _run(
+    plan: Plan, build: Build, jobs: int, memory: str, converter: Executor
+) -> dict[str, Outcome]:
     """Run the notebooks, and turn each into its page while the next ones run."""
     from tqdm import tqdm
 
@@ -167,7 +178,7 @@ def _run(plan: Plan, build: Build, jobs: int, converter: Executor) -> dict[str, 
             reason = plan.skipped.get(name) or _blocked(plan, name, outcomes)
             if reason:
                 return Outcome("skipped", reason)
-            return _job(plan, build, name, before[name], outcomes)
+            return _job(plan, build, name, before[name], outcomes, memory)
 
         outcomes = run_all(before, prepare, jobs=jobs, done=done)
     for page in pages:
@@ -192,7 +203,12 @@ def _blocked(plan: Plan, name: str, outcomes: Mapping[str, Outcome]) -> str:
 
 
 def _job(
-    plan: Plan, build: Build, name: str, before: set[str], outcomes: Mapping[str, Outcome]
+    plan: Plan,
+    build: Build,
+    name: str,
+    before: set[str],
+    outcomes: Mapping[str, Outcome],
+    memory: str,
 ) -> Job:
     """Set up a notebook's job; it sees what those before it found, and no others."""
     from cxlab.report.findings import collect, write_found
@@ -212,7 +228,7 @@ def _job(
         parameters=plan.injected(name, seen),
         timeout_seconds=plan.registry.notebooks[name].timeout_seconds,
         work=work,
-        environment=dict(os.environ),
+        environment=plan.dataset.environment() | {MEMORY_VARIABLE: memory},
     )
 
 

@@ -218,7 +218,7 @@ def make_plan(
             raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
     path = (spec.parent / read.dataset).resolve()
     own = as_of is None and earlier is None  # the day is the spec's
-    dataset = _loaded(load, path, day, spec, own)
+    dataset = _loaded(load, path, day, spec, own, earlier)
     if earlier:
         earlier.refuse_other_data(dataset)
     unmet = {name: _unmet(registry.notebooks[name].needed(dataset.form), dataset) for name in order}
@@ -266,10 +266,16 @@ def _unmet(needs: Iterable[str], dataset: Dataset) -> str:
     return ""
 
 
-def _loaded(load: Load, path: Path, day: dt.date | None, spec: Path, own: bool) -> Dataset:
-    """Load the data; no such folder, or an ``own`` day that cannot be, is the spec's fault."""
+def _loaded(
+    load: Load, path: Path, day: dt.date | None, spec: Path, own: bool, earlier: Earlier | None
+) -> Dataset:
+    """Load the data; no such folder, or an ``own`` day that cannot be, is the spec's fault.
+
+    A run that is repeated reads the snapshot it had read, if its data are a database's.
+    """
+    held = {"snapshot": earlier.snapshot} if earlier and earlier.snapshot else {}
     try:
-        return load(path, as_of=day)
+        return load(path, as_of=day, **held)
     except UsageError as error:
         if is_folder(path) and not own:
             raise

@@ -117,7 +117,7 @@ def test_no_share_of_a_damage_that_is_not_there(lived: Lived) -> None:
     assert result.table[["hazard_ratio", "not_right"]].notna().all(axis=None)
 
 
-@pytest.mark.parametrize("seed", [2, 4])
+@pytest.mark.parametrize("seed", [2, 5])
 def test_how_many_good_contacts_offset_a_bad_one(lived: Lived, seed: int) -> None:
     result = asymmetry(*lived(seed, **SCORES))
     table = result.table.set_index(["metric", "term"])

@@ -50,7 +50,7 @@ def fitted(folder: Path, given: float = 24.0) -> Fitted:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     """A demo world: seven true drivers, two touchpoints that follow the decision."""
     folder = tmp_path_factory.mktemp("demo")
-    write(simulate("demo", 2000, 5), folder)
+    write(simulate("demo", 2000, 8), folder)
     return fitted(folder)
 
 

@@ -233,7 +233,8 @@ def test_the_tables_may_lie_elsewhere(write_files, monkeypatch, refused) -> None
         dataset = load(shop)
         assert (dataset.name, dataset.tables) == ("shop", ("customers",))
     shop = write_files({"dataset.yml": "source: {path: ../lake/customers.csv}\n"})
-    assert "source.path: there is no folder" in refused(1, "check", shop)
+    told = "customers.csv: not a DuckDB database file; allowed: one, or a folder of Parquet or CSV"
+    assert told in refused(1, "check", shop)
 
 
 def test_the_same_dataset_whatever_its_files(tables, write_dataset) -> None:

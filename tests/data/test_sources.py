@@ -267,28 +267,54 @@ def test_dates_and_times_of_any_type(parquet, cast) -> None:
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-def test_times_with_a_zone_become_the_datasets_wall_clock(parquet, unit) -> None:
-    aware = STARTED.tz_localize("UTC").as_unit(unit)
-    shop = parquet(customers=people(started_at=aware + pd.Timedelta("23h")))
-    (shop / "dataset.yml").write_text("time_zone: Europe/Berlin\n")
+@pytest.mark.parametrize(("zone", "ahead"), [("Europe/Berlin", "1h"), ("UTC", "0h")])
+def test_times_with_a_zone_become_the_datasets_wall_clock(parquet, unit, zone, ahead) -> None:
+    aware = STARTED.tz_localize("UTC").as_unit(unit) + pd.Timedelta("23h")
+    shop = parquet(customers=people(started_at=aware))
+    (shop / "dataset.yml").write_text(f"time_zone: {zone}\n")
     found = [pd.Timestamp(r[0]) for r in rows(load(shop), "started_at")]
-    assert found == list(STARTED + pd.Timedelta("24h"))
+    assert found == list(STARTED + pd.Timedelta("23h") + pd.Timedelta(ahead))
 
 
 def test_naive_texts_are_of_the_datasets_zone_and_others_of_theirs(write_files) -> None:
     text = (
-        f"{HEAD}\nplain,2025-07-01,2025-08-01\nnaive,2025-07-01 12:00:00,\n"
-        "zulu,2025-07-01T12:00Z,\nwinter,2025-01-01T12:00:00Z,\nfar,2025-07-01T12:00:00-07:00,\n"
+        "customer_id,started_at,cancelled_at\nplain,2025-07-01,2025-08-01\n"
+        "naive,2025-07-01 12:00:00,2025-07-01T12:00Z\nmissing,2025-07-02T12:00, NA\n"
+        "winter,2025-01-01 00:00,2025-01-01T12:00:00Z\n"
+        "far,2025-07-01,2025-07-01T12:00:00-07:00\n"
     )
     shop = write_files({"customers.csv": text, "dataset.yml": "time_zone: Europe/Berlin\n"})
-    found = {c: str(t) for c, t in rows(load(shop), "customer_id", "started_at")}
-    assert found == {
-        "plain": "2025-07-01 00:00:00",
-        "naive": "2025-07-01 12:00:00",
-        "zulu": "2025-07-01 14:00:00",
-        "winter": "2025-01-01 13:00:00",
-        "far": "2025-07-01 21:00:00",
+    loaded = rows(load(shop, "2025-12-31"), "customer_id", "started_at", "cancelled_at")
+    assert {c: (str(s), str(e)) for c, s, e in loaded} == {
+        "plain": ("2025-07-01 00:00:00", "2025-08-01 00:00:00"),
+        "naive": ("2025-07-01 12:00:00", "2025-07-01 14:00:00"),
+        "missing": ("2025-07-02 12:00:00", "None"),
+        "winter": ("2025-01-01 00:00:00", "2025-01-01 13:00:00"),
+        "far": ("2025-07-01 00:00:00", "2025-07-01 21:00:00"),
     }
+
+
+TIMES = ["2025-07-01", "2025-07-01 12:00:00", "2025-07-01T12:00Z", "2025-01-01T12:00:00+01:00"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_times_with_and_without_a_zone_are_not_mixed(write_dataset, refused, tables, form) -> None:
+    started = [TIMES[i % 4] for i in range(len(tables["customers"]))]
+    tables["customers"]["started_at"] = started
+    line = refused(1, "check", write_dataset(tables, form=form))
+    assert f"customers.{form}: table customers, column started_at: times with a zone (30, " in line
+    assert "such as '2025-07-01T12:00Z' in row 3) and without (15, such as '2025-07-01 12" in line
+    assert "in row 2) are mixed; allowed: all with a zone, or none" in line
+
+
+def test_parts_with_and_without_a_zone_are_not_mixed(tmp_path, refused) -> None:
+    (tmp_path / "customers").mkdir()
+    people().to_parquet(tmp_path / "customers" / "a.parquet")
+    aware = people(started_at=STARTED.tz_localize("UTC"))
+    aware.to_parquet(tmp_path / "customers" / "b.parquet")
+    line = refused(1, "check", tmp_path)
+    assert "customers: table customers, column started_at: the times of b.parquet" in line
+    assert "a.parquet have none; allowed: all with a zone, or none" in line
 
 
 def test_not_a_number_is_nothing(parquet) -> None:
@@ -500,3 +526,19 @@ def test_too_little_memory_is_said(write_dataset, tables, refused, tmp_path) -> 
     shop = write_dataset(tables)
     line = refused(1, "drivers", shop, "--out", tmp_path / "out", "--memory-limit", "1MB")
     assert "more memory than is allowed" in line and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("odd", ["", " ", " a", "a ", "\u00a0a", "a\u2003", "ä ", "é", "\ta", "~ "])
+def test_text_is_trimmed_wherever_it_needs_to_be(parquet, write_files, odd) -> None:
+    """Parquet is read as plainly as its values allow: as a CSV, which is read in one way."""
+    calls = {"customer_id": ["b", "b", "c"], "occurred_at": STARTED, "touchpoint": ["x", odd, "y"]}
+    told = people(customer_id=["b", "c", odd]), pd.DataFrame(calls)
+    names = ("customers.csv", "interactions.csv")
+    files = {n: t.to_csv(index=False) for n, t in zip(names, told, strict=True)}
+    plain = write_files(files, "plain")
+    one, two = load(parquet(customers=told[0], interactions=told[1])), load(plain)
+    assert one.set_aside == two.set_aside
+    assert ids(one) == ids(two)
+    assert rows(one, "touchpoint", table="interactions") == rows(
+        two, "touchpoint", table="interactions"
+    )

@@ -5,38 +5,31 @@ import pandas as pd
 import pytest
 
 from cxlab.frames.adjustment import activity, adjustment, proneness, spline_basis
-from cxlab.frames.periods import RiskSet, attribute
+from cxlab.frames.periods import attribute
 
 ROWS = 400
 
 
 @pytest.fixture
-def drawn() -> tuple[RiskSet, pd.DataFrame]:
+def drawn() -> pd.DataFrame:
     generator = np.random.default_rng(3)
-    spells = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "customer_id": [f"c{i}" for i in range(ROWS)],
             "monthly_value": generator.lognormal(3, 1, ROWS),
             attribute("plan"): generator.choice(["a", "b", "rare"], ROWS, p=[0.5, 0.49, 0.01]),
             attribute("same"): "x",
             attribute("number"): np.where(generator.random(ROWS) < 0.3, np.nan, 5.0),
             attribute("many"): [f"v{i}" for i in range(ROWS)],
-        }
-    )
-    rows = pd.DataFrame(
-        {
-            "spell": np.arange(ROWS),
             "event": (np.arange(ROWS) % 4 == 0).astype(int),
             "tenure": generator.uniform(1, 900, ROWS),
             "start": 20_000 + generator.integers(0, 120, ROWS).astype(float),
         }
     )
-    return RiskSet(spells, 20_200.0, 1), rows
 
 
-def test_what_is_held_equal_and_what_is_left_out(drawn: tuple[RiskSet, pd.DataFrame]) -> None:
+def test_what_is_held_equal_and_what_is_left_out(drawn: pd.DataFrame) -> None:
     kinds = {"plan": "text", "same": "text", "number": "number", "many": "text"}
-    made = adjustment(*drawn, kinds)
+    made = adjustment(drawn, kinds)
     assert made.matrix.shape[0] == ROWS
     assert (made.matrix[:, 0] == 1).all()
     assert np.isfinite(made.matrix).all()
@@ -51,12 +44,9 @@ def test_what_is_held_equal_and_what_is_left_out(drawn: tuple[RiskSet, pd.DataFr
         assert part in reasons
 
 
-def test_months_with_few_churns_join_the_one_before(
-    drawn: tuple[RiskSet, pd.DataFrame],
-) -> None:
-    risk, rows = drawn
-    few = rows.assign(event=(np.arange(ROWS) < 12).astype(int))
-    assert adjustment(risk, few, {}).matrix.shape[1] < adjustment(risk, rows, {}).matrix.shape[1]
+def test_months_with_few_churns_join_the_one_before(drawn: pd.DataFrame) -> None:
+    few = drawn.assign(event=(np.arange(ROWS) < 12).astype(int))
+    assert adjustment(few, {}).matrix.shape[1] < adjustment(drawn, {}).matrix.shape[1]
 
 
 def test_the_spline_is_linear_beyond_its_knots_and_smooth_within() -> None:

@@ -217,7 +217,7 @@ def test_counts_are_of_the_customers_at_risk(make: Make) -> None:
     dataset = make(customers=CUSTOMERS, interactions=CONTACTS)
     until = _day("2025-01-25")
     only = dataset.attach(pd.DataFrame({"customer_id": ["a"], "until": [until]}))
-    table = contact_counts(contacts(dataset), only)
+    table = contact_counts(dataset, contacts(dataset), only)
     found = {
         (r["touchpoint"], r["class"]): (r["exposures"], r["customers"]) for _, r in table.iterrows()
     }

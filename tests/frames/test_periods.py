@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from cxlab.data.dataset import Dataset
@@ -73,23 +74,38 @@ def test_a_second_spell_is_at_risk_on_its_own(make: Make) -> None:
     assert risk.person_periods == 31 + 20
 
 
-def test_locate_numbers_every_person_period_once(make: Make) -> None:
-    import numpy as np
-
+def test_customers_are_numbered_and_followed_to_their_last_end(make: Make) -> None:
     risk = risk_set(
         make(
             FEED,
             customers="""customer_id,started_at,ended_at
-            a,2025-03-01,2025-03-03
+            a,2025-03-01,2025-03-03T12:00:00Z
+            b,2025-01-05,2025-01-31
             b,2025-03-30,
             c,2025-03-31,2025-03-31""",
         )
     )
-    spell, period = risk.locate(np.arange(risk.person_periods))
-    days = risk.start_of(period) - 20089
-    assert list(zip(spell, days, strict=True)) == [
-        (0, 59), (0, 60), (0, 61), (1, 88), (1, 89), (2, 89),
-    ]  # fmt: skip
+    assert (risk.customers, risk.events, risk.competing) == (3, 3, 0)
+    assert risk.spells["who"].tolist() == [0, 1, 1, 3]
+    assert (risk.start_of(risk.spells["since"].to_numpy()) - 20089).tolist() == [59, 4, 4, 89]
+    followed = risk.followed.sort("who").collect(backend="pandas").to_native()
+    assert (followed["until"] - 20089).tolist() == [61.5, 90, 89]
+    assert risk.of(np.array([3, 0, 3]))["customer_id"].tolist() == ["c", "a", "c"]
+
+
+def test_voluntary_and_other_ends_change_about(make: Make) -> None:
+    risk = risk_set(
+        make(
+            FEED,
+            customers="""customer_id,started_at,ended_at,end_reason
+            a,2025-03-01,2025-03-03,voluntary
+            b,2025-01-05,2025-01-31,involuntary
+            c,2025-01-05,2025-02-20,involuntary""",
+        )
+    )
+    other = risk.swapped()
+    assert (risk.events, risk.competing, other.events, other.competing) == (1, 2, 2, 1)
+    assert other.spells["event_at"].notna().tolist() == [False, True, True]
 
 
 def test_the_feed_starts_where_contacts_do(make: Make) -> None:

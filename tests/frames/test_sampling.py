@@ -1,64 +1,116 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError
-from cxlab.frames.periods import RiskSet
+from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import draw
 
-
-def _risk(spells: int = 400, days: int = 300) -> RiskSet:
-    frame = pd.DataFrame(
-        {
-            "customer_id": [f"c{i:04d}" for i in range(spells)],
-            "started": 0.25,
-            "first": -days,
-            "last": -1,
-            "event": np.arange(spells) % 4 == 0,
-            "competing": False,
-        }
-    )
-    frame["event_at"] = np.where(frame["event"], days - 0.5, np.nan)
-    return RiskSet(frame, float(days), 1)
+Make = Callable[..., Dataset]
+FIRST = pd.Timestamp("2025-01-01")
 
 
-def test_full_takes_every_row_and_each_event_once() -> None:
-    risk = _risk()
-    sample = draw(risk, "full")
-    assert (len(sample.rows), sample.rows["event"].sum()) == (risk.person_periods, 100)
+@pytest.fixture
+def risk(make: Make) -> Callable[..., RiskSet]:
+    """Everybody is there from the first day, and every fourth customer leaves on the last."""
+
+    def cut(spells: int = 400, days: int = 300, period: int = 1, more: int = 0) -> RiskSet:
+        last = FIRST + pd.Timedelta(days=days - 0.5)
+        rows = [
+            f"c{i:04d},2025-01-01T06:00:00Z,{f'{last:%Y-%m-%dT%H:%M:%SZ}' if i % 4 == 0 else ''}"
+            for i in range(spells)
+        ]
+        until = FIRST + pd.Timedelta(days=days + more - 1)
+        settings = f"observed_from: 2025-01-01\nobserved_until: {until:%Y-%m-%d}\n"
+        customers = "\n".join(["customer_id,started_at,ended_at", *rows])
+        return risk_set(make(settings, customers=customers), period)
+
+    return cut
+
+
+def _days(rows: pd.DataFrame) -> pd.Series:
+    return rows["start"] - (FIRST - pd.Timestamp(0)) / pd.Timedelta(days=1)
+
+
+def test_full_takes_every_row_and_each_event_once(risk: Callable[..., RiskSet]) -> None:
+    cut = risk()
+    sample = draw(cut, "full")
+    assert (len(sample.rows), sample.rows["event"].sum()) == (cut.person_periods, 100)
+    assert not sample.rows.duplicated(["spell", "start"]).any()
     assert (sample.offset, sample.link) == (0.0, "cloglog")
     assert sample.rows["mid"].sub(sample.rows["cut"]).eq(0.5).all()
     last = sample.rows[sample.rows["event"] == 1]
-    assert last["start"].eq(299).all()
+    assert _days(last).eq(299).all()
     assert last["tenure"].eq(299.5 - 0.25).all()
 
 
-def test_a_sample_holds_every_event_and_says_what_a_row_stands_for() -> None:
-    risk = _risk()
-    sample = draw(risk, 20, seed=3)
-    assert (sample.rows["event"] == 0).sum() == 2000
-    assert (sample.rows["event"] == 1).sum() == 100
-    assert sample.offset == pytest.approx(np.log(risk.person_periods / 2000))
-    base = sample.rows[sample.rows["event"] == 0]
+@pytest.mark.parametrize(("sample", "period"), [(20, 1), (1, 1), (400, 1), (20, 7)])
+def test_a_sample_holds_every_event_and_says_what_a_row_stands_for(
+    risk: Callable[..., RiskSet], sample: int, period: int
+) -> None:
+    cut = risk(period=period)
+    drawn = draw(cut, sample, seed=3)
+    wanted = 100 * sample
+    base = drawn.rows[drawn.rows["event"] == 0]
+    # No more than chance: draws of one block exclude each other.
+    assert abs(len(base) - wanted) < 4 * np.sqrt(wanted)
+    assert (drawn.rows["event"] == 1).sum() == 100
+    assert drawn.offset == pytest.approx(np.log(cut.person_periods / len(base)))
     assert not base.duplicated(["spell", "start"]).any()
-    # Uniform: the mean day of 2,000 draws from 0..299 is within four standard errors.
-    assert abs(base["start"].mean() - 149.5) < 4 * 86.6 / np.sqrt(2000)
+    begun, ended = cut.start_of(np.array(cut.span))
+    assert base["start"].between(begun, ended).all()
+    # Uniform: the mean day is within four standard errors of the middle.
+    middle, spread = (begun + ended) / 2, (ended - begun) / np.sqrt(12)
+    assert abs(base["start"].mean() - middle) < 4 * spread / np.sqrt(len(base))
 
 
-def test_same_seed_same_rows_other_seed_other_rows() -> None:
-    first, again, other = (draw(_risk(), 5, seed=s).rows for s in (1, 1, 2))
+def test_every_period_of_every_customer_is_drawn_alike(risk: Callable[..., RiskSet]) -> None:
+    rows = pd.concat([draw(risk(), 100, seed=s).rows for s in range(10)])
+    base = rows[rows["event"] == 0]
+    for counts in (
+        np.bincount(_days(base).astype(int), minlength=300),
+        np.bincount(base["spell"], minlength=400),
+    ):
+        expected = len(base) / len(counts)
+        # Blocks make counts spread less than chance does, never more.
+        assert ((counts - expected) ** 2).mean() / expected < 1.3
+        assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
+def test_same_seed_same_rows_other_seed_other_rows(risk: Callable[..., RiskSet]) -> None:
+    first, again, other = (draw(risk(), 5, seed=s).rows for s in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
-    assert not first.equals(other)
+    shared = first.merge(other, on=["spell", "start", "event"])
+    assert (shared["event"] == 0).sum() < 50
 
 
-def test_auto_takes_all_rows_of_a_small_cohort() -> None:
-    assert draw(_risk(40, 100), "auto").link == "cloglog"
-    assert draw(_risk(400, 300), "auto").link == "logit"
+def test_rows_drawn_once_are_drawn_again_when_the_data_have_grown(
+    risk: Callable[..., RiskSet],
+) -> None:
+    # Ten more days for the 300 customers who stay: 2.5% more person-days.
+    before, after = (draw(risk(more=m), 20, seed=1).rows for m in (0, 10))
+    mine = before[before["event"] == 0]
+    kept = mine.merge(after[after["event"] == 0], on=["spell", "start"])
+    assert len(kept) > 0.95 * len(mine)
+
+
+def test_fewer_rows_are_some_of_more(risk: Callable[..., RiskSet]) -> None:
+    few, many = (draw(risk(), n, seed=1).rows for n in (8, 10))
+    few = few[few["event"] == 0]
+    assert len(few.merge(many, on=["spell", "start"])) == len(few)
+
+
+def test_auto_takes_all_rows_of_a_small_cohort(risk: Callable[..., RiskSet]) -> None:
+    assert draw(risk(40, 100), "auto").link == "cloglog"
+    assert draw(risk(400, 300), "auto").link == "logit"
 
 
 @pytest.mark.parametrize("sample", ["some", "0", "-3", 0, "1.5"])
-def test_other_words_are_refused(sample: str | int) -> None:
+def test_other_words_are_refused(risk: Callable[..., RiskSet], sample: str | int) -> None:
     with pytest.raises(UsageError, match="allowed: auto, full"):
-        draw(_risk(), sample)
+        draw(risk(), sample)

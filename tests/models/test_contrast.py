@@ -167,3 +167,28 @@ def test_all_failed_is_tied_to_no_other_touchpoint() -> None:
     model = fit_contrasts(rows, sums, places)
     assert np.isnan(model.coef["bad", 0]) and np.isfinite(model.coef["bad", 1])
     assert not any(model.inseparable(p) for p in model.coef)
+
+
+def test_what_sampling_costs_is_told_for_contrasts_alone() -> None:
+    rows, ages, bad = _world(19, 60_000)
+    sums = _sums(ages, bad, TRUE_HALF_LIFE)
+    places = choose_places(sums, rows.event, np.ones(3, bool))
+    full = fit_contrasts(rows, sums, places)
+    assert full.sampling_cost is None
+    churns = np.flatnonzero(rows.event)
+    base = np.random.default_rng(2).choice(len(rows.event), 3 * len(churns), replace=False)
+    drawn = np.append(churns, base)
+    event = np.repeat([1, 0], [len(churns), len(base)])
+    offset = float(np.log(len(rows.event) / len(base)))
+    sample = Rows(event, rows.controls[drawn], drawn, offset, "logit")
+    model = fit_contrasts(sample, {c: x[drawn] for c, x in sums.items()}, places)
+    judged = [p for p in places if p[0] == "bad"]
+    wider = np.array([model.se[p] / full.se[p] for p in judged]) - 1
+    assert model.sampling_cost is not None
+    median, largest = model.sampling_cost
+    assert 0.1 < median <= largest
+    assert median - 1 == pytest.approx(np.median(wider), rel=0.2)
+    assert largest - 1 == pytest.approx(wider.max(), rel=0.2)
+    contacts = fit_contrasts(sample, {c: x[drawn] for c, x in sums.items()}, places[:3])
+    assert {kind for kind, _ in contacts.coef} == {"all"}
+    assert contacts.sampling_cost is None

@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from cxlab.models.contrast import Rows, choose_places, fit_contrasts
-from cxlab.models.half_life import HALF_LIVES, best_on_grid, own_half_lives, profile_half_life
+from cxlab.models.half_life import (
+    HALF_LIVES,
+    best_on_grid,
+    held_at,
+    own_half_lives,
+    profile_columns,
+    profile_half_life,
+)
 
 
 def _sums(ages: np.ndarray, bad: np.ndarray, half_lives: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,3 +93,23 @@ def test_a_profile_is_read_between_the_grid_values() -> None:
     assert days[0] == values[0]
     assert days[-1] == values[-1]
     assert np.isfinite(curve).all()
+
+
+def test_held_exposures_are_the_same_at_every_half_life() -> None:
+    generator = np.random.default_rng(4)
+    grid = {h: {c: generator.random((9, 3)) for c in ("all", "bad")} for h in HALF_LIVES}
+    sums = {c: generator.random((9, 3)) for c in ("all", "bad")}
+    held = held_at(grid, sums, [1])
+    assert list(held) == list(HALF_LIVES)
+    for h in HALF_LIVES:
+        assert set(held[h]) == {"all", "bad"}
+        for c in ("all", "bad"):
+            np.testing.assert_array_equal(held[h][c][:, 1], sums[c][:, 1])
+            np.testing.assert_array_equal(held[h][c][:, [0, 2]], grid[h][c][:, [0, 2]])
+    assert held_at(grid, sums, []) is grid
+    # Contacts are held at a short and a long half-life; the contrasts alone move.
+    places = [("all", 0), ("all", 1), ("bad", 1), ("bad", 2)]
+    columns = np.column_stack(profile_columns(held, places, 28.0))
+    expected = [grid[14.0]["all"][:, 0], sums["all"][:, 1], grid[112.0]["all"][:, 0]]
+    expected += [sums["all"][:, 1], sums["bad"][:, 1], grid[28.0]["bad"][:, 2]]
+    np.testing.assert_array_equal(columns, np.column_stack(expected))

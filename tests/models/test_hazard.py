@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxlab.models import hazard
 from cxlab.models.hazard import fit_hazard, independent_columns, made_of
+from cxlab.models.resample import Draws
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CLOSE = 1e-5
@@ -126,3 +128,96 @@ def test_a_row_of_weight_two_is_two_rows_of_one_customer_and_one_of_none_is_away
     whole = fit_hazard(x[again], event[again], clusters=customer[again])
     np.testing.assert_allclose(fit.coef, whole.coef, rtol=CLOSE)
     assert fit.log_likelihood == pytest.approx(whole.log_likelihood)
+
+
+def _many(seed: int, rows: int = 40_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    x, event = _rare(seed, rows)
+    return x, event, generator.integers(0, rows // 4, rows)
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog"])
+def test_threads_change_not_one_digit(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, event, customer = _many(7)
+    monkeypatch.setattr(hazard, "_MOST_ROWS", 512)
+    monkeypatch.setattr(hazard, "_GATHERED", 512)
+    alone = fit_hazard(x, event, link=link, clusters=customer)
+    covariance = alone.covariance
+    monkeypatch.setattr(hazard, "_LEAST_SHARED", 0)
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(hazard.os, "cpu_count", lambda threads=threads: threads)
+        shared = fit_hazard(x, event, link=link, clusters=customer)
+        np.testing.assert_array_equal(shared.coef, alone.coef)
+        np.testing.assert_array_equal(shared.covariance, covariance)
+        assert shared.log_likelihood == alone.log_likelihood
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog"])
+def test_blocks_of_any_size_give_one_answer(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, event, customer = _many(8, 6000)
+    _, customer = np.unique(customer, return_inverse=True)
+    draws = Draws(customer.max() + 1, 5, seed=1)
+
+    def fitted() -> list[np.ndarray]:
+        fit = fit_hazard(x, event, offset=0.3, link=link, clusters=customer)
+        return [fit.coef, fit.covariance, *fit.replicates(draws)]
+
+    monkeypatch.setattr(hazard, "_MOST_ROWS", 10**6)
+    monkeypatch.setattr(hazard, "_GATHERED", 10**6)
+    whole = fitted()
+    monkeypatch.setattr(hazard, "_MOST_ROWS", 97)
+    monkeypatch.setattr(hazard, "_GATHERED", 61)
+    for parts, expected in zip(fitted(), whole, strict=True):
+        np.testing.assert_allclose(parts, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_covariates_are_written_over_only_where_that_is_allowed() -> None:
+    x, event = _rare(9)
+    before = x.copy()
+    kept = fit_hazard(x, event)
+    np.testing.assert_array_equal(x, before)
+    again = fit_hazard(x, event, overwrite=True)
+    assert not np.array_equal(x, before)
+    np.testing.assert_array_equal(again.coef, kept.coef)
+    np.testing.assert_array_equal(again.covariance, kept.covariance)
+
+
+def test_independent_columns_of_many_rows_are_those_of_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hazard, "_MANY_ROWS", 100)
+    generator = np.random.default_rng(5)
+    a, b = generator.normal(size=(2, 400))
+    seldom = np.zeros(400)
+    seldom[[1, 9, 203]] = 1.0  # in none of the rows that are looked at first
+    x = np.column_stack([np.ones(400), a, seldom, b])
+    assert independent_columns(x).all()
+    assert independent_columns(np.column_stack([x, a - 2 * b])).tolist() == [True] * 4 + [False]
+    # Weights of zero leave a column without any variation.
+    weights = 1.0 - seldom
+    assert independent_columns(x, weights=weights).tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("per_event", [2, 10])
+def test_sampling_cost_is_how_much_wider_than_all_rows_a_sample_is(per_event: int) -> None:
+    generator = np.random.default_rng(11)
+    periods = 400_000
+    busy = generator.normal(size=periods)
+    failed = generator.binomial(3, 0.1 + 0.1 * (busy > 0), periods)
+    x = np.column_stack([np.ones(periods), busy, failed])
+    event = generator.random(periods) < -np.expm1(-np.exp(-6.0 + 0.3 * busy + 0.8 * failed))
+    full = fit_hazard(x, event, link="cloglog")
+    assert full.sampling_cost is None
+    observed, told = [], []
+    for _ in range(8):
+        base = generator.choice(periods, per_event * int(event.sum()), replace=False)
+        rows = np.append(np.flatnonzero(event), base)
+        left = np.arange(len(rows)) < event.sum()
+        # A period may be drawn as an event and as a base row: these are of one customer.
+        fit = fit_hazard(x[rows], left, offset=np.log(periods / len(base)), clusters=rows)
+        observed.append(fit.se / full.se)
+        told.append(fit.sampling_cost)
+    # Of the covariates: nobody asks how wide the constant's interval is.
+    wider, expected = (np.mean(each, axis=0)[1:] - 1 for each in (told, observed))
+    assert expected.max() > (0.4 if per_event == 2 else 0.1)
+    np.testing.assert_allclose(wider, expected, rtol=0.2)

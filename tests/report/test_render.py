@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import psutil
@@ -259,6 +260,23 @@ def test_ctrl_c_while_the_fork_server_imports(tmp_path: Path) -> None:
 def fork_servers(pid: int) -> list[psutil.Process]:
     found = psutil.Process(pid).children(recursive=True)
     return [p for p in found if any("forkserver" in part for part in p.cmdline())]
+
+
+def test_notebooks_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def look(before: object, prepare: Any, **rest: object) -> None:
+        given.append(prepare("drivers", {}).environment["CXLAB_MEMORY_LIMIT"])
+        raise UsageError("seen enough")
+
+    monkeypatch.setattr("cxlab.report.render.run_all", look)
+    spec = write_spec(tmp_path)
+    for jobs, limit in ((1, None), (4, None), (2, "3GB")):
+        with pytest.raises(UsageError, match="seen enough"):
+            render(spec, load=load_toy, jobs=jobs, memory_limit=limit)
+    assert given == ["60%", "15%", "3GB"]
+    with pytest.raises(UsageError, match="memory limit is 'much'"):
+        render(spec, load=load_toy, memory_limit="much")
 
 
 def test_a_snapshot_is_undated(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,6 +36,14 @@ class ToyDataset:
 
     def settings_sha256(self) -> str:
         return "ef" * 32
+
+    snapshot = None
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def keep_for(self, run: Path) -> None:
+        """Do nothing: there is no snapshot."""
 
 
 def load_toy(path: Path, as_of: dt.date | None = None) -> ToyDataset:

@@ -35,8 +35,7 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
         What was measured and fitted.
     """
     names = study.known.touchpoints
-    followed = study.dataset.attach(_followed_until(study.risk))
-    counts = contact_counts(study.known, followed)
+    counts = contact_counts(study.dataset, study.known, study.risk.followed)
     counts = counts.set_index(["touchpoint", "class"])
     valences = [v for v in ("bad", "good") if v in study.classes] + ["contact"]
     rows = []
@@ -65,14 +64,6 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _followed_until(risk: RiskSet) -> pd.DataFrame:
-    """Give each customer at risk and when the last of its spells was over, in days."""
-    spells = risk.spells
-    ended = risk.start_of(spells["last"].to_numpy() + 1)
-    until = spells["event_at"].fillna(pd.Series(ended, index=spells.index))
-    return until.groupby(spells["customer_id"]).max().rename("until").reset_index()
 
 
 def _estimate(model: Model, place: Place) -> tuple[float, float]:
@@ -270,15 +261,14 @@ def window_of(study: Study) -> Window:
     study : Study
         What was measured.
     """
-    spells, start = study.risk.spells, study.window_start
-    inside = spells["event"] & (spells["event_at"] >= start)
+    start, rows = study.window_start, study.sample.rows
+    position = np.flatnonzero(rows["event"] == 1)
+    spells = study.risk.of(rows["spell"].to_numpy()[position])
+    inside = (spells["event_at"] >= start).to_numpy()
     inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
-    rows = study.sample.rows
-    position = np.flatnonzero((rows["event"] == 1) & inside.to_numpy()[rows["spell"]])
-    rows = rows.iloc[position]
-    chosen = rows["spell"].to_numpy()
-    left, step = _periods_left(study.risk, chosen)
-    return Window(rows, position, _value(spells.iloc[chosen]), left, step)
+    position, spells = position[inside], spells[inside]
+    left, step = _periods_left(study.risk, spells)
+    return Window(rows.iloc[position], position, _value(spells), left, step)
 
 
 def _value(churners: pd.DataFrame) -> np.ndarray:
@@ -289,12 +279,11 @@ def _value(churners: pd.DataFrame) -> np.ndarray:
     return value.fillna(value.mean()).to_numpy(float)
 
 
-def _periods_left(risk: RiskSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _periods_left(risk: RiskSet, spells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Give the occasions to leave between each churn and the end, and periods between them."""
-    left = np.maximum(-1 - risk.spells["last"].to_numpy()[chosen], 0)
+    left = np.maximum(-1 - spells["last"].to_numpy(), 0)
     if risk.renewals is None:
         return left, np.ones(len(left))
-    spells = risk.spells.iloc[chosen]
     step = (spells["renewal_days"] / risk.period_days).fillna(1.0).to_numpy()
     return (np.where(spells["renews_once"], 0, left) // step).astype(int), step
 

@@ -178,7 +178,7 @@ def checks(study: Study, model: Model, table: pd.DataFrame) -> tuple[Check, ...]
             f"({events / used:.1f} each; 10 are wanted)",
         ),
         *_data_checks(study, table),
-        Check("rows", None, f"{study.sample.text}; link {study.sample.link}"),
+        Check("rows", None, _rows(study, model)),
         Check(
             "touchpoints that follow the decision to leave",
             None,
@@ -242,6 +242,16 @@ def own_half_lives(study: Study, model: Model) -> list[str]:
     ]
 
 
+def _rows(study: Study, model: Model) -> str:
+    """Say what was drawn, and what drawing costs in precision."""
+    text = f"{study.sample.text}; link {study.sample.link}"
+    cost = None if model.main is None else model.main.sampling_cost
+    if cost is None:
+        return text
+    usual, most = (f"{share - 1:.0%}" for share in cost)
+    return f"{text}; intervals are about {usual} wider than with all rows (at most {most})"
+
+
 def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
     """Check what would make figures empty, thin or hard to believe; silent where all is well."""
     made = []
@@ -252,8 +262,7 @@ def _data_checks(study: Study, table: pd.DataFrame) -> list[Check]:
         if study.risk.renewals is not None:
             text += "; renews_at must name past renewals too, or renewal_days be given instead"
         made.append(Check("rows at risk", False, text))
-    spells = study.risk.spells
-    gone = spells[spells["event"]]
+    gone = study.sample.rows[study.plain.event == 1]
     if "monthly_value" in gone and (share := float(gone["monthly_value"].isna().mean())):
         text = f"missing for {share:.0%} of those who left"
         text += "; they count as the others' mean" if share < 1 else ": no value at risk"
@@ -312,9 +321,9 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "period": [_day(study.risk.begin), dataset.day],
         "scale": "log hazard ratio",
         "level": intervals.LEVEL,
-        "customers": int(study.risk.spells["customer_id"].nunique()),
+        "customers": study.risk.customers,
         "churns": study.risk.events,
-        "competing": int(study.risk.spells["competing"].sum()),
+        "competing": study.risk.competing,
         "person_periods": study.risk.person_periods,
         "window_start": _day(start),
         "window_days": round(study.risk.end - start),

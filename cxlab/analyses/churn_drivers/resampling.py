@@ -61,20 +61,21 @@ def replicates(study: Study, model: Model, table: pd.DataFrame) -> Replicates:
     """
     count, window = study.options.replicates, window_of(study)
     customers = int(study.plain.clusters.max()) + 1
-    weights = resample.customer_weights(customers, count, study.options.seed)
+    weights = resample.Draws(customers, count, study.options.seed)
     empty = np.full((count, len(table)), np.nan)
     found = Replicates(empty, empty.copy(), np.zeros(count))
     wanted = {row.place: i for i, row in enumerate(table.itertuples()) if counted(row)}
     if not len(window.rows) or not wanted:
         return found
     churns = _churn_exposures(study, model, window)
-    separated = model.separation.replicates(weights) | study.exits
+    recent, older = (study.grid[kernel, "all"] for kernel in ("recent", "older"))
+    separated = model.separation.replicates(study.plain, recent, older, weights) | study.exits
     worlds = [
-        _World(study, model, window, chosen, at, weights[at], churns)
+        _World(study, model, window, chosen, at, weights.only(at), churns)
         for chosen, at in _sets(separated, model.separated)
     ]
     fits = [fit for world in worlds for fit in world.fits()]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(study.plain.at_once) as pool:
         done = pool.map(lambda fit: fit.run(), fits)
         bar = tqdm(done, "drawing customers anew", len(fits), unit="fit", leave=False, disable=None)
         for _ in bar:
@@ -117,8 +118,8 @@ class _Fit:
     """One fit and its replicates; ``run`` fills in what is asked for."""
 
     rows: contrast.Rows
-    columns: Callable[[], np.ndarray]
-    weights: np.ndarray
+    columns: Callable[[], list[np.ndarray]]
+    weights: resample.Draws
     position: np.ndarray
     precision: np.ndarray | None
     coef: np.ndarray = field(init=False)
@@ -133,7 +134,8 @@ class _Fit:
         coef, self.log_likelihood = fitted.replicates(self.weights)
         self.coef, self.central = np.nan_to_num(coef), np.nan_to_num(fitted.exposure_coef)
         eta = fitted.fit.eta[self.position]
-        self.baseline = eta - self.rows.offset - x[self.position] @ self.central
+        near = contrast.side_by_side([column[self.position] for column in x])
+        self.baseline = eta - self.rows.offset - near @ self.central
 
 
 class _World:
@@ -146,11 +148,12 @@ class _World:
         window: Window,
         separated: np.ndarray,
         at: np.ndarray,
-        weights: np.ndarray,
+        weights: resample.Draws,
         churns: dict[tuple[float, str], np.ndarray],
     ) -> None:
         self.study, self.model, self.window, self.churns = study, model, window, churns
         self.at, self.weights = at, weights
+        self.drawn = weights.of(study.plain.clusters[window.position])
         self.held = hold(study, separated)
         self.grid = study.decayed
         sums = study.sums(model.measured, "decay")
@@ -181,7 +184,7 @@ class _World:
         fitted = self.model.fits.get(k, self.model.main)
         return [p for p in fitted.coef if p[1] == k] if fitted is not None else []
 
-    def _profile(self, half_life: float) -> np.ndarray:
+    def _profile(self, half_life: float) -> list[np.ndarray]:
         return profile_columns(self.moving, self.held.places, half_life)
 
     def _days(self, group: int, half_life: float | None) -> np.ndarray:
@@ -197,15 +200,13 @@ class _World:
         prior = contrast.precision_of(places)
         return _Fit(self.held.rows, columns, self.weights, self.window.position, prior)
 
-    def _columns(self, places: list[Place], days: np.ndarray) -> np.ndarray:
+    def _columns(self, places: list[Place], days: np.ndarray) -> list[np.ndarray]:
         decayed = self.study.sums(self.model.measured, "decay")
         moved = {h: days == h for h in self.grid if (days != self.model.days).any()}
-        return np.column_stack(
-            [
-                next((self.grid[h][c][:, k] for h, at in moved.items() if at[k]), decayed[c][:, k])
-                for c, k in places
-            ]
-        )
+        return [
+            next((self.grid[h][c][:, k] for h, at in moved.items() if at[k]), decayed[c][:, k])
+            for c, k in places
+        ]
 
     def chosen_days(self, group: int = 0) -> np.ndarray:
         """Choose a half-life in each replicate, shape (replicates,)."""
@@ -245,13 +246,12 @@ class _World:
         decayed = self._churn_exposures(days)
         central = dict(zip(places, fit.central, strict=True))
         churns = window.churns(study, model, central, fit.baseline, decayed, days)
-        weights = self.weights[:, study.plain.clusters[window.position]]
-        customers, value = np.zeros((2, len(weights), len(mine)))
+        customers, value = np.zeros((2, len(self.weights), len(mine)))
         for j, place in enumerate(mine):
             exposure = decayed[place[0]][:, place[1]]
             survival = churns.survival_without(central[place] * exposure, model.group(place[1]))
             coef = fit.coef[:, places.index(place)]
-            saved = -np.expm1(-coef[:, None] * exposure) * survival * weights
+            saved = -np.expm1(-coef[:, None] * exposure) * survival * self.drawn
             customers[:, j], value[:, j] = saved.sum(axis=1), saved @ window.value
         return customers, value
 

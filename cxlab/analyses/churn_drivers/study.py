@@ -261,8 +261,8 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     """
     risk = risk_set(dataset, options.period_days, options.washout_days)
     sample = draw(risk, options.sample, options.seed)
-    known = contacts(dataset)
-    adjusted = adjustment(risk, sample.rows, dataset.attributes)
+    known = contacts(dataset).kept(risk)
+    adjusted = adjustment(sample.rows, dataset.attributes)
     given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
     half_lives = HALF_LIVES if given is None else (float(given),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
@@ -273,7 +273,7 @@ def prepare(dataset: Dataset, options: Options) -> Study:
         "ever": Kernel(classes=("all", "bad")),
     }
     grid = measure(dataset, known, sample.rows, kernels, options.washout_days)
-    customers = sample.rows["customer_id"].to_numpy()
+    customers = sample.rows["who"].to_numpy()
     controls = adjusted.matrix[:, independent_columns(adjusted.matrix)]
     plain = contrast.Rows(
         event=sample.rows["event"].to_numpy(),

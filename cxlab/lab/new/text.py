@@ -203,7 +203,7 @@ def empty_settings(name: str) -> str:
         "# bad: {wait_over_seconds: 600, unresolved_after_days: 7}  # these failed too",
         "# stages: [onboarding, use, support, exit]  # exit: never a driver",
         "# metrics: {rating: {scale: [0, 100]}}  # besides nps 0-10, csat 1-5, ces 1-7",
-        "# source: {path: ../exports}  # where the tables are, if not beside this file",
+        "# source: {path: ../exports}  # where the tables are; or {url: '${CX_DATABASE_URL}'}",
         "",
     ]
     return "\n".join(lines)

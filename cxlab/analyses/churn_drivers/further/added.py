@@ -102,10 +102,7 @@ def counts(study: Study, marks: Marks) -> pd.DataFrame:
     marks : Marks
         The marks.
     """
-    last = study.risk.spells.groupby("customer_id")["last"].max()
-    until = study.risk.start_of(last.to_numpy() + 1)
-    followed = pd.DataFrame({"customer_id": last.index.to_numpy(), "until": until})
-    return mark_counts(marks, study.dataset.attach(followed))
+    return mark_counts(marks, study.risk.followed)
 
 
 def add(

@@ -349,7 +349,7 @@ def _failed(
     if _suspected(bad, list(bad["touchpoint"])) and "driver" not in set(bad["verdict"]):
         verdict = "reverse causation suspected"
         why = "What contacts failed may have failed because the decision to leave came first."
-    n = int(study.risk.spells["customer_id"].nunique())
+    n = study.risk.customers
     return pd.Series({"n": n, "verdict": verdict, "why": why})
 
 

@@ -336,7 +336,7 @@ def _responses(study: Study, known: Questions, states: Sequence[_State]) -> dict
         gave = answered[mine].to_numpy()
         x = np.hstack(
             [
-                adjustment(study.risk, rows[mine], study.dataset.attributes).matrix,
+                adjustment(rows[mine], study.dataset.attributes).matrix,
                 _contacts(measured, mine, gave),
                 _said_before(before, np.flatnonzero(mine), known.metrics),
             ]
@@ -354,8 +354,7 @@ def _asked(study: Study, known: Questions, states: Sequence[_State]) -> pd.DataF
     """
     frame = known.frame.filter(nw.col("metric").is_in([s.metric for s in states]))
     asked = frame.collect(backend="pandas").to_native().astype({"asked": float})
-    spells = study.risk.spells[["customer_id", "started", "first", "last"]]
-    spells = spells.assign(spell=np.arange(len(spells)))
+    spells = study.risk.spells.drop(columns=["event", "event_at", "since"])
     asked = pd.merge_asof(
         asked.sort_values(["asked", "customer_id", "metric"], ignore_index=True),
         spells.sort_values("started", kind="stable"),

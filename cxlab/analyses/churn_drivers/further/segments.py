@@ -109,12 +109,12 @@ def _drivers(study: Study, model: Model, table: pd.DataFrame) -> list[Place]:
 
 def _attributes(study: Study) -> tuple[list[_Levels], list[tuple[str, str]]]:
     """Give the usable attributes' levels, tenure last, and which are left out and why."""
-    event, spell = study.plain.event, study.sample.rows["spell"].to_numpy()
+    event = study.plain.event
     kept, left_out = [], []
     for name, kind in study.dataset.attributes.items():
-        values = study.risk.spells[attribute(name)]
+        values = study.sample.rows[attribute(name)]
         labels = _thirds(values) if kind == "number" else values.astype("string")
-        text = labels.fillna(_MISSING).to_numpy(dtype=object)[spell].astype(str)
+        text = labels.fillna(_MISSING).to_numpy(dtype=object).astype(str)
         built = _levels(name, text, event)
         if isinstance(built, str):
             left_out.append((name, built))

@@ -198,7 +198,7 @@ def involuntary_ends(study: Study, model: Model, table: pd.DataFrame) -> Result:
     name = "involuntary_ends"
     found = told(study, model, table)
     found = found[found["home"] == MAIN].reset_index(drop=True)
-    ends = int(study.risk.spells["competing"].sum())
+    ends = study.risk.competing
     if study.options.quick or found.empty or ends < _LEAST_ENDS:
         why = "There is no contrast to look at."
         if study.options.quick:
@@ -229,16 +229,10 @@ def involuntary_ends(study: Study, model: Model, table: pd.DataFrame) -> Result:
 
 def _other_end(study: Study, model: Model) -> Study:
     """Give the study of involuntary ends: voluntary ones censor."""
-    swapped = study.risk.spells.rename(
-        columns={
-            **{"event": "competing", "competing": "event"},
-            **{"event_at": "competing_at", "competing_at": "event_at"},
-        }
-    )
     # A card fails on any day, whatever the renewals.
-    risk = replace(study.risk, spells=swapped, renewals=None)
+    risk = study.risk.swapped()
     sample = draw(risk, "auto", study.options.seed)
-    adjusted = adjustment(risk, sample.rows, study.dataset.attributes)
+    adjusted = adjustment(sample.rows, study.dataset.attributes)
     h = model.half_life.days
     kernels = {
         f"decay_{h:g}": Kernel(h),
@@ -246,7 +240,7 @@ def _other_end(study: Study, model: Model) -> Study:
         "trailing": Kernel(high=VOLUME_DAYS, classes=("all",)),
         "ever": Kernel(classes=("all", "bad")),
     }
-    customers = sample.rows["customer_id"].to_numpy()
+    customers = sample.rows["who"].to_numpy()
     return replace(
         study,
         risk=risk,
