@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from cxlab.analyses import churn_drivers, data_quality
 from cxlab.analyses.churn_drivers.further.scores import scores
-from cxlab.analyses.churn_drivers.study import Options, fit, prepare
+from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import Dataset, load
 from cxlab.data.simulate import DAYS, Simulation, simulate, write
 from cxlab.data.simulate.tables import FIRST_DAY
@@ -32,8 +32,8 @@ WINDOW_DAYS = 90
 END = FIRST_DAY + pd.Timedelta(days=DAYS)
 START = END - pd.Timedelta(days=WINDOW_DAYS)
 # How many worlds of a kind are compared with twin worlds, and with rivals.
-TWINS = {"plain": 20, "repeat-contacts": 20}
-RIVALLED = 12
+TWINS = {"plain": 15, "repeat-contacts": 15}
+RIVALLED = 10
 RIVALS = {"logistic": _rivals.logistic, "Cox": _rivals.cox}
 _CONTACT_COLUMNS = (
     "interaction_id",
@@ -246,17 +246,20 @@ def _scores(simulation: Simulation) -> pd.DataFrame:
     )
     at_once = asked["asked_at"] + pd.Timedelta(minutes=1)
     asked = asked.assign(score=asked.pop("score_all"), responded_at=at_once)
-    everyone = replace(simulation, tables=simulation.tables | {"feedback": asked})
-    truth = _points(everyone).loc["raw", "estimate"]
-    rows = _points(simulation).loc[["raw", "weighted"]].assign(touchpoint="nps", truth=truth)
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1, user_api="blas"):
+        study = prepare(_loaded(simulation, folder, whole=True), Options())
+        model, told = fit(study), study.dataset
+        # The model does not hang on the answers: it is fitted once for both.
+        every = replace(told, _kept=told._kept | {"feedback": told.attach(asked)})
+        truth = _points(replace(study, dataset=every), model).loc["raw", "estimate"]
+        rows = _points(study, model).loc[["raw", "weighted"]]
+    rows = rows.assign(touchpoint="nps", truth=truth)
     return rows.assign(method="scores, " + rows.index).reset_index(drop=True)
 
 
-def _points(simulation: Simulation) -> pd.DataFrame:
+def _points(study: Study, model: Model) -> pd.DataFrame:
     """Give the log hazard ratio of a point worse on the survey, by way of estimating it."""
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1, user_api="blas"):
-        study = prepare(_loaded(simulation, folder, whole=True), Options())
-        table = scores(study, fit(study), pd.DataFrame()).table
+    table = scores(study, model, pd.DataFrame()).table
     table = table[(table["metric"] == "nps") & (table["term"] == "per point")]
     return table.set_index("way")[["estimate", "se"]]
 
