@@ -79,12 +79,12 @@ class Moderated:
         """Two-sided Wald p-values of no change, shape (t,)."""
         return wald_p(self.slope, np.sqrt(self.covariance[:, 1, 1]))
 
-    def at(self, value: float) -> dict[str, np.ndarray]:
-        """Give the hazard ratios at a value of the moderator, with their 95% intervals.
+    def at(self, value: np.ndarray) -> dict[str, np.ndarray]:
+        """Give the hazard ratios at a value of the moderator each, with their 95% intervals.
 
         Parameters
         ----------
-        value : float
+        value : ndarray, shape (t,)
             Of the moderator.
 
         Returns
@@ -92,9 +92,9 @@ class Moderated:
         dict
             ``hazard_ratio``, ``conf_low`` and ``conf_high``, each of shape (t,).
         """
-        weight = np.array([1.0, value])
+        weight = np.column_stack([np.ones(len(self.coef)), np.broadcast_to(value, len(self.coef))])
         estimate = self.coef + value * self.slope
-        se = np.sqrt(np.einsum("i,tij,j->t", weight, self.covariance, weight))
+        se = np.sqrt(np.einsum("ti,tij,tj->t", weight, self.covariance, weight))
         return hazard_ratios(estimate, se)
 
 

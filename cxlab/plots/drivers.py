@@ -305,8 +305,7 @@ def _spans(result: Result) -> tuple[str, str]:
     """Name the two tenures that are compared."""
     if _of_attributes(result):
         return str(result.meta["early_span"]), "later"
-    about = result["by_tenure"].meta
-    return f"after {about['tenure_short']:,} days", f"after {about['tenure_long']:,} days"
+    return "short tenure", "long tenure"
 
 
 def effect_by_tenure(result: Result, *, ax: Axes | None = None) -> Axes:

@@ -242,7 +242,9 @@ def test_effects_that_do_not_change_with_tenure_are_left_alone(demo: Fitted) -> 
     true = demo.table.set_index("touchpoint").query("verdict == 'driver'")["hazard_ratio"]
     middle = np.sqrt(shown["hazard_ratio_short"] * shown["hazard_ratio_long"])[true.index]
     assert np.log(middle / true).abs().median() < 0.3
-    assert found.meta["tenure_short"] < found.meta["tenure_long"]
+    assert (found.table["days_short"] < found.table["days_long"]).all()
+    # Each is told of the tenures at which its contacts are met: onboarding ends early.
+    assert shown.loc["onboarding-call", "days_long"] < shown.loc["invoice", "days_short"]
 
 
 def test_an_effect_that_changes_with_tenure_is_found(demo: Fitted) -> None:
@@ -264,7 +266,7 @@ def test_an_effect_that_changes_with_tenure_is_found(demo: Fitted) -> None:
     shown = found.table.set_index("touchpoint")
     assert bool(shown.loc[name, "changes"])
     assert found.checks[0].passed is False
-    days = np.array([found.meta["tenure_short"], found.meta["tenure_long"]])
+    days = shown.loc[name, ["days_short", "days_long"]].to_numpy(float)
     truth = np.exp(1.5 * (1 + np.log1p(days) - np.median(logs[decayed[:, k] > 0])))
     for at, true in zip(("short", "long"), truth, strict=True):
         # A little wider than 95%.

@@ -128,13 +128,12 @@ def test_effects_of_contacts_that_change_with_tenure_are_drawn(result: Result) -
     columns = ["touchpoint", "hazard_ratio_short", "conf_low_short", "conf_high_short",
                "hazard_ratio_long", "conf_low_long", "conf_high_long", "changes"]  # fmt: skip
     rows = [("call", 4.0, 2.0, 8.0, 1.5, 1.1, 2.0, True), ("app", 2.0, 1, 4, 2.1, 1, 4, False)]
-    part = Result("by_tenure", pd.DataFrame(rows, columns=columns), (),
-                  {"tenure_short": 90, "tenure_long": 1041}, "It changes.")  # fmt: skip
+    part = Result("by_tenure", pd.DataFrame(rows, columns=columns), (), {}, "It changes.")
     changing = Result("churn_drivers", result.table, (), result.meta, "", {"by_tenure": part})
     ax = effect_by_tenure(changing)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["call"]
     legend = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert legend == ["after 90 days", "after 1,041 days"]
+    assert legend == ["short tenure", "long tenure"]
     words = effect_by_tenure_words(changing)
     assert "call 4.00 early 1.50 late" in words["alt"]
     assert words["caption"].startswith("It changes. 210 voluntary churns of 900 customers")

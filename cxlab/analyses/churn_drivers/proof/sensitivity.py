@@ -20,7 +20,15 @@ _E_VALUES = (
     *("e_value", "e_value_limit", "n"),
 )
 _TENURE = (
-    *("touchpoint", "valence", "hazard_ratio_short", "conf_low_short", "conf_high_short"),
+    *(
+        "touchpoint",
+        "valence",
+        "days_short",
+        "days_long",
+        "hazard_ratio_short",
+        "conf_low_short",
+        "conf_high_short",
+    ),
     *("hazard_ratio_long", "conf_low_long", "conf_high_long", "p_value", "p_holm", "changes", "n"),
 )
 # One column for so many churns, as in the driver model.
@@ -95,8 +103,9 @@ def by_tenure(study: Study, model: Model, table: pd.DataFrame) -> Result:
     -------
     Result
         One row a contrast: its hazard ratio at a short and at a long tenure (the quartiles of
-        those who left; days in ``meta``), the robust Wald test's p-value, Holm's over the
-        contrasts, and whether it changes: by 1.5-fold or more, and by more than chance.
+        those who left with such contacts behind them, by their weight: where nobody had any,
+        the line would run far beyond what was seen), the robust Wald test's p-value, Holm's over
+        the contrasts, and whether it changes: by 1.5-fold or more, and by more than chance.
         Figures are empty where churns are too few for further columns.
     """
     found = told(study, model, table)
@@ -111,8 +120,9 @@ def by_tenure(study: Study, model: Model, table: pd.DataFrame) -> Result:
         return nothing("by_tenure", _TENURE, why)
     beside = [("all", k) for k in dict.fromkeys(k for _, k in tested)]
     logs = np.log1p(study.sample.rows["tenure"].to_numpy())
-    short, long = np.quantile(logs[study.plain.event == 1], _QUARTERS)
-    middle = float(logs[study.plain.event == 1].mean())
+    left = study.plain.event == 1
+    ends = np.array([_quartiles(logs[left], decayed[c][left, k]) for c, k in tested])
+    middle = float(logs[left].mean())
     fitted = moderated(
         model.rows,
         contrast.stack(decayed, places),
@@ -122,22 +132,26 @@ def by_tenure(study: Study, model: Model, table: pd.DataFrame) -> Result:
         main.whole,
     )
     made = pd.DataFrame({"place": tested, "p_value": fitted.p_value})
-    for name, at in (("short", short), ("long", long)):
-        figures = fitted.at(float(at) - middle)
+    for name, at in zip(("short", "long"), ends.T, strict=True):
+        figures = fitted.at(at - middle) | {"days": np.round(np.expm1(at))}
         made = made.assign(**{f"{column}_{name}": value for column, value in figures.items()})
     made["p_holm"] = intervals.holm(made["p_value"].to_numpy())
-    factor = np.abs(fitted.slope * (long - short))
+    factor = np.abs(fitted.slope * (ends[:, 1] - ends[:, 0]))
     made["changes"] = (made["p_holm"] < ALPHA) & (factor >= np.log(LEAST_FACTOR))
     made = found[["touchpoint", "valence", "place", "driver", "n"]].merge(made, "left", "place")
     made["changes"] = made["changes"].eq(True)
-    days = [round(float(np.expm1(t))) for t in (short, long)]
     return Result(
         "by_tenure",
         made[list(_TENURE)],
         checks=(_check(made),),
-        meta={"tenure_short": days[0], "tenure_long": days[1]},
-        sentence=_sentence(made, days),
+        sentence=_sentence(made),
     )
+
+
+def _quartiles(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weight[order])
+    return np.interp(np.array(_QUARTERS) * share[-1], share, values[order])
 
 
 def _affordable(found: pd.DataFrame, main: contrast.Contrasts, events: int) -> list[Place]:
@@ -166,7 +180,7 @@ def _check(made: pd.DataFrame) -> Check:
     return Check(name, not tested["changes"].any() if len(tested) else None, text)
 
 
-def _sentence(made: pd.DataFrame, days: list[int]) -> str:
+def _sentence(made: pd.DataFrame) -> str:
     changing = made[made["changes"]]
     if changing.empty:
         tested = made["p_value"].notna().sum()
@@ -175,10 +189,11 @@ def _sentence(made: pd.DataFrame, days: list[int]) -> str:
             "one hazard ratio serves new and old customers."
         )
     told_of = [
-        f"{r.touchpoint} from {_ratio(r.hazard_ratio_short)} to {_ratio(r.hazard_ratio_long)}"
+        f"{r.touchpoint} from {_ratio(r.hazard_ratio_short)} ({r.days_short:,.0f} days after the "
+        f"start) to {_ratio(r.hazard_ratio_long)} (after {r.days_long:,.0f} days)"
         for r in changing.itertuples()
     ]
     return (
-        f"The effect changes with tenure: between {days[0]:,} and {days[1]:,} days after the "
-        f"start, the hazard ratio goes at {listed(told_of)}. The driver table gives the mean."
+        f"The effect changes with tenure: the hazard ratio goes at {listed(told_of)}. The driver "
+        "table gives the mean."
     )
