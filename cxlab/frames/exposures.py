@@ -105,6 +105,8 @@ class Contacts:
         What makes a contact bad, in words.
     unmet : tuple of str
         Rules of ``dataset.yml`` that cannot be applied, and why.
+    key : str
+        The frame's column that names the customer.
     """
 
     frame: Frame

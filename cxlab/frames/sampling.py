@@ -24,6 +24,7 @@ import pandas as pd
 from cxlab.errors import UsageError, one_of
 from cxlab.frames.engine import PRIME, hashed
 from cxlab.frames.periods import RiskSet, attribute
+from cxlab.results import counted
 
 __all__ = ["Sample", "draw"]
 
@@ -82,7 +83,7 @@ def draw(risk: RiskSet, sample: str | int = "auto", seed: int = 0) -> Sample:
     Raises
     ------
     UsageError
-        ``sample`` is none of those.
+        ``sample`` is none of those, or so small that no row is drawn.
     """
     total, events = risk.person_periods, risk.events
     if sample == "full":
@@ -101,6 +102,11 @@ def draw(risk: RiskSet, sample: str | int = "auto", seed: int = 0) -> Sample:
     base = _drawn(risk, wanted / total, seed)
     parts = [_rows(risk, part).assign(event=e) for part, e in ((cases, 1), (base, 0))]
     count = len(parts[1])
+    if not count:  # of few churns and few rows each, chance may draw none
+        raise UsageError(
+            f"sample is {sample}: with {counted(events, 'churn')} it draws no row; allowed: auto, full, or "
+            "a larger number"
+        )
     rows = pd.concat(parts, ignore_index=True).drop(columns=["period", "last"])
     text = f"{events:,} churns and {count:,} of {total:,} person-periods, drawn at random"
     return Sample(rows, math.log(total / count), "logit", text)

@@ -114,3 +114,17 @@ def test_auto_takes_all_rows_of_a_small_cohort(risk: Callable[..., RiskSet]) -> 
 def test_other_words_are_refused(risk: Callable[..., RiskSet], sample: str | int) -> None:
     with pytest.raises(UsageError, match="allowed: auto, full"):
         draw(risk(), sample)
+
+
+def test_a_sample_without_a_row_is_refused(risk: Callable[..., RiskSet]) -> None:
+    cut = risk(4, 300)
+    sizes = []
+    for seed in range(40):
+        try:
+            sizes.append((draw(cut, 1, seed).rows["event"] == 0).sum())
+        except UsageError as error:
+            sizes.append(0)
+            assert "with 1 churn it draws no row; allowed: auto, full, or a larger" in str(error)
+    # One row is expected: none comes out in about a third of the draws.
+    assert 0 < sizes.count(0) < 30
+    assert 0.4 < np.mean(sizes) < 1.8
