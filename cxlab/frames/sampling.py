@@ -104,8 +104,8 @@ def draw(risk: RiskSet, sample: str | int = "auto", seed: int = 0) -> Sample:
     count = len(parts[1])
     if not count:  # of few churns and few rows each, chance may draw none
         raise UsageError(
-            f"sample is {sample}: with {counted(events, 'churn')} it draws no row; allowed: auto, full, or "
-            "a larger number"
+            f"sample is {sample}: with {counted(events, 'churn')} it draws no row; "
+            "allowed: auto, full, or a larger number"
         )
     rows = pd.concat(parts, ignore_index=True).drop(columns=["period", "last"])
     text = f"{events:,} churns and {count:,} of {total:,} person-periods, drawn at random"
