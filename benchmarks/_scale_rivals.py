@@ -23,7 +23,7 @@ from _scale_run import write_json
 
 R_SCRIPT = Path(__file__).with_name("_scale_tmerge.R")
 _WEEK = 7
-_PER_EVENT = 20  # base rows a churn, as cxlab draws
+_PER_EVENT = 20  # base rows a churn, drawn uniformly
 _INSTANT = 1e-6  # days: a tenth of a second
 _RATE = np.log(2.0) / HALF_LIFE
 

@@ -14,7 +14,7 @@ from _scale_run import write_json
 from cxlab.analyses import churn_drivers
 from cxlab.data.dataset import load
 
-# Weekly rows, so that all of them fit into memory; the draw is 20 a churn all the same.
+# Weekly rows, so that all of them fit into memory; the draw is the usual one all the same.
 PERIOD_DAYS = 7
 
 

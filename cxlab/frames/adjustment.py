@@ -150,21 +150,21 @@ def activity(
     return np.column_stack([*counts, np.log(rate)])
 
 
-def proneness(bad: np.ndarray, contacts: np.ndarray, base: np.ndarray) -> np.ndarray:
+def proneness(bad: np.ndarray, contacts: np.ndarray, standing: np.ndarray) -> np.ndarray:
     """Give the customer's shrunken past *bad minus expected* share, shape (rows, 1).
 
     Some customers meet failures more often everywhere, and may leave more for the same
-    reason. Expected is each touchpoint's rate among the base rows' contacts.
+    reason. Expected is each touchpoint's rate among the contacts of those at risk.
 
     Parameters
     ----------
     bad, contacts : ndarray, shape (rows, touchpoints)
         Past contacts, without decay.
-    base : ndarray of bool, shape (rows,)
-        The rows that stand for everyone at risk.
+    standing : ndarray, shape (rows,)
+        How many of those at risk each row stands for, up to a factor.
     """
-    total = contacts[base].sum(axis=0)
-    rate = np.divide(bad[base].sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
+    total = standing @ contacts
+    rate = np.divide(standing @ bad, total, out=np.zeros(len(total)), where=total > 0)
     surplus = (bad - contacts * rate).sum(axis=1)
     return np.asarray(surplus / (contacts.sum(axis=1) + _SHRINKAGE))[:, None]
 

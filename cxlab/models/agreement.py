@@ -43,10 +43,13 @@ def cox_by_period(
     """Fit Cox's model on calendar time, each row an interval of one period.
 
     Each churn is compared with the base rows of its period, so that months and whatever else
-    all customers share then is in the baseline hazard. A uniform sample of the rows at risk is
-    one of each risk set, and needs no weights (Thomas 1977; Goldstein and Langholz 1992).
-    Churns of one period are kept out of each other's risk sets: they are a large share of so
-    small a sample, and would draw estimates towards none.
+    all customers share then is in the baseline hazard. A sample of the rows at risk is one of
+    each risk set; in the sum over it each row, the churn's own too, weighs the reciprocal of the
+    intensity with which it is drawn (Langholz and Goldstein 1996), which is a partial likelihood,
+    so that the inverse of its information holds. Where all are drawn alike it is the plain
+    one (Thomas 1977; Goldstein and Langholz 1992). Churns of one period are kept out of each
+    other's risk sets: they are a large share of so small a sample, and would draw estimates
+    towards none.
 
     Parameters
     ----------
@@ -76,18 +79,25 @@ def cox_by_period(
     within[:, np.abs(within).max(axis=0) < 1e-9 * np.abs(x).max(axis=0)] = 0.0
     keep = np.flatnonzero(independent_columns(within))
     frame = pd.DataFrame(x[:, keep], columns=[f"x{j}" for j in keep])
-    begin, stop = _intervals(period, rows.event[chosen])
+    event, weight = rows.event[chosen], np.exp(rows.offset[chosen] - rows.offset[chosen].min())
+    begin, stop = _intervals(period, event)
     # No risk set reaches beyond its period. Told so, the fit looks for each one there alone, so
     # that its time grows with the rows and not with their square.
-    frame = frame.assign(
-        start=begin, stop=stop, event=rows.event[chosen], row=frame.index, period=period
-    )
+    frame = frame.assign(start=begin, stop=stop, event=event, period=period, weight=weight)
+    # A churn counts once as such, and with the rest of its weight among those at risk.
+    rest = frame[(event == 1) & (weight > 1 + 1e-9)]
+    rest = rest.assign(event=0, weight=rest["weight"] - 1)
+    frame.loc[event == 1, "weight"] = 1.0
+    frame = pd.concat([frame, rest], ignore_index=True)
+    frame["row"] = frame.index
     coef, se = np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
     fitter = CoxTimeVaryingFitter(penalizer=RIDGE / len(frame))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of columns with little variation, judged above
-            fitter.fit(frame, id_col="row", event_col="event", strata="period")
+            fitter.fit(
+                frame, id_col="row", event_col="event", strata="period", weights_col="weight"
+            )
     except (ConvergenceError, np.linalg.LinAlgError):
         return coef[rows.controls.shape[1] :], se[rows.controls.shape[1] :]
     coef[keep], se[keep] = fitter.params_.to_numpy(), fitter.standard_errors_.to_numpy()
@@ -139,6 +149,8 @@ class Penalised:
         In which fold each row was held out.
     eta : ndarray, shape (n,)
         Each row's linear predictor by the fit without its fold.
+    weights : ndarray, shape (n,)
+        Of the rows.
     by_fold : ndarray, shape (folds, p)
         The coefficients of the fit without each fold.
     """
@@ -147,6 +159,7 @@ class Penalised:
     prior_sd: float
     fold: np.ndarray
     eta: np.ndarray
+    weights: np.ndarray
     by_fold: np.ndarray
 
 
@@ -156,6 +169,7 @@ def fit_penalised(
     clusters: np.ndarray,
     penalised: np.ndarray,
     prior_sds: Sequence[float] = PRIOR_SDS,
+    weights: np.ndarray | None = None,
 ) -> Penalised:
     """Fit a logistic regression with a ridge on some columns, its strength by cross-validation.
 
@@ -174,9 +188,12 @@ def fit_penalised(
         Which columns are shrunk; the others have a prior standard deviation of 10.
     prior_sds : sequence of float
         The prior standard deviations to choose from, for columns scaled to one.
+    weights : ndarray, shape (n,), optional
+        Of the rows (default: 1 each).
     """
     from sklearn.model_selection import GroupKFold
 
+    weights = np.ones(len(x)) if weights is None else weights
     spread = x.std(axis=0)
     unit = np.where(spread > 0, spread, 1.0)
     scaled = x / unit
@@ -190,18 +207,24 @@ def fit_penalised(
         for number in range(FOLDS):
             held = fold == number
             # From the fit before: they hardly differ.
-            constant, coef = _logistic(scaled[~held], event[~held], prior, constant, coef)
+            data = scaled[~held], event[~held], weights[~held]
+            constant, coef = _logistic(*data, prior, constant, coef)
             eta[held] = constant + scaled[held] @ coef
             by_fold[number] = coef
-        found.append((float(np.sum(_log_likelihood(eta, event))), sd, eta, by_fold))
+        found.append((float(weights @ _log_likelihood(eta, event)), sd, eta, by_fold))
     _, sd, eta, by_fold = max(found, key=lambda f: f[0])
     prior = np.where(penalised, sd, _UNPENALISED_SD)
-    _, coef = _logistic(scaled, event, prior, constant, coef)
-    return Penalised(coef / unit, sd, fold, eta, by_fold / unit)
+    _, coef = _logistic(scaled, event, weights, prior, constant, coef)
+    return Penalised(coef / unit, sd, fold, eta, weights, by_fold / unit)
 
 
 def _logistic(
-    x: np.ndarray, event: np.ndarray, prior: np.ndarray, constant: float, coef: np.ndarray
+    x: np.ndarray,
+    event: np.ndarray,
+    weights: np.ndarray,
+    prior: np.ndarray,
+    constant: float,
+    coef: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """Fit with a normal prior on each coefficient; give the constant and the coefficients."""
     from sklearn.linear_model import LogisticRegression
@@ -209,7 +232,7 @@ def _logistic(
     # Its ridge is the same for all columns: a column times its prior sd has the prior sd 1.
     model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-5, warm_start=True)
     model.coef_, model.intercept_ = (coef / prior)[None], np.array([constant])
-    model.fit(x * prior, event)
+    model.fit(x * prior, event, weights)
     return float(model.intercept_[0]), model.coef_[0] * prior
 
 
@@ -270,6 +293,6 @@ def permutation_importance(
         shuffled = np.empty(len(met))
         shuffled[place] = share[np.lexsort((generator.random(len(met)), stratum))]
         eta = fitted.eta[met] + slope * (shuffled - share) * contact[met]
-        lost += (before - _log_likelihood(eta, event[met])) / repeats
+        lost += (before - _log_likelihood(eta, event[met])) * fitted.weights[met] / repeats
     customers = np.bincount(clusters[met], weights=lost, minlength=int(clusters.max()) + 1)
     return float(lost.sum()), float(np.sqrt(len(customers)) * customers.std(ddof=1))

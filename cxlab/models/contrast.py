@@ -89,8 +89,8 @@ class Rows:
         What is adjusted for, the constant first.
     clusters : ndarray of int, shape (n,)
         The customer of each row.
-    offset : float
-        Of the linear predictor.
+    offset : ndarray, shape (n,)
+        Of the linear predictor; see :class:`cxlab.frames.sampling.Sample`.
     link : str
         See :func:`cxlab.models.hazard.fit_hazard`.
     weights : ndarray, shape (n,), optional
@@ -100,7 +100,7 @@ class Rows:
     event: np.ndarray
     controls: np.ndarray
     clusters: np.ndarray
-    offset: float
+    offset: np.ndarray
     link: str
     weights: np.ndarray | None = None
 
@@ -108,6 +108,14 @@ class Rows:
     def at_once(self) -> int:
         """How many fits to run at once: one where many rows make work for several threads."""
         return 1 if many(self.controls.size) else 2
+
+    @property
+    def standing(self) -> np.ndarray:
+        """How many person-periods at risk a row stands for: none if it is a churn's.
+
+        The reciprocal of the intensity with which it was drawn, shape (n,).
+        """
+        return np.asarray(np.where(self.event == 0, np.exp(self.offset), 0.0))
 
     def with_controls(self, *columns: np.ndarray) -> Rows:
         """Give the rows with further columns adjusted for."""

@@ -68,7 +68,7 @@ def test_activity_tells_busy_from_calm_and_proneness_unlucky_from_busy() -> None
     assert (busy[0] > busy[1]).all()
     assert busy[0, 2] == pytest.approx(np.log(11 / 130))
     bad = np.array([[3.0, 0.0], [0.0, 0.0], [0.0, 3.0]])
-    luck = proneness(bad, counts, np.array([True, True, True]))[:, 0]
+    luck = proneness(bad, counts, np.ones(3))[:, 0]
     # Rates are 3/12 and 3/4: expected 3, 0 and 3 of the three rows' contacts.
     expected = [(3 - 9 * 0.25 - 0.75) / 15, 0.0, (3 - 0.75 - 2.25) / 11]
     assert luck == pytest.approx(expected)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pytest
 
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError
+from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import draw
 
@@ -42,7 +44,7 @@ def test_full_takes_every_row_and_each_event_once(risk: Callable[..., RiskSet]) 
     sample = draw(cut, "full")
     assert (len(sample.rows), sample.rows["event"].sum()) == (cut.person_periods, 100)
     assert not sample.rows.duplicated(["spell", "start"]).any()
-    assert (sample.offset, sample.link) == (0.0, "cloglog")
+    assert (sample.offset.any(), sample.link) == (False, "cloglog")
     assert sample.rows["mid"].sub(sample.rows["cut"]).eq(0.5).all()
     last = sample.rows[sample.rows["event"] == 1]
     assert _days(last).eq(299).all()
@@ -60,7 +62,9 @@ def test_a_sample_holds_every_event_and_says_what_a_row_stands_for(
     # No more than chance: draws of one block exclude each other.
     assert abs(len(base) - wanted) < 4 * np.sqrt(wanted)
     assert (drawn.rows["event"] == 1).sum() == 100
-    assert drawn.offset == pytest.approx(np.log(cut.person_periods / len(base)))
+    assert drawn.offset == pytest.approx(
+        np.full(len(drawn.rows), np.log(cut.person_periods / len(base)))
+    )
     assert not base.duplicated(["spell", "start"]).any()
     begun, ended = cut.start_of(np.array(cut.span))
     assert base["start"].between(begun, ended).all()
@@ -128,3 +132,109 @@ def test_a_sample_without_a_row_is_refused(risk: Callable[..., RiskSet]) -> None
     # One row is expected: none comes out in about a third of the draws.
     assert 0 < sizes.count(0) < 30
     assert 0.4 < np.mean(sizes) < 1.8
+
+
+@pytest.fixture
+def failed(make: Make) -> Callable[..., tuple[RiskSet, Contacts]]:
+    """Failures are common at one touchpoint and rare at another; few customers have many."""
+
+    def cut(period: int = 1, settings: str = "", more: str = "") -> tuple[RiskSet, Contacts]:
+        generator = np.random.default_rng(5)
+        who = np.minimum(generator.exponential(40, 2000).astype(int), 299)
+        rare = generator.random(2000) < 0.05
+        days = FIRST + pd.to_timedelta(generator.integers(0, 300 * 86_400, 2000), "s")
+        visits = pd.DataFrame(
+            {
+                "customer_id": [f"c{i:03d}" for i in who],
+                "occurred_at": days.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "touchpoint": np.where(rare, "rare", "usual"),
+                "outcome": np.where(generator.random(2000) < 0.7, "failed", "ok"),
+            }
+        )
+        ends = ["2025-09-10T12:00:00Z" if i % 10 == 0 else "" for i in range(300)]
+        people = pd.DataFrame({"customer_id": [f"c{i:03d}" for i in range(300)]})
+        people = people.assign(started_at="2025-01-11T06:00:00Z", ended_at=ends)
+        if more:
+            people[more] = 30
+        settings += "observed_from: 2025-01-01\nobserved_until: 2025-10-27\n"
+        dataset = make(settings, customers=people, interactions=visits)
+        risk = risk_set(dataset, period, 3.0)
+        return risk, contacts(dataset).kept(risk)
+
+    return cut
+
+
+def _after_bad(rows: pd.DataFrame, known: Contacts, touchpoint: str, days: float) -> np.ndarray:
+    """Count the failures that a row knows of and that became known in the days before."""
+    bad = known.frame.filter(~nw.col("bad_from").is_null()).collect(backend="pandas").to_native()
+    bad = bad[bad["touchpoint"] == known.touchpoints.index(touchpoint)]
+    met = rows[["who", "cut"]].reset_index().merge(bad, on="who")
+    age = met["cut"] - 3.0 - met["bad_from"]
+    return np.bincount(met.loc[(age > 0) & (age <= days), "index"], minlength=len(rows))
+
+
+@pytest.mark.parametrize("period", [1, 5])
+def test_rows_after_bad_contacts_stand_for_all_of_their_kind(
+    failed: Callable[..., tuple[RiskSet, Contacts]], period: int
+) -> None:
+    """Weighted by the reciprocal of its intensity, a sample counts what is there."""
+    risk, known = failed(period)
+    full = draw(risk, "full").rows
+
+    def kinds(rows: pd.DataFrame) -> np.ndarray:
+        usual, rare = (_after_bad(rows, known, t, 10) for t in ("usual", "rare"))
+        late = (rows["tenure"] > 200).to_numpy()
+        both = (usual > 0) & (rare > 0)
+        return np.column_stack([np.ones(len(rows)), late, usual > 0, rare > 0, both, usual])
+
+    truth = kinds(full).sum(axis=0)
+    found, shares = [], []
+    for seed in range(30):
+        sample = draw(risk, 20, seed, known, 3.0)
+        base = (sample.rows["event"] == 0).to_numpy()
+        met = kinds(sample.rows)
+        found.append(np.exp(sample.offset[base]) @ met[base])
+        shares.append(met[base].mean(axis=0))
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - truth) < 3.5 * error + 1e-9).all()
+    assert (error < 0.06 * truth).all()
+    # The rare kind is met far more often than in a uniform sample.
+    assert np.mean(shares, axis=0)[3] > 4 * truth[3] / len(full)
+
+
+def test_a_bad_contact_draws_each_period_after_it_alike(
+    failed: Callable[..., tuple[RiskSet, Contacts]],
+) -> None:
+    risk, known = failed()
+    samples = [draw(risk, 100, s, known, 3.0) for s in range(20)]
+    rows = pd.concat([s.rows for s in samples], ignore_index=True)
+    rows = rows[rows["event"] == 0].reset_index(drop=True)
+    counts = [_after_bad(rows, known, "rare", d).sum() for d in range(29)]
+    by_age = np.diff(counts)
+    assert by_age.sum() > 1000
+    assert np.abs(by_age - by_age.mean()).max() < 5 * np.sqrt(by_age.mean())
+    # A touchpoint's failures draw as many rows as another's, or as there are.
+    assert "drawn at random and" in samples[0].text
+
+
+def test_rows_after_bad_contacts_are_drawn_again_and_others_with_another_seed(
+    failed: Callable[..., tuple[RiskSet, Contacts]],
+) -> None:
+    risk, known = failed()
+    one, again, other = (draw(risk, 20, s, known, 3.0) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(one.rows, again.rows)
+    assert (one.offset == again.offset).all()
+    shared = one.rows.merge(other.rows, on=["spell", "start", "event"])
+    assert (shared["event"] == 0).sum() < 0.1 * len(one.rows)
+
+
+def test_at_renewals_and_without_bad_contacts_all_are_drawn_alike(
+    failed: Callable[..., tuple[RiskSet, Contacts]],
+) -> None:
+    risk, known = failed(more="renewal_days")
+    assert risk.renewals is not None
+    bound = draw(risk, 2, 0, known, 3.0)
+    assert np.ptp(bound.offset) == 0
+    assert "drawn at random and" not in bound.text
+    free = failed()[0]
+    assert np.ptp(draw(free, 2).offset) == 0

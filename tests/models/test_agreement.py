@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,7 +27,7 @@ def _cohort(seed: int, customers: int = 3000, days: int = 40) -> tuple[Rows, np.
     there = np.cumsum(left, axis=1) - left == 0
     who, day = np.nonzero(there)
     controls = np.column_stack([np.ones(len(who)), day >= 20])  # a month: the same for a day
-    rows = Rows(left[there].astype(int), controls, who, 0.0, "cloglog")
+    rows = Rows(left[there].astype(int), controls, who, np.zeros(len(who)), "cloglog")
     return rows, x[there], day.astype(float)
 
 
@@ -59,6 +61,43 @@ def test_cox_on_a_sample_of_the_days_at_risk_needs_no_weights(
     spread = np.std(parts, axis=0, ddof=1)
     assert (spread < 0.6 * se).all()
     assert (np.abs(np.mean(parts, axis=0) - coef) < 4 * spread / np.sqrt(8)).all()
+
+
+def _drawn(rows: Rows, x: np.ndarray, seed: int) -> tuple[Rows, np.ndarray]:
+    """Draw about twelve base rows a churn, nine times as many where the second column is high."""
+    generator = np.random.default_rng(seed)
+    intensity = np.where(x[:, 1] > 1, 9.0, 1.0)
+    intensity *= 12 * rows.event.mean() / intensity.mean()
+    base = np.flatnonzero(generator.random(len(x)) < intensity)
+    chosen = np.append(np.flatnonzero(rows.event), base)
+    event = np.repeat([1, 0], [int(rows.event.sum()), len(base)])
+    offset = -np.log(intensity[chosen])
+    return Rows(event, rows.controls[chosen], rows.clusters[chosen], offset, "logit"), chosen
+
+
+def test_rows_drawn_with_different_intensities_say_the_same() -> None:
+    """Of Cox's model and of the logistic regression, where the intensity hangs on a column."""
+    rows, x, day = _cohort(4, 1500)
+    coef, se = cox_by_period(rows, x, day)
+    free = np.zeros(3, bool)
+    whole = fit_penalised(x, rows.event, rows.clusters, free, [1.0]).coef
+    found = []
+    for seed in range(8):
+        some, chosen = _drawn(rows, x, seed)
+        cox, cox_se = cox_by_period(some, x[chosen], day[chosen])
+        weights = np.where(some.event == 1, 1.0, some.standing)
+        given = (x[chosen], some.event, some.clusters, free, [1.0])
+        logistic = fit_penalised(*given, weights).coef
+        found.append([cox - coef, logistic - whole, cox_se])
+    bias, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    assert (np.abs(bias[:2]) < 4 * spread[:2] / np.sqrt(8) + 0.01).all()
+    # The width told is that of a sample: wider than with all rows, by what sampling adds.
+    assert (bias[2] > se).all()
+    assert bias[2] == pytest.approx(np.sqrt(se**2 + spread[0] ** 2), rel=0.1)
+    # Without their intensities, rows would be found to prevent what they were drawn for.
+    some, chosen = _drawn(rows, x, 0)
+    naive = replace(some, offset=np.zeros(len(chosen)))
+    assert cox_by_period(naive, x[chosen], day[chosen])[0][1] < coef[1] - 4 * se[1]
 
 
 def test_what_a_day_shares_has_no_estimate_and_spoils_none() -> None:

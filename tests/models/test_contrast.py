@@ -25,7 +25,7 @@ def _world(seed: int, rows: int = 30_000) -> tuple[Rows, list[np.ndarray], list[
     load = (bad[1] * 0.5 ** (ages[1] / TRUE_HALF_LIFE)).sum(1)
     hazard = np.exp(-4.0 + 1.2 * load)
     event = (generator.random(rows) < 1 - np.exp(-hazard)).astype(int)
-    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), 0.0, "cloglog")
+    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), np.zeros(len(event)), "cloglog")
     return plain, ages, bad
 
 
@@ -86,7 +86,7 @@ def test_an_effect_of_the_last_days_alone_is_recent_only() -> None:
     fresh = (bad[2] & (ages[2] < 14)).sum(1)
     hazard = np.exp(-4.5 + 1.5 * fresh)
     event = (generator.random(len(fresh)) < 1 - np.exp(-hazard)).astype(int)
-    rows = Rows(event, rows.controls, rows.clusters, 0.0, "cloglog")
+    rows = Rows(event, rows.controls, rows.clusters, np.zeros(len(event)), "cloglog")
     sums = _sums(ages, bad, 28.0)
     model = fit_contrasts(rows, sums, choose_places(sums, event, np.ones(3, bool)))
     recent, old = _sums(ages, bad, 28.0, high=14), _sums(ages, bad, 28.0, low=14)
@@ -179,7 +179,7 @@ def test_what_sampling_costs_is_told_for_contrasts_alone() -> None:
     base = np.random.default_rng(2).choice(len(rows.event), 3 * len(churns), replace=False)
     drawn = np.append(churns, base)
     event = np.repeat([1, 0], [len(churns), len(base)])
-    offset = float(np.log(len(rows.event) / len(base)))
+    offset = np.full(len(drawn), np.log(len(rows.event) / len(base)))
     sample = Rows(event, rows.controls[drawn], drawn, offset, "logit")
     model = fit_contrasts(sample, {c: x[drawn] for c, x in sums.items()}, places)
     judged = [p for p in places if p[0] == "bad"]

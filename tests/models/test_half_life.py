@@ -32,7 +32,7 @@ def _told(
     bad = generator.random(ages.shape) < 0.3
     load = _sums(ages, bad, np.array(truth))["bad"] @ [1.3, 1.3, 1.3]
     event = (generator.random(rows) < -np.expm1(-np.exp(load - 4.5))).astype(int)
-    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), 0.0, "cloglog")
+    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), np.zeros(len(event)), "cloglog")
     grid = {h: _sums(ages, bad, np.full(3, h)) for h in HALF_LIVES}
     places = choose_places(grid[28.0], event, np.ones(3, bool))
     common = profile_half_life(plain, grid, places)
@@ -66,7 +66,7 @@ def test_the_variance_of_an_own_half_life_is_its_own() -> None:
         generator.random(rows)
         < -np.expm1(-np.exp(_sums(ages, bad, days)["bad"] @ [1.2, 1.2] - 4.5))
     ).astype(int)
-    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), 0.0, "cloglog")
+    plain = Rows(event, np.ones((rows, 1)), np.arange(rows), np.zeros(len(event)), "cloglog")
     sums, up = _sums(ages, bad, days), _sums(ages, bad, days * np.exp(1e-4))
     slopes = {c: (up[c] - sums[c]) / 1e-4 for c in sums}
     places = [("all", 0), ("all", 1), ("bad", 0), ("bad", 1)]

@@ -56,7 +56,7 @@ def _world(seed: int, slope: float, rows: int = 6000) -> tuple[Rows, np.ndarray,
     eta += bad[:, 0] * (0.6 + slope * moderator)
     event = (generator.random(rows) < 1 / (1 + np.exp(-eta))).astype(int)
     controls = np.column_stack([np.ones(rows), moderator])
-    plain = Rows(event, controls, np.arange(rows), 0.0, "logit")
+    plain = Rows(event, controls, np.arange(rows), np.zeros(rows), "logit")
     return plain, np.hstack([contact, bad]), moderator
 
 

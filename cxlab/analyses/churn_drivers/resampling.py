@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from cxlab.analyses.churn_drivers.figures import Window, counted, window_of
 from cxlab.analyses.churn_drivers.study import Model, Place, Study, hold
@@ -59,6 +58,8 @@ def replicates(study: Study, model: Model, table: pd.DataFrame) -> Replicates:
     table : pandas.DataFrame
         The driver table, with places and verdicts.
     """
+    from tqdm import tqdm
+
     count, window = study.options.replicates, window_of(study)
     customers = int(study.plain.clusters.max()) + 1
     weights = resample.Draws(customers, count, study.options.seed)
@@ -135,7 +136,7 @@ class _Fit:
         self.coef, self.central = np.nan_to_num(coef), np.nan_to_num(fitted.exposure_coef)
         eta = fitted.fit.eta[self.position]
         near = contrast.side_by_side([column[self.position] for column in x])
-        self.baseline = eta - self.rows.offset - near @ self.central
+        self.baseline = eta - self.rows.offset[self.position] - near @ self.central
 
 
 class _World:

@@ -260,8 +260,8 @@ def prepare(dataset: Dataset, options: Options) -> Study:
         Settings of the model.
     """
     risk = risk_set(dataset, options.period_days, options.washout_days)
-    sample = draw(risk, options.sample, options.seed)
     known = contacts(dataset).kept(risk)
+    sample = draw(risk, options.sample, options.seed, known, options.washout_days)
     adjusted = adjustment(sample.rows, dataset.attributes)
     given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
     half_lives = HALF_LIVES if given is None else (float(given),)
@@ -335,7 +335,7 @@ def hold(study: Study, separated: np.ndarray) -> Held:
     seen = study.sample.rows["seen"].to_numpy()
     rows = active = study.plain.with_controls(activity(recent, trailing, ever, seen))
     if "bad" in study.classes:
-        luck = proneness(grid["ever", "bad"][:, others], ever, event == 0)
+        luck = proneness(grid["ever", "bad"][:, others], ever, study.plain.standing)
         rows = active.with_controls(luck)
     middle = min(study.half_lives, key=lambda h: abs(h - REFERENCE_HALF_LIFE))
     places = contrast.choose_places(study.sums(grid, f"decay_{middle:g}"), event, others)

@@ -81,7 +81,7 @@ class _Bad:
 
 
 def _mean_bad(model: Model, exposure: np.ndarray) -> _Bad | None:
-    """Weigh the contrasts of bad contacts by what base rows have behind them; None without.
+    """Weigh the contrasts of bad contacts by what those at risk have behind them; None without.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _mean_bad(model: Model, exposure: np.ndarray) -> _Bad | None:
     """
     if model.main is None:
         return None
-    size = exposure[model.rows.event == 0].sum(axis=0)
+    size = model.rows.standing @ exposure
     places = [
         p for p, b in model.main.coef.items() if p[0] == "bad" and np.isfinite(b) and size[p[1]] > 0
     ]

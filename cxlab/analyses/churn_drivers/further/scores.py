@@ -138,7 +138,7 @@ def scores(study: Study, model: Model, table: pd.DataFrame) -> Result:
             "level": intervals.LEVEL,
             "memory_days": _MEMORY_DAYS,
             "washout_days": study.options.washout_days,
-            "average_scores": {m: _average(study, s, model.rows.event) for m, s in told.items()},
+            "average_scores": {m: _average(study, s) for m, s in told.items()},
         },
         sentence=_sentence(whole),
         parts={
@@ -219,14 +219,15 @@ def _estimates(
     asking: bool,
 ) -> list[tuple[Any, ...]]:
     """Fit levels and slopes of one metric, or of several at once; nothing without a slope."""
-    event, columns, kept = model.rows.event, [], []
+    event, standing, columns, kept = model.rows.event, model.rows.standing, [], []
     for state, term, kind in _terms(states, asking):
         inside = state.kind == kind
         if _thin(inside, event):
             weight = np.where(inside, 0.0, weight)
             continue
         slope = kind == _ANSWERED
-        columns.append(_centred(state, event, weight) if slope else inside.astype(float))
+        centred = _centred(state, standing * weight) if slope else inside.astype(float)
+        columns.append(centred)
         kept.append((state, term, inside))
     if not columns:
         return []
@@ -243,21 +244,26 @@ def _estimates(
         slopes += term == "per point"
         found.append((*base, b, se, *rest))
         if term == "per point":
-            sd = float(state.worse[inside & (event == 0)].std())
+            sd = _moments(state, standing)[1]
             found.append((state.metric, "per sd", way, b * sd, se * sd, *rest))
     return found if slopes == len(states) else []
 
 
-def _centred(state: _State, event: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _moments(state: _State, standing: np.ndarray) -> tuple[float, float]:
+    """Give mean and standard deviation of the scores of those at risk."""
+    given, weight = state.worse[state.has], standing[state.has]
+    mean = np.average(given, weights=weight)
+    return float(mean), float(np.sqrt(np.average((given - mean) ** 2, weights=weight)))
+
+
+def _centred(state: _State, standing: np.ndarray) -> np.ndarray:
     """Give the score less its mean among those at risk, so that the levels compare with it."""
-    base = state.has & (event == 0)
-    mean = np.average(state.worse[base], weights=weight[base])
-    return np.where(state.has, state.worse - mean, 0.0)
+    return np.where(state.has, state.worse - _moments(state, standing)[0], 0.0)
 
 
-def _average(study: Study, state: _State, event: np.ndarray) -> float:
+def _average(study: Study, state: _State) -> float:
     """Give the mean score of those at risk, on the metric's own scale."""
-    return float(state.worse[state.has & (event == 0)].mean()) * _sign(study, state.metric)
+    return _moments(state, study.plain.standing)[0] * _sign(study, state.metric)
 
 
 def _fit(model: Model, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -411,9 +417,9 @@ def _by_score(study: Study, model: Model, state: _State) -> list[tuple[Any, ...]
     group = _joined(state, event)
     labels = np.arange(group.max() + 1)
     inside = (group[:, None] == labels) & state.has[:, None]
-    base = inside[event == 0].sum(axis=0)
-    if len(labels) < 2 or base.min() < _LEAST_BASE:
+    if len(labels) < 2 or inside[event == 0].sum(axis=0).min() < _LEAST_BASE:
         return []
+    base = model.rows.standing @ inside
     rest, weight = _others(state, event)
     coef, covariance = _fit(model, np.hstack([inside[:, 1:], rest]).astype(float), weight)
     levels = slice(len(labels) - 1)
@@ -459,7 +465,7 @@ def _by_age(study: Study, model: Model, state: _State) -> list[tuple[Any, ...]]:
     """Fit the score apart by its age."""
     event = model.rows.event
     age = study.sample.rows["mid"].to_numpy() - state.answered
-    worse = _centred(state, event, np.ones(len(event)))
+    worse = _centred(state, model.rows.standing)
     bins = [
         (low, high, state.has & (age >= low) & (age < high)) for low, high in pairwise(_AGE_BINS)
     ]

@@ -106,8 +106,11 @@ def _estimated(study: Study, model: Model, found: pd.DataFrame) -> pd.DataFrame:
     shrunk = np.zeros(x.shape[1], dtype=bool)
     shrunk[skip:] = [kind not in contrast.JUDGED for kind, _ in places]
     outcome = rows.event[kept], rows.clusters[kept]
-    some = fit_penalised(x, *outcome, shrunk)
-    every = fit_penalised(x, *outcome, np.ones(x.shape[1], dtype=bool))
+    standing = rows.standing[kept]
+    standing /= standing[standing > 0].mean()
+    weights = np.where(rows.event[kept] == 1, 1.0, standing)
+    some = fit_penalised(x, *outcome, shrunk, weights=weights)
+    every = fit_penalised(x, *outcome, np.ones(x.shape[1], dtype=bool), weights=weights)
     generator = np.random.default_rng(study.options.seed)
     importance = [
         permutation_importance(
@@ -115,6 +118,7 @@ def _estimated(study: Study, model: Model, found: pd.DataFrame) -> pd.DataFrame:
         )
         for i in at
     ]
+    spread = np.sqrt(np.diag(np.atleast_2d(np.cov(columns[:, at].T, aweights=standing, ddof=0))))
     return pd.DataFrame(
         {
             "touchpoint": found["touchpoint"],
@@ -128,7 +132,7 @@ def _estimated(study: Study, model: Model, found: pd.DataFrame) -> pd.DataFrame:
             "importance": [loss for loss, _ in importance],
             "importance_se": [se for _, se in importance],
             "n": found["n"],
-            "spread": columns[:, at].std(axis=0),
+            "spread": spread,
         }
     )
 

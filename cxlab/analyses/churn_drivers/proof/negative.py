@@ -231,7 +231,8 @@ def _other_end(study: Study, model: Model) -> Study:
     """Give the study of involuntary ends: voluntary ones censor."""
     # A card fails on any day, whatever the renewals.
     risk = study.risk.swapped()
-    sample = draw(risk, "auto", study.options.seed)
+    washout = study.options.washout_days
+    sample = draw(risk, "auto", study.options.seed, study.known, washout)
     adjusted = adjustment(sample.rows, study.dataset.attributes)
     h = model.half_life.days
     kernels = {
@@ -246,7 +247,7 @@ def _other_end(study: Study, model: Model) -> Study:
         risk=risk,
         sample=sample,
         adjusted=adjusted,
-        grid=study.measure(kernels, sample.rows, study.options.washout_days),
+        grid=study.measure(kernels, sample.rows, washout),
         half_lives=(h,),
         plain=contrast.Rows(
             event=sample.rows["event"].to_numpy(),
