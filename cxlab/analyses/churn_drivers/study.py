@@ -41,6 +41,7 @@ __all__ = [
     "hold",
     "measure_decayed",
     "prepare",
+    "studied",
 ]
 
 RECENT_DAYS = 14.0
@@ -261,10 +262,32 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     """
     risk = risk_set(dataset, options.period_days, options.washout_days)
     known = contacts(dataset).kept(risk)
+    given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
+    return studied(dataset, options, risk, known, HALF_LIVES if given is None else (float(given),))
+
+
+def studied(
+    dataset: Dataset,
+    options: Options,
+    risk: RiskSet,
+    known: Contacts,
+    half_lives: tuple[float, ...],
+) -> Study:
+    """Draw the rows of a risk set and measure what each had behind it.
+
+    Parameters
+    ----------
+    dataset, options
+        As for :func:`prepare`.
+    risk : RiskSet
+        Who is at risk of what.
+    known : Contacts
+        Kept ones.
+    half_lives : tuple of float
+        Those to choose from.
+    """
     sample = draw(risk, options.sample, options.seed, known, options.washout_days)
     adjusted = adjustment(sample.rows, dataset.attributes)
-    given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
-    half_lives = HALF_LIVES if given is None else (float(given),)
     kernels = {f"decay_{h:g}": Kernel(h) for h in half_lives}
     kernels |= {
         "recent": Kernel(REFERENCE_HALF_LIFE, high=RECENT_DAYS, classes=("all",)),

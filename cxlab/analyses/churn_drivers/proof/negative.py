@@ -12,20 +12,16 @@ from tqdm import tqdm
 from cxlab.analyses.churn_drivers.proof.told import QUICK, nothing, told
 from cxlab.analyses.churn_drivers.study import (
     MAIN,
-    RECENT_DAYS,
-    VOLUME_DAYS,
     Model,
     Place,
     Study,
     hold,
     measure_decayed,
+    studied,
 )
-from cxlab.frames.adjustment import adjustment
-from cxlab.frames.exposures import Kernel, Measured
+from cxlab.frames.exposures import Measured
 from cxlab.frames.placebo import pairs
-from cxlab.frames.sampling import draw
 from cxlab.models import contrast, intervals
-from cxlab.models.hazard import independent_columns
 from cxlab.models.sensitivity import pooled_factor
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Check, Result, counted, listed
@@ -231,32 +227,8 @@ def _other_end(study: Study, model: Model) -> Study:
     """Give the study of involuntary ends: voluntary ones censor."""
     # A card fails on any day, whatever the renewals.
     risk = study.risk.swapped()
-    washout = study.options.washout_days
-    sample = draw(risk, "auto", study.options.seed, study.known, washout)
-    adjusted = adjustment(sample.rows, study.dataset.attributes)
-    h = model.half_life.days
-    kernels = {
-        f"decay_{h:g}": Kernel(h),
-        "recent": Kernel(h, high=RECENT_DAYS, classes=("all",)),
-        "trailing": Kernel(high=VOLUME_DAYS, classes=("all",)),
-        "ever": Kernel(classes=("all", "bad")),
-    }
-    customers = sample.rows["who"].to_numpy()
-    return replace(
-        study,
-        risk=risk,
-        sample=sample,
-        adjusted=adjusted,
-        grid=study.measure(kernels, sample.rows, washout),
-        half_lives=(h,),
-        plain=contrast.Rows(
-            event=sample.rows["event"].to_numpy(),
-            controls=adjusted.matrix[:, independent_columns(adjusted.matrix)],
-            clusters=np.unique(customers, return_inverse=True)[1],
-            offset=sample.offset,
-            link=sample.link,
-        ),
-    )
+    options = replace(study.options, sample="auto")
+    return studied(study.dataset, options, risk, study.known, (model.half_life.days,))
 
 
 def _at_half_lives(other: Study, model: Model) -> Measured:
