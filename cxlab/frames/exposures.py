@@ -2,13 +2,15 @@
 
 For each row and touchpoint a sum over the contacts before the row's ``cut``, less the
 washout, of a kernel of the contact's age. Age runs from the contact to the row's middle.
-Whether a contact was bad counts only from the moment it could be known.
+Whether a contact was bad counts only from the moment it could be known. The engine finds
+the pairs of row and contact, a range of customers at a time; they are fewer numbers than the
+sums made of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,8 +41,9 @@ Measured = Mapping[tuple[str, str], np.ndarray]  # (kernel's name, class) -> (ro
 # The columns that tell since when, or until when, a contact is of a class.
 SINCE = ("bad_from", "good_from", "unknown_until")
 _NPS_BOTTOM, _NPS_TOP = 6, 9
-# Row tables are joined in blocks, so that one join's intermediate rows stay small.
-_BLOCK = 200_000
+# Rows are joined in blocks that give about so many pairs of a row and a contact, and fill no
+# more than so many cells (a row's sum at one touchpoint): the sums then stay near the processor.
+_PAIRS, _CELLS, _FIRST = 2_000_000, 500_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,32 @@ class Kernel:
     slope: bool = False
     classes: tuple[str, ...] | None = None
 
-    def weight(self, age: nw.Expr) -> nw.Expr:
-        """Give the weight as an expression of the age.
+    def sums(
+        self, cell: np.ndarray, age: np.ndarray, decayed: np.ndarray | None, cells: int
+    ) -> np.ndarray:
+        """Sum the weights of contacts, each in its cell.
 
         Parameters
         ----------
-        age : narwhals.Expr
+        cell : ndarray of int, shape (contacts,)
+            From 0 up to ``cells``.
+        age : ndarray, shape (contacts,)
             Days from contact to the middle of the row.
+        decayed : ndarray, shape (contacts,), or None
+            ``0.5 ** (age / half_life)``; None without a half-life.
+        cells : int
+            How many cells there are.
         """
-        if self.half_life is None:
-            weight = nw.lit(1.0)
-        else:
-            rate = math.log(2) / self.half_life
-            weight = (age * -rate).exp()
-            if self.slope:
-                weight = weight * age * rate
-        if self.low <= 0 and self.high == math.inf:
-            return weight
-        return nw.when((age >= self.low) & (age < self.high)).then(weight).otherwise(0.0)
+        weight = decayed
+        if weight is not None and self.half_life is not None and self.slope:
+            weight = weight * age * (math.log(2) / self.half_life)
+        if self.low > 0 or self.high < math.inf:
+            within = (age >= self.low) & (age < self.high)
+            if weight is None or 2 * np.count_nonzero(within) < len(within):
+                cell, weight = cell[within], None if weight is None else weight[within]
+            else:
+                weight = weight * within
+        return np.bincount(cell, weight, cells)
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,9 @@ class Contacts:
         def coded() -> Frame:
             who = risk.followed.select("customer_id", "who")
             frame = self.placed(risk.dataset).join(who, on="customer_id", how="inner")
-            return frame.drop("customer_id")
+            # A customer's contacts side by side: whoever asks for some customers reads but those.
+            # And by time, so that sums over them are made in the same order in every run.
+            return frame.drop("customer_id").sort("who", "at")
 
         frame = risk.dataset.keep(f"contacts_of_{risk.name}", coded)
         return replace(self, frame=frame, key="who")
@@ -340,6 +353,7 @@ def measure(
         Name -> kernel.
     washout_days : float
         Contacts in the last days before ``cut`` that are left out.
+
     Returns
     -------
     Measured
@@ -348,48 +362,74 @@ def measure(
     there = ("all", *known.classes)
     wanted = [(name, c) for name, k in kernels.items() for c in there if c in (k.classes or there)]
     values = {key: np.zeros((len(rows), known.count)) for key in wanted}
-    sums = _class_sums(wanted)
-    weights = {name: kernel.weight(nw.col("age")) for name, kernel in kernels.items()}
     contacts = known.placed(dataset)
-    for first in range(0, len(rows), _BLOCK):
-        block = rows.iloc[first : first + _BLOCK]
-        sent = pd.DataFrame(
-            {
-                # Where the row begins in a flat array: one number to group by, not two.
-                "cell": np.arange(first, first + len(block)) * known.count,
-                known.key: block[known.key].to_numpy(),
-                "seen_until": block["cut"].to_numpy() - washout_days,
-                "mid": block["mid"].to_numpy(),
-            }
-        )
-        pairs = dataset.attach(sent).join(contacts, on=known.key, how="inner")
-        pairs = pairs.filter(nw.col("at") < nw.col("seen_until")).with_columns(
-            cell=nw.col("cell") + nw.col("touchpoint"), age=nw.col("mid") - nw.col("at")
-        )
-        summed = pairs.with_columns(**weights).group_by("cell").agg(**sums)
-        table = summed.collect(backend="pyarrow").to_native()
-        cell = table["cell"].to_numpy()
-        for kernel, kind in values:
-            values[kernel, kind].ravel()[cell] = table[f"{kernel}|{kind}"].to_numpy()
+    # A block is a range of customers, so that the engine passes over the contacts of others.
+    order = np.argsort(rows[known.key].to_numpy(), kind="stable")
+    sent = pd.DataFrame(
+        {
+            known.key: rows[known.key].to_numpy()[order],
+            "seen_until": rows["cut"].to_numpy()[order] - washout_days,
+            "mid": rows["mid"].to_numpy()[order],
+        }
+    )
+    most = max(_CELLS // max(known.count, 1), 1)
+    first, size = 0, min(_FIRST, most)
+    while first < len(order):
+        block, places = sent.iloc[first : first + size], order[first : first + size]
+        cell, age = _pairs(dataset, known, contacts, block)
+        shape = (len(there), len(block), known.count)
+        for name, sums in _summed(kernels, cell, age, math.prod(shape)):
+            by_class = sums.reshape(shape)
+            for place, kind in enumerate(there):
+                if (name, kind) in values:
+                    found = by_class.sum(axis=0) if kind == "all" else by_class[place]
+                    values[name, kind][places] = found
+        first += len(block)
+        size = min(most, max(len(block) * _PAIRS // max(len(cell), 1), 1))
     return values
 
 
-def _class_sums(wanted: Sequence[tuple[str, str]]) -> dict[str, nw.Expr]:
+def _pairs(
+    dataset: Dataset, known: Contacts, contacts: Frame, block: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each row's contacts before its cut: the cell, and the age.
+
+    A cell is a class, a row of the block and a touchpoint; ordinary contacts come first.
+    """
+    cells = len(block) * known.count
+    rows = dataset.attach(block.assign(cell=np.arange(len(block)) * known.count))
     seen = nw.col("seen_until")
-    # A contact is of one class at a time: once known to be bad it is no other.
-    bad = (nw.col("bad_from") < seen).fill_null(False)
     member = {
-        "bad": bad,
-        "good": (nw.col("good_from") < seen) & ~bad,
-        "unknown": (nw.col("unknown_until") >= seen) & ~bad,
+        "bad": nw.col("bad_from") < seen,
+        "good": nw.col("good_from") < seen,
+        "unknown": nw.col("unknown_until") >= seen,
     }
-    sums = {}
-    for kernel, kind in wanted:
-        weight = nw.col(kernel)
-        if kind != "all":
-            weight = nw.when(member[kind]).then(weight).otherwise(0.0)
-        sums[f"{kernel}|{kind}"] = weight.sum()
-    return sums
+    kind = nw.lit(0)
+    # A contact is of one class at a time: once known to be bad it is no other.
+    for place, name in reversed(list(enumerate(known.classes, start=1))):
+        kind = nw.when(member[name]).then(nw.lit(place * cells)).otherwise(kind)
+    pairs = rows.join(contacts, on=known.key, how="inner").filter(nw.col("at") < seen)
+    cell, age = nw.col("cell") + nw.col("touchpoint") + kind, nw.col("mid") - nw.col("at")
+    table = pairs.select(cell=cell, age=age).collect(backend="pyarrow").to_native()
+    return table["cell"].to_numpy(), table["age"].to_numpy()
+
+
+def _summed(
+    kernels: Mapping[str, Kernel], cell: np.ndarray, age: np.ndarray, cells: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Give each kernel's sums by cell, from the longest half-life to the shortest."""
+    before, decayed = 0.0, None
+    for name in sorted(kernels, key=lambda n: kernels[n].half_life or 0.0, reverse=True):
+        half_life = kernels[name].half_life
+        if half_life is None:
+            decayed = None
+        elif decayed is not None and before == 2 * half_life:
+            decayed *= decayed  # at half the half-life, and cheaper than a power
+        elif before != half_life:
+            decayed = age * (-math.log(2) / half_life)
+            np.exp(decayed, out=decayed)
+        before = half_life or 0.0
+        yield name, kernels[name].sums(cell, age, decayed, cells)
 
 
 def contact_counts(dataset: Dataset, known: Contacts, followed: Frame) -> pd.DataFrame:

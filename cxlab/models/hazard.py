@@ -47,7 +47,7 @@ _BLOCKS_PER_PART = 4
 # Less than so many numbers are not worth a second thread; memory bounds what more can do.
 _LEAST_SHARED, _MOST_THREADS = 2**23, 8
 # Whether columns differ is seen in every so many rows, where there are so many rows.
-_EVERY, _MANY_ROWS = 8, 200_000
+_EVERY, _MANY_ROWS = 8, 10_000
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")

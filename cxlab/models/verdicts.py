@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cxlab.models.intervals import Z
 from cxlab.results import counted, listed
 
-__all__ = ["ALPHA", "STRONG", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
+__all__ = ["ALPHA", "LEAST_FACTOR", "STRONG", "VERDICTS", "WIDEST_SE", "Evidence", "judge"]
 
 VERDICTS = (
     "driver",
@@ -25,6 +25,9 @@ _LEAST_CUSTOMERS = 10
 WIDEST_SE = 0.75
 # "No evidence" says that a strong effect would have been seen: the interval must end before it.
 STRONG = 3.0
+# An effect that changes with tenure by less is told by one hazard ratio: the mean of both spans
+# is off by less than the root of it in either, by 22%.
+LEAST_FACTOR = 1.5
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames import exposures
 from cxlab.frames.exposures import Kernel, contact_counts, contacts, measure
 
 Make = Callable[..., Dataset]
@@ -75,6 +76,52 @@ def test_washout_leaves_out_recent_contacts_and_age_still_counts_from_them(make:
     # Noon of January 10 is not three whole days before January 13, but is before the 14th.
     assert found["n", "all"][:, 1].tolist() == [1, 3]
     assert found["d", "all"][1, 1] == pytest.approx(2 * 0.5**0.4 + 0.5**2.55)
+
+
+def test_sums_are_the_same_however_many_blocks_and_whatever_order_of_rows(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(5)
+    names = np.array(["a", "b", "c", "d"])
+    count, start = 400, _day("2025-01-01")
+    who, where = generator.integers(0, 4, count), generator.integers(0, 3, count)
+    # By the second, as files have it.
+    at = start + np.floor(generator.uniform(0, 80, count) * 86_400) / 86_400
+    bad = generator.random(count) < 0.2
+    interactions = pd.DataFrame(
+        {
+            "customer_id": names[who],
+            "occurred_at": pd.to_datetime(np.round(at * 86_400), unit="s"),
+            "touchpoint": np.array(["app", "call", "shop"])[where],
+            "outcome": np.where(bad, "failed", "ok"),
+        }
+    )
+    customers = "customer_id,started_at,ended_at\n" + "\n".join(f"{c},2024-12-01," for c in names)
+    dataset = make(customers=customers + "\ne,2024-12-01,2025-03-01", interactions=interactions)
+    owner, cut = generator.integers(0, 4, 30), start + generator.integers(5, 90, 30)
+    rows = pd.DataFrame({"customer_id": names[owner], "cut": cut, "mid": cut + 0.5})
+    # Some are half of another's half-life, some are not; windows that hold few, and most.
+    kernels = {
+        "7": Kernel(7.0), "28": Kernel(28.0), "14": Kernel(14.0), "20": Kernel(20.0),
+        "late": Kernel(28.0, high=6.0), "early": Kernel(14.0, low=6.0), "n": Kernel(),
+        "slope": Kernel(14.0, slope=True), "lately": Kernel(high=40.0, classes=("bad",)),
+    }  # fmt: skip
+    once = measure(dataset, contacts(dataset), rows, kernels, 3)
+    for limit, value in (("_FIRST", 1), ("_PAIRS", 100), ("_CELLS", 12)):
+        monkeypatch.setattr(exposures, limit, value)
+    parts = measure(dataset, contacts(dataset), rows, kernels, 3)
+    assert ("lately", "all") not in once
+    for name, kernel in kernels.items():
+        age = rows["mid"].to_numpy()[:, None] - at
+        weight = 0.5 ** (age / kernel.half_life) if kernel.half_life else np.ones_like(age)
+        weight *= age * np.log(2) / kernel.half_life if kernel.slope and kernel.half_life else 1
+        counts = (owner[:, None] == who) & (at < cut[:, None] - 3)
+        weight = weight * (counts & (age >= kernel.low) & (age < kernel.high))
+        for kind in kernel.classes or ("all", "bad"):
+            told = weight @ ((where[:, None] == np.arange(3)) & (bad | (kind == "all"))[:, None])
+            assert (told > 0).sum() > 5
+            np.testing.assert_allclose(once[name, kind], told, rtol=1e-6, atol=1e-12)
+            np.testing.assert_allclose(parts[name, kind], once[name, kind], rtol=1e-12)
 
 
 def _measured(dataset: Dataset, rows: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from cxlab.analyses.churn_drivers import figures, parts, resampling, snapshot, words
+from cxlab.analyses.churn_drivers import figures, parts, resampling, words
 from cxlab.analyses.churn_drivers.figures import COLUMNS
-from cxlab.analyses.churn_drivers.further.beyond import beyond
-from cxlab.analyses.churn_drivers.further.offsets import asymmetry, recovery, stack
-from cxlab.analyses.churn_drivers.further.scores import scores
-from cxlab.analyses.churn_drivers.further.segments import segments
-from cxlab.analyses.churn_drivers.proof.agreement import agreement
-from cxlab.analyses.churn_drivers.proof.negative import involuntary_ends, placebo_outcomes
 from cxlab.analyses.churn_drivers.proof.sensitivity import by_tenure, e_values
-from cxlab.analyses.churn_drivers.proof.sweep import washout_sweep
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import Dataset
 from cxlab.models.contrast import AgeSplit
@@ -39,10 +31,22 @@ __all__ = [
 
 _Part = Callable[[Study, Model, pd.DataFrame], Result]
 _SINGLE: tuple[_Part, ...] = (by_tenure, e_values)
-_REPEATED: tuple[_Part, ...] = (
-    *(washout_sweep, agreement, placebo_outcomes, involuntary_ends),
-    *(beyond, recovery, asymmetry, stack, segments, scores),
-)
+
+
+def _repeated() -> tuple[_Part, ...]:
+    """Give the parts that fit again; a quick run does not even load them."""
+    from cxlab.analyses.churn_drivers.further.beyond import beyond
+    from cxlab.analyses.churn_drivers.further.offsets import asymmetry, recovery, stack
+    from cxlab.analyses.churn_drivers.further.scores import scores
+    from cxlab.analyses.churn_drivers.further.segments import segments
+    from cxlab.analyses.churn_drivers.proof.agreement import agreement
+    from cxlab.analyses.churn_drivers.proof.negative import involuntary_ends, placebo_outcomes
+    from cxlab.analyses.churn_drivers.proof.sweep import washout_sweep
+
+    return (
+        *(washout_sweep, agreement, placebo_outcomes, involuntary_ends),
+        *(beyond, recovery, asymmetry, stack, segments, scores),
+    )
 
 
 def run(dataset: Dataset, **options: Any) -> Result:
@@ -77,6 +81,8 @@ def run(dataset: Dataset, **options: Any) -> Result:
     # One thread: matrices this small lose by more, and sums keep their order.
     with threadpool_limits(limits=1, user_api="blas"):
         if dataset.form == "snapshot":
+            from cxlab.analyses.churn_drivers import snapshot
+
             return snapshot.run(dataset)
         dataset.require("customers", "interactions")
         return _run(dataset, settings)
@@ -141,14 +147,22 @@ def _run(dataset: Dataset, settings: Options) -> Result:
 
 def _beside(study: Study, model: Model, table: pd.DataFrame) -> dict[str, Result]:
     """Give the parts that stand beside the table; in a quick run those of a single fit alone."""
-    wanted = _SINGLE if study.options.quick else (*_SINGLE, *_REPEATED)
-    bar = tqdm(wanted, "beside the table", unit="part", leave=False, disable=None)
-    return {part.__name__: part(study, model, table) for part in bar}
+    wanted: Iterable[_Part] = _SINGLE
+    if not study.options.quick:
+        from tqdm import tqdm
+
+        every = (*_SINGLE, *_repeated())
+        wanted = tqdm(every, "beside the table", unit="part", leave=False, disable=None)
+    return {part.__name__: part(study, model, table) for part in wanted}
 
 
 def _words(result: Result) -> Any:
     """Give the module that words a result of this form."""
-    return snapshot.words if result.meta.get("form") == "snapshot" else words
+    if result.meta.get("form") != "snapshot":
+        return words
+    from cxlab.analyses.churn_drivers import snapshot
+
+    return snapshot.words
 
 
 def findings(result: Result, notebook: str = "05_churn_drivers") -> Findings:

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.churn_drivers.proof.told import nothing, told
-from cxlab.analyses.churn_drivers.snapshot.constancy import LEAST_FACTOR
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study
 from cxlab.models import contrast, intervals
 from cxlab.models.sensitivity import e_value, e_value_of_limit, moderated
-from cxlab.models.verdicts import ALPHA
+from cxlab.models.verdicts import ALPHA, LEAST_FACTOR
 from cxlab.results import Check, Result, counted, listed
 
 __all__ = ["by_tenure", "e_values"]

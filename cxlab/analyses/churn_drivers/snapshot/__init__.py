@@ -10,11 +10,11 @@ import pandas as pd
 
 from cxlab.analyses.churn_drivers.figures import COLUMNS
 from cxlab.analyses.churn_drivers.snapshot import words
-from cxlab.analyses.churn_drivers.snapshot.constancy import LEAST_FACTOR, Model, fit_model
+from cxlab.analyses.churn_drivers.snapshot.constancy import Model, fit_model
 from cxlab.analyses.churn_drivers.snapshot.terms import AVERAGE, Terms, make_terms, step_of
 from cxlab.data.dataset import Dataset
 from cxlab.models.intervals import LEVEL, benjamini_hochberg, hazard_ratios
-from cxlab.models.verdicts import ALPHA, VERDICTS, WIDEST_SE
+from cxlab.models.verdicts import ALPHA, LEAST_FACTOR, VERDICTS, WIDEST_SE
 from cxlab.results import Check, Result, counted
 
 __all__ = ["run"]

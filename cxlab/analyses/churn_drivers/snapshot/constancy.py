@@ -11,12 +11,10 @@ import pandas as pd
 from cxlab.analyses.churn_drivers.snapshot.terms import Terms
 from cxlab.models.cox import CoxFit, early_and_late, estimable, fit_cox, proportional_hazards
 from cxlab.models.intervals import Z, benjamini_hochberg
-from cxlab.models.verdicts import ALPHA
+from cxlab.models.verdicts import ALPHA, LEAST_FACTOR
 
-__all__ = ["LEAST_FACTOR", "Model", "fit_model"]
+__all__ = ["Model", "fit_model"]
 
-# Below it, the mean of both spans is off by less than the root of it in either: by 22%.
-LEAST_FACTOR = 1.5
 # Each stratum compares its own customers alone: thinner ones would have nobody to compare.
 _LEAST_EVENTS_A_STRATUM = 20
 
@@ -85,9 +83,9 @@ def fit_model(terms: Terms, tenure: np.ndarray, churned: np.ndarray) -> Model:
     One at a time, the attribute with the clearest change first, since one that changes makes
     others seem to; at the end, those that only seemed to leave the strata again. An attribute
     changes where the test of proportional hazards rejects (q-value) and the hazard ratio of one
-    of its terms (of a number: of one standard deviation) is :data:`LEAST_FACTOR` times as large
-    late as early, or the reverse, by more than chance. Numbers, and attributes that would make
-    the strata too thin, stay in the model.
+    of its terms (of a number: of one standard deviation) is ``verdicts.LEAST_FACTOR`` times as
+    large late as early, or the reverse, by more than chance. Numbers, and attributes that would
+    make the strata too thin, stay in the model.
 
     Parameters
     ----------
