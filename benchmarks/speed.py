@@ -57,7 +57,7 @@ def against_lifelines() -> tuple[float, float, float, float]:
     started = time.perf_counter()
     risk = risk_set(dataset, 7)
     rows = draw(risk, "full").rows
-    known = contacts(dataset)
+    known = contacts(dataset).kept(risk)
     half_life = float(result.meta["half_life_days"])
     measured = measure(dataset, known, rows, {"decay": Kernel(half_life)}, 3.0)
     frame = pd.DataFrame({"id": rows["spell"], "event": rows["event"]})

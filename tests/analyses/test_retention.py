@@ -261,6 +261,12 @@ def test_findings_are_the_sentences_with_their_figures(result: Result) -> None:
     assert found["retention.segment"].unit == "difference in days"
 
 
+def test_groups_that_cannot_be_told_apart_are_no_finding(world: Dataset) -> None:
+    result = retention.run(world, segment="colour")
+    assert "cannot be told apart" in result["levels"].sentence
+    assert "retention.segment" not in {f.id for f in retention.findings(result)}
+
+
 def test_where_churn_is_silence_the_last_months_come_with_a_warning(
     write_dataset: Write, make_tables: Callable[..., dict[str, pd.DataFrame]]
 ) -> None:

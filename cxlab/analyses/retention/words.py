@@ -216,8 +216,8 @@ def findings(result: Result, notebook: str = "04_retention") -> Findings:
     row = None if shares.empty else _headline(shares).iloc[-1]
     unit = "" if row is None else f"share still there at {row['tenure']:g} {meta['tenure_unit']}"
     found.append(_finding("stay", notebook, result.sentence, row, unit, meta["customers"]))
-    tests = result["segments"].table if "levels" in result.parts else table[:0]
-    if len(tests) and tests["p_holm"].iloc[0] < ALPHA:
+    if "levels" in result.parts and result["levels"].meta["clear"]:
+        tests = result["segments"].table
         chosen = tests[tests["term"] == meta["segment"]].iloc[0]
         words = result["levels"].sentence
         unit = f"difference in {meta['tenure_unit']}"
