@@ -34,8 +34,8 @@ CUSTOMERS = 3000
 # Told by order, not by intervals: with fewer customers chance alone misorders more pairs.
 TIMES_CUSTOMERS = {"mixed": 3}
 FIRST_SEED = 1000
-# Worlds of a kind; those without a bar need fewer. Of 50 mixed ones the share of pairs ordered right
-# has an error of two points, too much to hold against its bar.
+# Worlds of a kind; those without a bar need fewer. Of 50 mixed ones the share of pairs ordered
+# right has an error of two points, too much to hold against its bar.
 COUNTS = {"plain": 200, "null": 200, "mixed": 100, "demo": 6, "handled": 6}
 FEW = 50
 KEEP = Path(__file__).parents[1] / ".cache" / "recovery"
