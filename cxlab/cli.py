@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import os
 import signal
@@ -50,6 +51,16 @@ MemoryLimit = Annotated[
         "of the machine's, or of the container's).",
     ),
 ]
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Look for no garbage while libraries are loaded: they make many objects, and all stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _day(text: str | None) -> dt.date | None:
@@ -157,9 +168,10 @@ def drivers(
     seed: Seed = 0,
 ) -> None:
     """Write the driver table, drivers.csv, without notebooks."""
-    from cxlab.analyses import churn_drivers
-    from cxlab.data.dataset import load
-    from cxlab.report.findings import write_drivers
+    with _loading():
+        from cxlab.analyses import churn_drivers
+        from cxlab.data.dataset import load
+        from cxlab.report.findings import write_drivers
 
     if engine != "duckdb":
         raise UsageError(f"--engine is {engine!r}; allowed: duckdb")

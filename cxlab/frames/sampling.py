@@ -133,25 +133,27 @@ def draw(
     if wanted >= risk.person_periods:
         return _all(risk)
     share = wanted / risk.person_periods
-    drawn = _evenly(risk, share if after is None else share / 2, seed).select("spell", "period")
-    evenly = int(drawn.select(n=nw.len()).collect(backend="pyarrow").row(0)[0])
+    drawn = _evenly(risk, share if after is None else share / 2, seed)
+    bad = None if after is None else _bad(risk, after, washout_days, wanted / 2)
+    if bad is not None:
+        drawn = nw.concat([drawn, _after(risk, bad, seed)])
+    cases = risk.frame.filter(nw.col("event"))
+    cases = cases.with_columns(period=nw.col("last"), evenly=nw.lit(False))
+    base = risk.frame.join(drawn, on="spell", how="inner")
+    parts = [_rows(risk, part).assign(event=e) for part, e in ((cases, 1), (base, 0))]
+    evenly = int(parts[1]["evenly"].sum())
     if not evenly:  # of few churns and few rows each, chance may draw none
         raise UsageError(
             f"sample is {sample}: with {counted(risk.events, 'churn')} it draws no row; "
             "allowed: auto, full, or a larger number"
         )
-    bad = None if after is None else _bad(risk, after, washout_days, wanted / 2)
-    if bad is not None:
-        drawn = nw.concat([drawn, _after(risk, bad, seed)])
-    cases = risk.frame.filter(nw.col("event")).with_columns(period=nw.col("last"))
-    base = risk.frame.join(drawn, on="spell", how="inner")
-    parts = [_rows(risk, part).assign(event=e) for part, e in ((cases, 1), (base, 0))]
     rows = pd.concat(parts, ignore_index=True)
     intensity = np.full(len(rows), evenly / risk.person_periods)
     if bad is not None:
         intensity += _added_by(risk, bad, rows)
     text = _told(risk, len(parts[1]), evenly)
-    return Sample(rows.drop(columns=["period", "last"]), -np.log(intensity), "logit", text)
+    rows = rows.drop(columns=["period", "last", "evenly"])
+    return Sample(rows, -np.log(intensity), "logit", text)
 
 
 def _wanted(risk: RiskSet, sample: str | int, size: _Size) -> int:
@@ -221,7 +223,7 @@ def _bad(risk: RiskSet, known: Contacts, washout_days: float, wanted: float) -> 
 
 
 def _after(risk: RiskSet, bad: Frame, seed: int) -> Frame:
-    """Draw from the periods after bad contacts: ``spell, period``."""
+    """Draw from the periods after bad contacts: ``spell, period, evenly``."""
     length = _window(risk)
     spells = risk.frame.select("spell", "who", "key", "first", "last")
     met = bad.join(spells, on="who", how="inner")
@@ -233,7 +235,7 @@ def _after(risk: RiskSet, bad: Frame, seed: int) -> Frame:
     # Which of the periods it is hangs on the rest of the same draw.
     met = met.with_columns(period=nw.col("opens") + nw.col("draw") % length)
     inside = (nw.col("period") >= nw.col("first")) & (nw.col("period") <= nw.col("last"))
-    return met.filter(inside).select("spell", "period")
+    return met.filter(inside).select("spell", "period", evenly=nw.lit(False))
 
 
 def _added_by(risk: RiskSet, bad: Frame, rows: pd.DataFrame) -> np.ndarray:
@@ -263,12 +265,13 @@ def _periods(risk: RiskSet) -> Frame:
 
 
 def _evenly(risk: RiskSet, share: float, seed: int) -> Frame:
-    """Draw a share of the periods at risk, with their spells."""
+    """Draw a share of the periods at risk: ``spell, period, evenly``."""
     # Periods are numbered from 1970 on, so that a later as_of does not draw others.
     epoch = math.floor(risk.end / risk.period_days)
     if risk.renewals is not None:
         periods = _periods(risk).with_columns(number=nw.col("period") + epoch)
-        return hashed(periods, "number", seed).filter(nw.col("draw") < share * PRIME)
+        drawn = hashed(periods, "number", seed).filter(nw.col("draw") < share * PRIME)
+        return drawn.select("spell", "period", evenly=nw.lit(True))
     length = 1
     while length < _LONGEST_BLOCK and 4 * length * share <= 1:
         length *= 2
@@ -283,13 +286,13 @@ def _evenly(risk: RiskSet, share: float, seed: int) -> Frame:
     place = nw.col("draw") % length
     met = met.with_columns(period=begun + place)
     inside = (nw.col("period") >= nw.col("first")) & (nw.col("period") <= nw.col("last"))
-    return risk.frame.join(met.filter(inside).select("spell", "period"), on="spell", how="inner")
+    return met.filter(inside).select("spell", "period", evenly=nw.lit(True))
 
 
 def _rows(risk: RiskSet, frame: Frame) -> pd.DataFrame:
     """Bring periods into memory as rows of the model matrix."""
     there = frame.collect_schema().names()
-    told = [c for c in there if c == "monthly_value" or c.startswith(attribute(""))]
+    told = [c for c in there if c in ("monthly_value", "evenly") or c.startswith(attribute(""))]
     columns = ["spell", "who", "customer_id", "event", "started", "since", "event_at", "period"]
     frame = frame.select(*columns, "last", *told).sort("spell", "period")
     rows: pd.DataFrame = frame.collect(backend="pandas").to_native()

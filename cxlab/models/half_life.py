@@ -29,6 +29,7 @@ from cxlab.models.intervals import Z
 __all__ = [
     "HALF_LIVES",
     "HalfLife",
+    "at_half_life",
     "best_on_grid",
     "held_at",
     "own_half_lives",
@@ -163,14 +164,14 @@ def best_on_grid(
     fine, curve : ndarray
         Half-lives between the grid's ends, and the curve there, the prior included.
     """
-    from scipy.interpolate import PchipInterpolator, make_interp_spline
-
     x, y = np.log(values), likelihoods
     fine = np.linspace(x[0], x[-1], _FINE)
-    curve = np.asarray(make_interp_spline(x, y, k=min(3, len(x) - 1))(fine))
+    curve = _cubic(x, fine) @ y
     # A cubic through five points may swing beyond them where the profile bends sharply: there, a
     # parabola through the best three.
     if curve.max() > y.max() + 0.5 * (y.max() - np.sort(y)[-2]) + 0.5:
+        from scipy.interpolate import PchipInterpolator
+
         curve = np.asarray(PchipInterpolator(x, y)(fine))
         top = int(np.argmax(y))
         if 0 < top < len(x) - 1:
@@ -183,6 +184,41 @@ def best_on_grid(
     curve = curve + _log_prior(days)
     weight = np.exp(curve - curve.max())
     return float(weight @ days / weight.sum()), days, curve
+
+
+def at_half_life(values: np.ndarray, grid: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Read figures known at each half-life of a grid at one half-life a replicate.
+
+    Parameters
+    ----------
+    values : ndarray, shape (replicates, grid, ...)
+        The figures.
+    grid : ndarray, shape (grid,)
+        Half-lives, ascending.
+    days : ndarray, shape (replicates,)
+        The half-life of each replicate.
+
+    Returns
+    -------
+    ndarray, shape (replicates, ...)
+        By a cubic in the logarithm of the half-life.
+    """
+    shares = _cubic(np.log(grid), np.log(days))
+    return np.asarray(np.einsum("rg,rg...->r...", shares, values))
+
+
+def _cubic(grid: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Give what a cubic spline through values at a grid takes of each of them, shape (at, grid).
+
+    With no knot at the second point and the last but one, as SciPy's, which takes long to load.
+    """
+    degree, knots = min(3, len(grid) - 1), grid[2:-2]
+
+    def terms(x: np.ndarray) -> np.ndarray:
+        beyond = np.maximum(x[:, None] - knots, 0.0)
+        return np.hstack([np.vander(x - grid.mean(), degree + 1), beyond**3])
+
+    return np.asarray(np.linalg.solve(terms(grid).T, terms(at).T).T)
 
 
 def _log_prior(days: np.ndarray) -> np.ndarray:

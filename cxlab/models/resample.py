@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Draws", "at_half_life", "rank_spread", "top_probability"]
+__all__ = ["Draws", "rank_spread", "top_probability"]
 
 # Customers are drawn in blocks of so many, each with a stream of its own.
 _BLOCK = 2**14
@@ -121,29 +121,6 @@ class Draws:
                 replicates = slice(i, min(i + step, self.count))
                 shape = (replicates.stop - i, width)
                 yield replicates, block, generator.standard_exponential(shape)
-
-
-def at_half_life(values: np.ndarray, grid: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Read figures known at each half-life of a grid at one half-life a replicate.
-
-    Parameters
-    ----------
-    values : ndarray, shape (replicates, grid, ...)
-        The figures.
-    grid : ndarray, shape (grid,)
-        Half-lives, ascending.
-    days : ndarray, shape (replicates,)
-        The half-life of each replicate.
-
-    Returns
-    -------
-    ndarray, shape (replicates, ...)
-        By a cubic in the logarithm of the half-life.
-    """
-    from scipy.interpolate import make_interp_spline
-
-    curve = make_interp_spline(np.log(grid), np.eye(len(grid)), k=min(3, len(grid) - 1))
-    return np.asarray(np.einsum("rg,rg...->r...", curve(np.log(days)), values))
 
 
 def _places(costs: np.ndarray) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import interpolate, stats
 
 from cxlab.models.contrast import Rows, choose_places, fit_contrasts
 from cxlab.models.half_life import (
     HALF_LIVES,
+    at_half_life,
     best_on_grid,
     held_at,
     own_half_lives,
@@ -113,3 +114,23 @@ def test_held_exposures_are_the_same_at_every_half_life() -> None:
     expected = [grid[14.0]["all"][:, 0], sums["all"][:, 1], grid[112.0]["all"][:, 0]]
     expected += [sums["all"][:, 1], sums["bad"][:, 1], grid[28.0]["bad"][:, 2]]
     np.testing.assert_array_equal(columns, np.column_stack(expected))
+
+
+def test_figures_are_read_at_each_replicates_half_life() -> None:
+    grid = np.array([7.0, 14.0, 28.0, 56.0, 112.0])
+    values = np.log(grid)[None, :, None] * np.array([1.0, -2.0])
+    days = np.array([10.0, 28.0, 90.0])
+    found = at_half_life(np.repeat(values, 3, axis=0), grid, days)
+    np.testing.assert_allclose(found, np.log(days)[:, None] * [1.0, -2.0])
+    single = at_half_life(np.full((3, 1, 2), 4.0), grid[:1], days)
+    np.testing.assert_allclose(single, 4.0)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7])
+def test_between_the_grid_values_a_cubic_is_that_of_scipy(count: int) -> None:
+    grid = 7.0 * 2.0 ** np.arange(count)
+    values = np.random.default_rng(count).normal(size=count)
+    days = np.geomspace(grid[0], grid[-1], 23)
+    spline = interpolate.make_interp_spline(np.log(grid), values, k=min(3, count - 1))
+    found = at_half_life(np.repeat(values[None, :, None], 23, axis=0), grid, days)
+    np.testing.assert_allclose(found[:, 0], spline(np.log(days)), atol=1e-12)

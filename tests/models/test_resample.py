@@ -7,7 +7,7 @@ import pytest
 
 from cxlab.models import resample
 from cxlab.models.hazard import fit_hazard
-from cxlab.models.resample import Draws, at_half_life, rank_spread, top_probability
+from cxlab.models.resample import Draws, rank_spread, top_probability
 
 
 def test_weights_keep_the_number_of_customers() -> None:
@@ -67,16 +67,6 @@ def test_one_step_is_close_to_a_weighted_refit(link: str) -> None:
         assert value == pytest.approx(whole.llf, abs=1.0)
     spread = fit.replicates(Draws(1500, 2000, seed=2))[0].std(axis=0)
     np.testing.assert_allclose(spread, fit.se, rtol=0.06)
-
-
-def test_figures_are_read_at_each_replicates_half_life() -> None:
-    grid = np.array([7.0, 14.0, 28.0, 56.0, 112.0])
-    values = np.log(grid)[None, :, None] * np.array([1.0, -2.0])
-    days = np.array([10.0, 28.0, 90.0])
-    found = at_half_life(np.repeat(values, 3, axis=0), grid, days)
-    np.testing.assert_allclose(found, np.log(days)[:, None] * [1.0, -2.0])
-    single = at_half_life(np.full((3, 1, 2), 4.0), grid[:1], days)
-    np.testing.assert_allclose(single, 4.0)
 
 
 def test_ranks_and_how_sure_they_are() -> None:

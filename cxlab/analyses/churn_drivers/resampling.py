@@ -19,7 +19,7 @@ from cxlab.analyses.churn_drivers.figures import Window, counted, window_of
 from cxlab.analyses.churn_drivers.study import Model, Place, Study, hold
 from cxlab.frames.exposures import Kernel
 from cxlab.models import contrast, resample
-from cxlab.models.half_life import best_on_grid, held_at, profile_columns
+from cxlab.models.half_life import at_half_life, best_on_grid, held_at, profile_columns
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Result
 
@@ -229,7 +229,7 @@ class _World:
                 for fit, h in zip(fits, self.grid, strict=True)
             ]
             days = self.chosen_days(group)
-            read = [resample.at_half_life(np.stack(e, axis=1), values, days)
+            read = [at_half_life(np.stack(e, axis=1), values, days)
                     for e in zip(*each, strict=True)]  # fmt: skip
             found |= {p: (read[0][:, j], read[1][:, j]) for j, p in enumerate(mine)}
         for k, fit in self.apart.items():
