@@ -164,7 +164,7 @@ def size_table(sizes: dict[str, Found]) -> pd.DataFrame:
             "customers": f"{one['customers']:,}",
             "churns": f"{one['churned']:,}",
             "all": f"**{one['seconds']:.1f} s, {one['peak'] / GIB:.2f} GiB**",
-            "start of Python": f"{one['seconds'] - inside:.1f} s",
+            "start of Python": f"{one['followed'] - inside:.1f} s",
         }
         for step in (*STEPS, REST):
             memory = f", {peak[step] / GIB:.2f} GiB" if step in peak else ""
@@ -313,8 +313,8 @@ def page(found: Found, machine: str, command: str) -> str:
         "",
         "Made-up customers followed for two years, about 100 contacts each, 15 touchpoints; the "
         "contacts are Parquet, a file a month, in order of time. A step's time is what passes in "
-        "it alone, its memory the most held while it ran; smaller sizes are the median of "
-        "several runs.",
+        "it alone, its memory the most held while it ran, in a run that is followed; the time of "
+        "the smallest size is the median of plain runs of the command.",
         "",
         markdown(size_table(sizes)),
         "",

@@ -228,8 +228,9 @@ def made_up(seconds: float = 5.0, theirs: float = 300.0) -> dict[str, object]:
 
     def size(times: float) -> dict[str, object]:
         one = {
-            "customers": 10_000, "events": int(1e6 * times), "churned": 100, "runs": 1,
-            "seconds": seconds * times, "peak": 2**30, "effects": effects,
+            "customers": 10_000, "events": int(1e6 * times), "churned": 100,
+            "seconds": seconds * times, "followed": seconds * times,
+            "peak": 2**30, "effects": effects,
             "steps": {"seconds": inside, "peak": {"exposures": 2**29}},
             "floor": {"scan": 0.1, "sort": 0.4, "fit": fit},
             "verdicts": dict.fromkeys(data.NAMES, "driver"),

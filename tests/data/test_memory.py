@@ -90,7 +90,7 @@ def test_what_is_no_size(big, refused, tmp_path, size) -> None:
     assert line.startswith(f"memory limit is {size!r}; allowed: sizes such as 4GB")
 
 
-@pytest.mark.parametrize("size", ["2MB", "20MB"])
+@pytest.mark.parametrize("size", ["2MB", "10MB"])
 def test_too_little_memory(big, refused, tmp_path, temporary, size) -> None:
     out = tmp_path / "out"
     line = refused(1, "drivers", big, "--out", out, "--quick", "--memory-limit", size)
