@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from cxlab.analyses.churn_drivers import words
 from cxlab.results import Findings, Result
@@ -89,6 +90,13 @@ def test_findings_tell_how_long_effects_last_and_what_is_unsure() -> None:
         "At call it has halved after 60 days (30 to 112). Elsewhere the effect of a contact has "
         "halved after 20 days (95% interval 10 to 40)."
     )
+
+
+@pytest.mark.parametrize(("lost", "said"), [(9.4, "cost 9 customers"), (1.3, "cost 1 customer (")])
+def test_customers_lost_are_counted_in_words_that_fit(lost: float, said: str) -> None:
+    result = _result({("call", "bad"): "driver"})
+    result.table["attributable_churn"] = lost
+    assert said in _by_id(words.findings(result, "05"))["drivers.call.bad"]
 
 
 def test_without_a_driver_or_a_chosen_half_life_nothing_lasts() -> None:

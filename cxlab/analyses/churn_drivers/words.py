@@ -221,8 +221,8 @@ def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:
         cost = "cost" if row.attributable_churn > 0 else "kept"
         count, low, high = _as_positive(row)
         statement += (
-            f" In the last {meta['window_days']} days it {cost} {count:.0f} customers "
-            f"({low:.0f} to {high:.0f})"
+            f" In the last {meta['window_days']} days it {cost} "
+            f"{counted(round(count), 'customer')} ({low:.0f} to {high:.0f})"
         )
         if np.isfinite(row.value_at_risk):
             money = f" {meta['currency']}" if meta.get("currency") else ""
