@@ -17,6 +17,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
@@ -374,6 +375,7 @@ def measure(
     )
     most = max(_CELLS // max(known.count, 1), 1)
     first, size = 0, min(_FIRST, most)
+    bar = tqdm(total=len(order), desc="exposures", unit="row", leave=False, disable=None)
     while first < len(order):
         block, places = sent.iloc[first : first + size], order[first : first + size]
         cell, age = _pairs(dataset, known, contacts, block)
@@ -385,7 +387,9 @@ def measure(
                     found = by_class.sum(axis=0) if kind == "all" else by_class[place]
                     values[name, kind][places] = found
         first += len(block)
+        bar.update(len(block))
         size = min(most, max(len(block) * _PAIRS // max(len(cell), 1), 1))
+    bar.close()
     return values
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from cxlab.analyses.churn_drivers import figures, parts, resampling, words
 from cxlab.analyses.churn_drivers.figures import COLUMNS
@@ -147,13 +148,9 @@ def _run(dataset: Dataset, settings: Options) -> Result:
 
 def _beside(study: Study, model: Model, table: pd.DataFrame) -> dict[str, Result]:
     """Give the parts that stand beside the table; in a quick run those of a single fit alone."""
-    wanted: Iterable[_Part] = _SINGLE
-    if not study.options.quick:
-        from tqdm import tqdm
-
-        every = (*_SINGLE, *_repeated())
-        wanted = tqdm(every, "beside the table", unit="part", leave=False, disable=None)
-    return {part.__name__: part(study, model, table) for part in wanted}
+    wanted = _SINGLE if study.options.quick else (*_SINGLE, *_repeated())
+    bar = tqdm(wanted, "beside the table", unit="part", leave=False, disable=None)
+    return {part.__name__: part(study, model, table) for part in bar}
 
 
 def _words(result: Result) -> Any:

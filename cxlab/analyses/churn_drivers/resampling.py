@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from cxlab.analyses.churn_drivers.figures import Window, counted, window_of
 from cxlab.analyses.churn_drivers.study import Model, Place, Study, hold
@@ -58,8 +59,6 @@ def replicates(study: Study, model: Model, table: pd.DataFrame) -> Replicates:
     table : pandas.DataFrame
         The driver table, with places and verdicts.
     """
-    from tqdm import tqdm
-
     count, window = study.options.replicates, window_of(study)
     customers = int(study.plain.clusters.max()) + 1
     weights = resample.Draws(customers, count, study.options.seed)
