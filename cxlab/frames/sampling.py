@@ -30,12 +30,12 @@ from cxlab.frames.exposures import Contacts
 from cxlab.frames.periods import RiskSet, attribute
 from cxlab.results import counted
 
-__all__ = ["AFTER_DAYS", "Sample", "draw"]
+__all__ = ["Sample", "draw"]
 
 Frame = nw.LazyFrame[Any]
 
-AFTER_DAYS = 28
-"""So many days from when a contact is known to be bad it may draw a row."""
+# So many days from when a contact is known to be bad it may draw a row.
+_AFTER_DAYS = 28
 # Longer ones would save little, and a share that falls past a change of length draws anew.
 _LONGEST_BLOCK = 16
 
@@ -193,7 +193,7 @@ def _all(risk: RiskSet) -> Sample:
 
 def _window(risk: RiskSet) -> int:
     """Give how many periods after it a bad contact may draw."""
-    return math.ceil(AFTER_DAYS / risk.period_days)
+    return math.ceil(_AFTER_DAYS / risk.period_days)
 
 
 def _bad(risk: RiskSet, known: Contacts, washout_days: float, wanted: float) -> Frame:
