@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from cxlab.models.contrast import (
     HALF_LIFE_SD,
@@ -168,16 +168,18 @@ def best_on_grid(
     fine = np.linspace(x[0], x[-1], _FINE)
     curve = _cubic(x, fine) @ y
     # A cubic through five points may swing beyond them where the profile bends sharply: there, a
-    # parabola through the best three.
+    # parabola through the best three, and straight lines elsewhere.
     if curve.max() > y.max() + 0.5 * (y.max() - np.sort(y)[-2]) + 0.5:
-        from scipy.interpolate import PchipInterpolator
-
-        curve = np.asarray(PchipInterpolator(x, y)(fine))
         top = int(np.argmax(y))
         if 0 < top < len(x) - 1:
+            curve = np.interp(fine, x, y)
             near = (fine >= x[top - 1]) & (fine <= x[top + 1])
             parabola = np.polyfit(x[top - 1 : top + 2], y[top - 1 : top + 2], 2)
             curve[near] = np.polyval(parabola, fine[near])
+        else:
+            from scipy.interpolate import PchipInterpolator  # here: it is slow to load
+
+            curve = np.asarray(PchipInterpolator(x, y)(fine))
     # The logarithm and its inverse must not move a half-life that is the grid's own.
     days = np.exp(fine)
     days[[0, -1]] = values[[0, -1]]
@@ -261,7 +263,7 @@ def own_half_lives(
     places = list(model.coef)
     coef = np.nan_to_num(list(model.coef.values()))
     eta = rows.offset + model.baseline + stack(common, places) @ coef
-    needed = special.chdtri(1, _ALPHA / max(len(suspects), 1)) / 2
+    needed = NormalDist().inv_cdf(_ALPHA / max(len(suspects), 1) / 2) ** 2 / 2
 
     def look(k: int) -> HalfLife | None:
         mine = [i for i, p in enumerate(places) if p[1] == k and np.isfinite(model.coef[p])]

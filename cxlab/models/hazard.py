@@ -19,8 +19,6 @@ from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from scipy import linalg, sparse
-from scipy.special import expit
 
 from cxlab.models.resample import Draws
 
@@ -201,7 +199,8 @@ class HazardFit:
         rows = self._rows
         if rows.link != "logit":
             return None
-        cohort = _inverse(rows.information(rows.weights * expit(self.eta)))
+        chance = rows.event - _moments(self.eta, rows.event, rows.link)[1]
+        cohort = _inverse(rows.information(rows.weights * chance))
         return np.sqrt(np.diag(self._bread) / np.diag(cohort))
 
     def replicates(self, weights: Draws) -> tuple[np.ndarray, np.ndarray]:
@@ -310,14 +309,14 @@ def fit_hazard(
     )
     rows = _Rows(scaled, scale, y, link, clusters, beside, penalty, given, prior)
     point = rows.at(coef)
-    converged, factor, before = False, None, np.inf
+    converged, inverse, before = False, None, np.inf
     for _ in range(_MAX_STEPS):
         score, value = point.score, point.value
         # Twice the gain in likelihood still to be had, were it quadratic.
-        gain = np.inf if factor is None else float(score @ linalg.cho_solve(factor, score))
-        if factor is None or gain > _WORTH_REFRESHING * before:
-            factor = linalg.cho_factor(rows.information(point.weight))
-        step = linalg.cho_solve(factor, score)
+        gain = np.inf if inverse is None else float(score @ inverse @ score)
+        if inverse is None or gain > _WORTH_REFRESHING * before:
+            inverse = _inverse(rows.information(point.weight))
+        step = inverse @ score
         before = float(step @ score)
         converged = before < _TOLERANCE * (abs(value) + 1.0)
         coef, point = _climb(rows, coef, step, value)
@@ -366,7 +365,9 @@ def _moments(
 
 
 def _inverse(information: np.ndarray) -> np.ndarray:
-    return np.asarray(linalg.cho_solve(linalg.cho_factor(information), np.eye(len(information))))
+    """Invert what is positive definite; refuse what is not."""
+    half = np.linalg.inv(np.linalg.cholesky(information))
+    return np.asarray(half.T @ half)
 
 
 def _sandwich(rows: _Rows, eta: np.ndarray, bread: np.ndarray) -> np.ndarray:
@@ -428,9 +429,13 @@ def _members(
 
 def _summed(x: np.ndarray, factor: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Sum the rows, each times its factor, by cluster."""
-    ends = np.append(starts, len(x))
-    shape = (len(starts), len(x))
-    return np.asarray(sparse.csr_array((factor, np.arange(len(x)), ends), shape=shape) @ x)
+    sizes = np.diff(np.append(starts, len(x)))
+    summed = np.empty((len(starts), x.shape[1]))
+    for size in np.unique(sizes):  # far quicker than a cluster at a time: most are small
+        here = sizes == size
+        members = starts[here][:, None] + np.arange(size)
+        summed[here] = np.einsum("cr,crj->cj", factor[members], x[members])
+    return summed
 
 
 def independent_columns(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 __all__ = [
     "LEVEL",
@@ -20,7 +20,8 @@ __all__ = [
 ]
 
 LEVEL = 0.95
-Z = float(special.ndtri(0.5 + LEVEL / 2))
+_NORMAL = NormalDist()
+Z = _NORMAL.inv_cdf(0.5 + LEVEL / 2)
 _FARTHEST = math.log(1e9)
 
 
@@ -54,7 +55,8 @@ def wald_p(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:
     estimate, se : ndarray
         Estimates on a scale on which they are normal, and their standard errors.
     """
-    return np.asarray(2 * special.ndtr(-np.abs(np.asarray(estimate) / np.asarray(se))))
+    far = np.abs(np.asarray(estimate) / np.asarray(se)) / math.sqrt(2)
+    return np.reshape([math.erfc(z) for z in far.flat], far.shape)
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -109,6 +111,8 @@ def poisson_rate(count: np.ndarray, exposure: np.ndarray) -> dict[str, np.ndarra
     dict
         ``estimate``, ``conf_low`` and ``conf_high``.
     """
+    from scipy import special  # here: a fifth of a second that the drivers' table does not need
+
     count, tail = np.asarray(count, dtype=float), (1 - LEVEL) / 2
     per = np.where(np.asarray(exposure) > 0, exposure, np.nan)
     low = np.where(count > 0, special.gammaincinv(np.maximum(count, 1), tail), 0.0)
@@ -128,7 +132,7 @@ def wilson(count: int, total: int, level: float = LEVEL) -> tuple[float, float, 
     """
     if total == 0:
         return np.nan, np.nan, np.nan
-    share, z2 = count / total, float(special.ndtri(0.5 + level / 2)) ** 2
+    share, z2 = count / total, _NORMAL.inv_cdf(0.5 + level / 2) ** 2
     middle = share + z2 / (2 * total)
     reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * total)) / total)
     low, high = ((middle + way * reach) / (1 + z2 / total) for way in (-1, 1))
