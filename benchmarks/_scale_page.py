@@ -145,7 +145,9 @@ def _rival_bar(found: Found, way: str, times: float) -> tuple[str, str, str, boo
     except KeyError:
         return what, "", bar, None
     seconds, how = extrapolated(tried, ours["events"])
-    ratio = seconds / ours["seconds"]
+    # A short one was run in turn with ours.
+    beside = next((one["beside"] for one in tried if "beside" in one), ours["seconds"])
+    ratio = seconds / beside
     figure = f"{ratio:.1f}" + (f" ({how})" if how else "")
     return what, figure, bar, None if np.isnan(ratio) else bool(ratio >= times)
 
@@ -245,6 +247,8 @@ def rival_table(found: Found) -> pd.DataFrame:
     for way, one in _rivals(found):
         for t in one["found"]:
             stages = ", ".join(f"{s} {x:.1f} s" for s, x in t.get("done", {}).items() if x >= 0.05)
+            if "beside" in t:
+                stages += f"; median of several runs in turn with cxlab's: {t['beside']:.1f} s"
             ended = t["outcome"] + (f": {t['said'].splitlines()[-1][:120]}" if t["said"] else "")
             rows.append(
                 {

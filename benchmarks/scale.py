@@ -47,6 +47,8 @@ SIZES = (1.0, 10.0)
 FULL = 100.0
 # Sizes that take seconds are also run as they are, without being followed: the median is told.
 RUNS, SMALL = 5, 1.0
+# A rival that takes no longer than this is run as often, in turn with cxlab: seconds.
+_SHORT = 60.0
 LIMIT = 600.0
 SEEDS = 20
 # Millions of events that a rival tries: down while it does not finish, then up.
@@ -114,19 +116,10 @@ def drivers(millions: float, keep: Path) -> Found:
     truth = truth_of(folder)
     with tempfile.TemporaryDirectory() as out:
         told, table = Path(out) / "steps.json", Path(out) / "drivers.csv"
-        words = ["drivers", folder, "--out", out, "--quick"]
-
-        def once(call: list[str]) -> Ran:
-            ran = run(call, float("inf"), _allowed())
-            if ran.outcome != "done":
-                raise SystemExit(f"{folder}: cxlab drivers: {ran.outcome} {ran.said}")
-            return ran
-
-        followed = once(script("_scale_steps.py", told, *words))
+        followed = _ours(script("_scale_steps.py", told, *_words(folder, out)))
         steps = json.loads(told.read_text(encoding="utf-8"))
         found = pd.read_csv(table)
-        plain = [sys.executable, "-c", "from cxlab.cli import main; main()", *map(str, words)]
-        runs = [once(plain) for _ in range(RUNS if millions <= SMALL else 0)] or [followed]
+    runs = [plain(folder) for _ in range(RUNS if millions <= SMALL else 0)] or [followed]
     found = found[found["valence"] == "bad"].set_index("touchpoint").reindex(NAMES)
     return {
         **{k: truth[k] for k in ("customers", "events", "churned")},
@@ -143,6 +136,30 @@ def drivers(millions: float, keep: Path) -> Found:
         },
         "verdicts": found["verdict"].fillna("").to_dict(),
     }
+
+
+def plain(folder: Path) -> Ran:
+    """Run ``cxlab drivers --quick`` as users do.
+
+    Parameters
+    ----------
+    folder : Path
+        The dataset.
+    """
+    with tempfile.TemporaryDirectory() as out:
+        words = map(str, _words(folder, out))
+        return _ours([sys.executable, "-c", "from cxlab.cli import main; main()", *words])
+
+
+def _words(folder: Path, out: str) -> list[object]:
+    return ["drivers", folder, "--out", out, "--quick"]
+
+
+def _ours(call: list[str]) -> Ran:
+    ran = run(call, float("inf"), _allowed())
+    if ran.outcome != "done":
+        raise SystemExit(f"cxlab drivers: {ran.outcome} {ran.said}")
+    return ran
 
 
 def floor(folder: Path) -> Found:
@@ -182,6 +199,9 @@ def floor(folder: Path) -> Found:
 def attempt(name: str, millions: float, keep: Path, limit: float) -> Found:
     """Let a rival try one size.
 
+    A short one at the smallest size is then run again and again in turn with cxlab, as no
+    machine is equally fast all the time: the medians are told, cxlab's as ``beside``.
+
     Parameters
     ----------
     name : str
@@ -196,9 +216,18 @@ def attempt(name: str, millions: float, keep: Path, limit: float) -> Found:
     folder = data_of(millions, keep)
     with tempfile.TemporaryDirectory() as out:
         file = Path(out) / "told.json"
-        ran = run(script("_scale_rivals.py", name, folder, file), limit, _allowed())
+        call = script("_scale_rivals.py", name, folder, file)
+        ran = run(call, limit, _allowed())
+        beside = {}
+        if ran.outcome == "done" and ran.seconds <= _SHORT and millions <= SMALL:
+            pairs = [(run(call, limit, _allowed()), plain(folder)) for _ in range(RUNS)]
+            medians = [
+                statistics.median(r.seconds for r in runs) for runs in zip(*pairs, strict=True)
+            ]
+            beside = dict(zip(("seconds", "beside"), medians, strict=True))
         told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return {"millions": millions, "events": truth_of(folder)["events"], **vars(ran), **told}
+    about = {"millions": millions, "events": truth_of(folder)["events"]}
+    return {**about, **vars(ran), **told, **beside}
 
 
 def climb(name: str, keep: Path, limit: float, most: float) -> list[Found]:

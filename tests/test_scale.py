@@ -266,6 +266,10 @@ def test_bars_are_judged() -> None:
     assert judged["bias of the sample, the clearest of all touchpoints"] == "**not met**"
     slow = page.bars(made_up(seconds=7.0)).set_index("what")[""]
     assert list(slow[slow.index.str.startswith("times as fast")]) == ["**not met**", "met"]
+    in_turn = made_up()
+    in_turn["rivals"]["pandas"]["found"] = [attempt(1e6, 300.0) | {"beside": 100.0}]
+    told = page.bars(in_turn).set_index("what")
+    assert list(told[told.index.str.startswith("times as fast")]["figure"]) == ["60.0", "3.0"]
 
 
 def test_the_command_is_told_without_places() -> None:
