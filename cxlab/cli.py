@@ -313,8 +313,8 @@ def _leave(end: SystemExit) -> None:
     """End the process at once: to take its objects apart first costs a third of a second."""
     atexit._run_exitfuncs()
     with suppress(OSError):  # a reader that went away is told of by the usual end
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # closed from outside: None
+            stream.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -64,6 +65,15 @@ def test_help_is_quick() -> None:
         if seconds[-1] < 0.5:
             return
     pytest.fail(f"cxlab --help took {min(seconds):.2f} s at best; 0.5 s are allowed")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_the_end_is_told_to_nobody_where_nobody_listens(closed) -> None:
+    for words, code in (("--help", 0), ("check nowhere", 2)):
+        line = shlex.join([sys.executable, "-c", MAIN, *words.split()])
+        ran = subprocess.run(["sh", "-c", f"{line} {closed}"], capture_output=True, text=True)
+        assert ran.returncode == code
+        assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
