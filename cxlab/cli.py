@@ -98,17 +98,18 @@ def check(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Hold a dataset against the data contract; show the rows set aside and gaps in the feed."""
-    from cxlab.analyses.data_quality import feed_gaps
+    from cxlab.analyses.data_quality import feed_gaps, notes
     from cxlab.data.check import contract_report, contract_text
     from cxlab.data.dataset import load
 
     loaded = load(dataset, _day(as_of))
-    report, gaps = contract_report(loaded), feed_gaps(loaded)
+    report, gaps, known = contract_report(loaded), feed_gaps(loaded), notes(loaded)
     if not json_:
-        _say("\n\n".join([contract_text(report), *([gaps.sentence] if gaps else [])]))
+        _say("\n\n".join([contract_text(report), *known, *([gaps.sentence] if gaps else [])]))
         return
     table = gaps.table.rename(columns=lambda c: c.replace(" ", "_")) if gaps else None
     report["gaps"] = None if table is None else table.to_dict("records")
+    report["notes"] = known
     _say(json.dumps(report, indent=2, ensure_ascii=False))
 
 

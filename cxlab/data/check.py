@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -30,6 +30,11 @@ _REASON = "cx_reason"
 _EXAMPLES = 3
 _LONGEST = 60
 _SHARE_REFUSED = 0.5
+# Of the scores, so many off their scale say that it is another one; so few at an end do not.
+_SHARE_SCALE, _SHARE_SLIPS = 0.01, 0.002
+_SCALES = ((0, 1), (1, 3), (1, 4), (0, 4), (1, 5), (0, 5), (0, 6), (1, 7), (1, 10), (0, 10),
+           (1, 11), (-2, 2), (-3, 3), (-5, 5), (0, 100), (-100, 100), (0, 1000))  # fmt: skip
+"""Scales that scores are often given on."""
 _ALWAYS, _NEVER = dt.datetime(9999, 1, 1), dt.datetime(1, 1, 1)
 
 
@@ -45,12 +50,15 @@ class SetAside:
         How many.
     examples : tuple of dict
         Up to three of the rows, by column.
+    hint : str
+        What to do about it, where that can be guessed.
     """
 
     table: str
     rule: str
     rows: int
     examples: tuple[dict[str, str], ...]
+    hint: str = ""
 
 
 Rules = list[tuple[str, nw.Expr]]
@@ -91,6 +99,9 @@ def sift(
         frame, rules = _rules(typed, frames[name], kept, settings)
         marked = frame.with_columns(_reason(rules))
         broken = _count(typed, marked, rules)
+        if name == "feedback":
+            broken = [replace(s, hint=_scale_hint(s, marked, settings)) for s in broken]
+        _refuse_most(typed, broken)
         found += broken
         # Where no row is broken, what follows need not ask again.
         whole = marked.filter(nw.col(_REASON).is_null()) if broken else frames[name]
@@ -125,15 +136,53 @@ def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[S
         )
         shown = tuple({k: _shown(v) for k, v in r.items() if v is not None} for r in examples)
         found.append(SetAside(name, text, int(rows_by_rule[text]), shown))
+    return found
+
+
+def _refuse_most(typed: TypedTable, found: list[SetAside]) -> None:
+    """Refuse a table of which more than half cannot be."""
     wrong = [s for s in found if s.rule != AFTER_END]
     total = sum(s.rows for s in wrong)
     if total > _SHARE_REFUSED * typed.rows:
         most = max(wrong, key=lambda s: s.rows)
         raise DataError(
-            f"{typed.file}: table {name}: {total} of {typed.rows} rows cannot be, more than half; "
-            f"most often: {most.rule} ({most.rows} rows, such as {_worded(most.examples[0])})"
+            f"{typed.file}: table {typed.table.name}: {total} of {typed.rows} rows cannot be, more "
+            f"than half; most often: {most.rule} ({most.rows} rows, such as "
+            f"{_worded(most.examples[0])}){'; ' if most.hint else ''}{most.hint}"
         )
-    return found
+
+
+def _scale_hint(aside: SetAside, marked: nw.LazyFrame[Any], settings: Settings) -> str:
+    """Name the scale that scores off their scale seem to have been given on."""
+    rules = {_off_scale(name, m.scale): name for name, m in settings.all_metrics.items()}
+    if aside.rule not in rules:
+        return ""
+    metric = rules[aside.rule]
+    low, high = settings.all_metrics[metric].scale
+    scores = marked.filter(nw.col("metric") == metric, ~nw.col("score").is_null())
+    whole = scores.group_by(nw.col("score").round().alias("at")).agg(rows=nw.len())
+    counts = sorted(whole.collect(backend="pyarrow").iter_rows())
+    total = sum(n for _, n in counts)
+    if aside.rows < _SHARE_SCALE * total:
+        return ""  # slips of the pen, not another scale
+    least, most = _bulk(counts, total), _bulk(counts[::-1], total)
+    fitting = [s for s in _SCALES if s[0] <= least and most <= s[1] and s != (low, high)]
+    told = f"{metric} runs {least:g} to {most:g}, not {low:g} to {high:g}"
+    if not fitting:
+        return f"{told}: declare its scale in dataset.yml"
+    first, last = min(fitting, key=lambda s: s[1] - s[0])
+    entry = f"metrics: {{{metric}: {{scale: [{first}, {last}]}}}}"
+    return f"{told}: declare its scale in dataset.yml ({entry})"
+
+
+def _bulk(counts: list[tuple[float, int]], total: int) -> float:
+    """Give the first score, in the order given, that is no slip of the pen."""
+    passed = 0
+    for at, rows in counts:
+        passed += rows
+        if passed > _SHARE_SLIPS * total:
+            return at
+    return counts[-1][0]
 
 
 def _shown(value: object) -> str:
@@ -297,6 +346,10 @@ def _interaction_rules(typed: TypedTable, settings: Settings) -> Rules:
     return rules
 
 
+def _off_scale(metric: str, scale: tuple[float, float]) -> str:
+    return f"{metric} score off its scale {scale[0]:g} to {scale[1]:g}"
+
+
 def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
     rules = _absent(typed, "metric")
     metrics = settings.all_metrics
@@ -305,8 +358,7 @@ def _feedback_rules(typed: TypedTable, settings: Settings) -> Rules:
         for name, metric in metrics.items():
             low, high = metric.scale
             off = (nw.col("score") < low) | (nw.col("score") > high)
-            text = f"{name} score off its scale {low:g} to {high:g}"
-            rules.append((text, (nw.col("metric") == name) & off))
+            rules.append((_off_scale(name, metric.scale), (nw.col("metric") == name) & off))
         if "responded_at" in typed.columns:
             unanswered = nw.col("responded_at").is_null() & ~nw.col("score").is_null()
             rules.append(("a score but no responded_at", unanswered))
@@ -383,4 +435,6 @@ def contract_text(report: Mapping[str, Any]) -> str:
             lines += ["", f"{name}: set aside {aside['rows']:,}: {aside['rule']}"]
             for example in aside["examples"]:
                 lines.append("    " + _worded(example))
+            if aside["hint"]:
+                lines.append(f"    Looks like another scale: {aside['hint']}")
     return "\n".join(lines)

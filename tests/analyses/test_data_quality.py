@@ -424,3 +424,88 @@ def test_the_demo_has_nothing_amiss() -> None:
     result = data_quality.run(load(DEMO))
     assert [c.name for c in result.checks if c.passed is False] == []
     assert result["gaps"].table.empty
+
+
+# -- bad input --------------------------------------------------------------------------------
+
+
+def test_another_scale_is_a_fault_and_an_empty_end_a_note(
+    make_tables: Callable[..., Tables], look: Callable[..., Result]
+) -> None:
+    tables = make_tables(customers=200)
+    answers = tables["feedback"]
+    answers["responded_at"] = answers["asked_at"]
+    answers["metric"] = np.resize(["nps", "ces"], len(answers))
+    answers["score"] = np.where(
+        answers["metric"] == "nps", np.resize(np.arange(1, 12), len(answers)), 4.0
+    )
+    result = look(tables)
+    nps, ces = (check(result, f"scale of {m}") for m in ("nps", "ces"))
+    assert nps.passed is False and ces.passed is None
+    assert nps.text.startswith("Nps runs 1 to 11, not 0 to 10: declare its scale in dataset.yml")
+    off = int(((answers["metric"] == "nps") & (answers["score"] == 11)).sum())
+    assert f"{off} scores off the scale were set aside" in nps.text
+    assert "is above 4, on a scale that runs to 7" in ces.text
+    row = result["set_aside"].table.iloc[0]
+    assert (row["why"], row["rows"]) == ("nps score off its scale 0 to 10", off)
+
+
+def test_every_row_that_cannot_be_is_counted_by_its_rule(
+    tables: Tables, look: Callable[..., Result]
+) -> None:
+    calls, answers = tables["interactions"], tables["feedback"]
+    calls["handle_seconds"] = 60.0
+    calls.loc[[0, 1], "response_seconds"] = -5
+    calls.loc[2, "handle_seconds"] = -1.0
+    calls.loc[[3, 4, 5], "resolved_at"] = calls.loc[[3, 4, 5], "occurred_at"] - pd.Timedelta("2D")
+    known = answers.index[answers["responded_at"].notna()]
+    answers.loc[known[0], "responded_at"] = answers.loc[known[0], "asked_at"] - pd.Timedelta("2D")
+    answers.loc[known[1], "score"] = 9.0
+    table = look(tables)["set_aside"].table
+    assert dict(zip(table["why"], table["rows"], strict=True)) == {
+        "resolved before it was opened": 3,
+        "response_seconds below 0": 2,
+        "handle_seconds below 0": 1,
+        "csat score off its scale 1 to 5": 1,
+        "answered before it was asked": 1,
+    }
+
+
+def test_journeys_without_end_and_a_single_channel(
+    tables: Tables, look: Callable[..., Result]
+) -> None:
+    calls = tables["interactions"].assign(channel="web", journey_id="usual")
+    many = pd.concat([calls.iloc[[0]]] * 1500, ignore_index=True).assign(journey_id="0")
+    many["occurred_at"] += pd.to_timedelta(np.arange(1500), unit="s")
+    many["interaction_id"] = [f"m{i}" for i in range(1500)]
+    calls.loc[:9, "journey_id"] = None
+    result = look({**tables, "interactions": pd.concat([calls, many], ignore_index=True)})
+    assert check(result, "journeys without an end").passed is False
+    assert "up to 1,500" in check(result, "journeys without an end").text
+    outside = check(result, "contacts without a journey")
+    assert outside.passed is None and "10 contacts of 2,220" in outside.text
+    assert check(result, "channels").passed is None
+    assert result["journeys"].table["contacts"].max() == 1500
+    assert "journeys.long" in result.meta["slugs"]
+
+
+def test_silence_that_is_no_sign_of_leaving_is_a_fault() -> None:
+    cdnow = load(DEMO.parent / "cdnow")
+    found = check(data_quality.run(cdnow), "silence as a sign of leaving")
+    assert found.passed is False
+    assert "25% of them (95% interval 24.4% to 25.6%) come back within 365 days" in found.text
+    assert data_quality.notes(cdnow)[0] == found.text
+
+
+@pytest.mark.parametrize(("days", "passed"), [(60, True), (5, None)])
+def test_silence_is_judged_by_who_comes_back(
+    tables: Tables, write_dataset: Write, days: int, passed: bool | None
+) -> None:
+    """Contacts stop for good after 55 days; of a feed of a month nothing can be told."""
+    tables["customers"] = tables["customers"][["customer_id", "started_at", "plan"]]
+    yml = f"churn: {{inactivity: {{days: {days}}}}}\n"
+    until = "2025-12-31" if passed else "2025-02-10"
+    data = load(write_dataset(tables, yml), until if passed is None else None)
+    if passed:
+        data = load(write_dataset(tables, f"{yml}observed_until: {until}\n"))
+    assert check(data_quality.run(data), "silence as a sign of leaving").passed is passed

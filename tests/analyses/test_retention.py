@@ -252,8 +252,8 @@ def test_too_few_customers_give_no_curve_and_no_error(write_dataset: Write) -> N
 
 def test_findings_are_the_sentences_with_their_figures(result: Result) -> None:
     found = {f.id: f for f in retention.findings(result)}
-    assert list(found) == ["retention.stay", "retention.segment", "retention.when",
-                           "retention.month"]  # fmt: skip
+    assert list(found) == ["retention.stay", "retention.segment", "retention.cohorts",
+                           "retention.when", "retention.month"]  # fmt: skip
     stay = found["retention.stay"]
     assert stay.unit == "share still there at 365 days"
     assert stay.estimate is not None

@@ -242,6 +242,85 @@ def test_the_scales_of_the_field(tables, write_dataset, metric, low, high) -> No
     assert [(s.rows, "scale" in s.rule) for s in found] == [(2, True)]
 
 
+def _scored(tables, metric, scores):
+    """Give all answers one metric, and scores in turn."""
+    answers = tables["feedback"]
+    answers["metric"], answers["responded_at"] = metric, answers["asked_at"]
+    answers["score"] = np.resize(np.array(scores, dtype=float), len(answers))
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "hint"),
+    [
+        ("nps", range(1, 12), "nps runs 1 to 11, not 0 to 10: declare its scale in dataset.yml "
+         "(metrics: {nps: {scale: [1, 11]}})"),
+        ("csat", range(1, 8), "csat runs 1 to 7, not 1 to 5: declare its scale in dataset.yml "
+         "(metrics: {csat: {scale: [1, 7]}})"),
+        ("csat", [0, 1, 2, 3, 4], "csat runs 0 to 4, not 1 to 5: declare its scale in dataset.yml "
+         "(metrics: {csat: {scale: [0, 4]}})"),
+        ("ces", [1, 2, 3, 4, 5, 6, 5000], "ces runs 1 to 5000, not 1 to 7: declare its scale in "
+         "dataset.yml"),
+    ],
+)  # fmt: skip
+def test_scores_of_another_scale_are_told_so(
+    tables, write_dataset, cx, metric, scores, hint
+) -> None:
+    _scored(tables, metric, scores)
+    shop = write_dataset(tables)
+    ran = cx("check", shop)
+    assert ran.code == 0
+    assert f"    Looks like another scale: {hint}\n" in ran.out + "\n"
+    (aside,) = json.loads(cx("check", shop, "--json").out)["tables"]["feedback"]["set_aside"]
+    assert aside["hint"] == hint
+    # Declared, nothing is set aside any more.
+    if "[" in hint:
+        declared = hint[hint.index("(") + 1 : -1]
+        assert load(write_dataset(tables, declared)).set_aside == ()
+
+
+def test_a_scale_that_sets_most_aside_is_told_as_it_is_refused(
+    tables, write_dataset, refused
+) -> None:
+    _scored(tables, "csat", [0, 10, 30, 50, 55, 60, 80, 100, 3])
+    line = refused(1, "check", write_dataset(tables))
+    assert "more than half; most often: csat score off its scale 1 to 5" in line
+    assert line.endswith("csat runs 0 to 100, not 1 to 5: declare its scale in dataset.yml "
+                         "(metrics: {csat: {scale: [0, 100]}})")  # fmt: skip
+
+
+def test_a_slip_of_the_pen_is_no_scale(tables, write_dataset, cx) -> None:
+    _scored(tables, "nps", [10] * 160 + [11, 9])
+    ran = cx("check", write_dataset(tables))
+    assert "set aside 1: nps score off its scale 0 to 10" in ran.out
+    assert "another scale" not in ran.out
+
+
+def test_journeys_and_channels_are_told_of(tables, write_dataset, cx) -> None:
+    calls = tables["interactions"]
+    calls["channel"] = "web"
+    calls["journey_id"] = [f"j{i // 3}" for i in range(len(calls))]
+    calls.loc[:71, "journey_id"] = None
+    ran = cx("check", write_dataset(tables))
+    assert "72 contacts of 720 (10%) name no journey; they are cut into journeys" in ran.out
+    assert "All contacts come by one channel (web): nothing can be told of handoffs" in ran.out
+    assert len(json.loads(cx("check", write_dataset(tables), "--json").out)["notes"]) == 2
+    calls["channel"], calls["journey_id"] = np.resize(["web", "app"], len(calls)), "j"
+    assert "journey" not in cx("check", write_dataset(tables)).out  # one of each customer
+
+
+def test_a_journey_of_ten_thousand_steps_is_questioned(tables, write_dataset, cx) -> None:
+    calls = tables["interactions"]
+    first = calls.iloc[[0]]
+    many = pd.concat([first] * 10_000, ignore_index=True)
+    many["occurred_at"] += pd.to_timedelta(np.arange(10_000), unit="s")
+    many["interaction_id"], many["resolved_at"] = [f"m{i}" for i in range(10_000)], pd.NaT
+    calls["journey_id"], many["journey_id"] = "short", "0"
+    tables["interactions"] = pd.concat([calls, many], ignore_index=True)
+    ran = cx("check", write_dataset(tables, form="parquet"))
+    assert ran.code == 0
+    assert "1 journey has more than 1,000 contacts, up to 10,000: is that one journey" in ran.out
+
+
 # -- refused ----------------------------------------------------------------------------------
 
 

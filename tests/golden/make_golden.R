@@ -117,6 +117,27 @@ write.csv(rbind(score("survdiff without entry", plain$chisq), score("entry", ent
                 score("entry, by customer", robust$rscore)),
           "tests/golden/logrank.csv", row.names = FALSE)
 
+# The same spells by group: restricted means (survRM2's rmst2 takes their difference just so: each
+# group's Greenwood variance, added up), incidences with both causes, and a Cox trend.
+g <- c("a", "b", "c")
+m <- summary(survfit(Surv(exit, cause == 1) ~ group, data = s), rmean = 20)$table
+means <- data.frame(what = "mean", group = g, estimate = trimmed(m[, "rmean"]),
+                    se = trimmed(m[, "se(rmean)"]))
+f <- survfit(Surv(entry, exit, cause == 1) ~ group, data = s, cluster = customer)
+f <- summary(f, times = 12)
+stays <- data.frame(what = "share by customer", group = g, estimate = trimmed(f$surv),
+                    se = trimmed(f$std.err))
+both <- summary(survfit(Surv(entry, exit, factor(cause)) ~ group, data = s, id = row), times = 12)
+ended <- do.call(rbind, lapply(1:2, function(k) data.frame(
+  what = paste("incidence", k), group = g, estimate = trimmed(both$pstate[, k + 1]),
+  se = trimmed(both$std.err[, k + 1]))))
+s$value <- (s$row * 37) %% 11 / 4
+fit <- coxph(Surv(entry, exit, cause == 1) ~ value, data = s, ties = "breslow", cluster = customer,
+             control = coxph.control(eps = 1e-12, toler.chol = 1e-14, iter.max = 100))
+slope <- data.frame(what = "trend", group = "all", estimate = trimmed(coef(fit)),
+                    se = trimmed(sqrt(diag(vcov(fit)))))
+write.csv(rbind(means, stays, ended, slope), "tests/golden/by_group.csv", row.names = FALSE)
+
 # Shipped snapshots: Cox with strata, ties by Efron, and the test of proportional hazards
 # (cox.zph of survival 3, a score test), one row a term or, with terms = TRUE, an attribute.
 golden_cox <- function(name, formula, data) {

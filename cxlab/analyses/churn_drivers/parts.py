@@ -20,6 +20,7 @@ from cxlab.analyses.churn_drivers.study import (
     Study,
     hold,
 )
+from cxlab.data.contract import Inactivity
 from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
@@ -315,6 +316,7 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
     """
     dataset, options = study.dataset, study.options
     start = study.window_start
+    silent = isinstance(study.risk.dataset.settings.churn, Inactivity)
     return {
         **dataset.about(),
         "form": dataset.form,
@@ -330,7 +332,8 @@ def meta(study: Study, model: Model) -> dict[str, Any]:
         "window_churns": len(window_of(study).rows),
         "washout_days": options.washout_days,
         "period_days": options.period_days,
-        "followers": _followers(study, model),
+        # Where churn is silence the last contact dates it: that contacts come before says nothing.
+        "followers": [] if silent else _followers(study, model),
         "half_life_days": model.half_life.days,
         "half_life_low": model.half_life.conf_low,
         "half_life_high": model.half_life.conf_high,

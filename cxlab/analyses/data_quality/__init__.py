@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.data_quality import answers, feed, tables
+from cxlab.analyses.data_quality import answers, contacts, feed, tables
 from cxlab.analyses.data_quality.looked import Looked, Section
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Check, Finding, Findings, Result, counted
 
-__all__ = ["feed_gaps", "findings", "run"]
+__all__ = ["feed_gaps", "findings", "notes", "run"]
 
 _SAID_BY = {"freshness.interactions": "gaps.contacts", "freshness.feedback": "gaps.questions"}
 
@@ -39,7 +39,7 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
         (``estimate, conf_low, conf_high``), ``p_value, n, outcome``. Parts, where they apply:
         ``came_in``, ``set_aside``, ``gaps``, ``weekly``, ``steps``, ``coverage``,
         ``response_by_month``, ``who_is_missing``, ``who_answers``, ``empty_cells``,
-        ``unvarying``, ``repeated``, ``names``.
+        ``unvarying``, ``repeated``, ``names``, ``journeys``.
 
     Raises
     ------
@@ -66,6 +66,9 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
         tables.unvarying(dataset, cells),
         tables.repeated(dataset, cells, days),
         tables.names(dataset),
+        contacts.journeys(dataset),
+        Section(looked=contacts.scales(dataset)),
+        contacts.silence(dataset, min_group),
     ]
     there = [s for s in sections if s is not None]
     looked = sorted(_once([lo for s in there for lo in s.looked]), key=_rank)
@@ -106,6 +109,29 @@ def feed_gaps(dataset: Dataset) -> Result | None:
         return None
     section = feed.gaps(feed.daily(dataset, tables.days(dataset, "customers")))
     return section.parts["gaps"] if section else None
+
+
+def notes(dataset: Dataset, *, min_group: int = 10) -> list[str]:
+    """Tell of contacts without a journey, journeys without an end, a single channel, scores
+    that leave an end of their scale empty, and silence that is no sign of leaving.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In either form.
+    min_group : int
+        Silences are followed as long as so many are.
+
+    Returns
+    -------
+    list of str
+        A sentence each, as :func:`run` has them; of what is as it should be, none.
+    """
+    sections = (contacts.journeys(dataset), contacts.silence(dataset, min_group))
+    looked = [lo for s in sections if s is not None for lo in s.looked]
+    # What a hint says stands beside the rows set aside already.
+    looked += [lo for lo in contacts.scales(dataset) if lo.passed is None]
+    return [lo.text for lo in looked if not lo.passed]
 
 
 def _once(looked: list[Looked]) -> list[Looked]:

@@ -11,22 +11,28 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.retention import rates, readable, segments, words
+from cxlab.analyses.retention.cliffs import cliffs
+from cxlab.analyses.retention.cohorts import cohorts
+from cxlab.analyses.retention.comeback import comeback
+from cxlab.analyses.retention.ends import ends, ends_by_group
+from cxlab.analyses.retention.first_bad import first_bad
 from cxlab.analyses.retention.seen import LEFT, OTHERWISE, Seen, see, stretch
 from cxlab.analyses.retention.segments import Segment
 from cxlab.analyses.retention.words import findings
+from cxlab.analyses.retention.worth import worth
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError, UsageError, one_of
 from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL, Z
-from cxlab.models.survival import Curve, Lifetimes, cumulative_incidence, restricted_means
+from cxlab.models.survival import Curve, Lifetimes, restricted_means
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Check, Result
 
 __all__ = ["findings", "run"]
 
 _COLUMNS = ["term", "tenure", "estimate", "conf_low", "conf_high", "p_value", "n", "unit"]
-_POINTS, _END_POINTS = 200, 50
+_POINTS = 200
 # Lifetimes are averaged up to a mark that this share of those ever at risk at once reaches.
 _REACH = 0.05
 _SILENCE = (
@@ -35,7 +41,16 @@ _SILENCE = (
 )
 
 
-def run(dataset: Dataset, *, segment: str = "", horizon: int = 0, min_group: int = 10) -> Result:
+def run(
+    dataset: Dataset,
+    *,
+    segment: str = "",
+    horizon: int = 0,
+    min_group: int = 10,
+    margin: float = 1.0,
+    discount_rate: float = 0.1,
+    value_years: int = 5,
+) -> Result:
     """Estimate how long customers stay, for all and by their attributes.
 
     The end that counts is voluntary churn, as for the drivers; customers whose contract ended
@@ -52,16 +67,27 @@ def run(dataset: Dataset, *, segment: str = "", horizon: int = 0, min_group: int
         usual marks to which enough are followed.
     min_group : int
         Groups of fewer customers are withheld, and curves end where fewer are at risk.
+    margin : float
+        The share of what customers pay that is profit.
+    discount_rate : float
+        By how much a year's wait lowers value.
+    value_years : int
+        How far ahead value is counted.
 
     Returns
     -------
     Result
         ``term, tenure, estimate, conf_low, conf_high, p_value, n, unit``: the share that stays
         beyond each mark (n: at risk there), the median and the mean up to the horizon.
-        Parts: ``curve``; ``ends`` and ``ends_curve`` (where there are other ends);
-        ``segments``, ``levels``, ``pairs`` and ``segment_curves`` (where groups can be
-        compared); ``by_tenure``; ``by_month`` (dated data). In words, for reading: ``stays``,
-        ``attributes``, ``groups``, ``two_by_two``.
+        Parts: ``curve``; ``ends`` and ``ends_curve`` (where there are other ends), and
+        ``ends_by_group``; ``segments``, ``levels``, ``pairs`` and ``segment_curves`` (where
+        groups can be compared); ``by_tenure``; ``cliffs`` and ``hazard``; ``cohorts``;
+        ``first_bad``, ``first_bad_curves`` and ``first_bad_balance``; ``by_month`` (dated
+        data). ``cliffs``, ``cohorts`` and ``first_bad`` are there without rows too, saying why.
+        ``worth`` and ``retention_worth`` (see :func:`.worth.worth`), and, where churn is
+        silence, ``comeback`` (:func:`.comeback.comeback`). In words, for reading: ``stays``,
+        ``attributes``, ``groups``, ``two_by_two``, ``how_groups_end``, ``after_first_bad``,
+        ``worths``, ``retention_worths``, ``comebacks``.
 
     Raises
     ------
@@ -87,7 +113,7 @@ def run(dataset: Dataset, *, segment: str = "", horizon: int = 0, min_group: int
     ticks = seen.scale.ticks(span[1])
     meta |= {"start": span[0], "end": span[1], "horizon": until, "ticks": ticks.tolist()}
     parts = {"curve": _curve(seen, span)}
-    parts |= _ends(seen, span)
+    parts |= ends(seen, _since(seen, span), span)
     tried = {a: segments.compare(seen, a, span[0], until, min_group) for a in seen.attributes}
     compared = {a: s for a, s in tried.items() if isinstance(s, Segment)}
     left_out = {a: s for a, s in tried.items() if isinstance(s, str)}
@@ -99,21 +125,25 @@ def run(dataset: Dataset, *, segment: str = "", horizon: int = 0, min_group: int
     parts |= _segments(seen, compared, segment, ticks, min_group)
     if "levels" in parts:
         meta["segment"] = parts["levels"].meta["segment"]
-    by_tenure = rates.by_tenure(seen, *span)
-    parts["by_tenure"] = replace(by_tenure, sentence=words.when(by_tenure.table, seen.scale))
-    if seen.risk is not None:
-        by_month = rates.by_month(seen.risk, min_group)
-        told = words.month(by_month.table)
-        if isinstance(dataset.settings.churn, Inactivity):
-            told += f" {_SILENCE}"
-        parts["by_month"] = replace(by_month, sentence=told)
+    parts |= _times(dataset, seen, span, min_group)
+    parts |= first_bad(dataset, seen, min_group)
+    parts["after_first_bad"] = readable.after_first_bad(parts["first_bad"])
+    parts |= worth(
+        dataset, seen.risk, segment=meta.get("segment", ""), margin=margin,
+        discount_rate=discount_rate, value_years=value_years, min_group=min_group,
+    )  # fmt: skip
+    parts |= comeback(seen.risk, min_group) if seen.risk is not None else {}
     table = _table(seen, span, until)
     parts["stays"] = readable.stays(table, seen.scale)
     sentence = words.stays(table, meta, seen.scale)
     return Result(
         "retention",
         table,
-        (*_checks(seen, span, min_group), _not_shown(compared, left_out, min_group)),
+        (
+            *_checks(seen, span, min_group),
+            *parts["first_bad"].checks,
+            _not_shown(compared, left_out, min_group),
+        ),
         meta,
         sentence,
         parts,
@@ -188,30 +218,21 @@ def _table(seen: Seen, span: tuple[float, float], until: float) -> pd.DataFrame:
     return table[_COLUMNS].reset_index(drop=True)
 
 
-def _ends(seen: Seen, span: tuple[float, float]) -> dict[str, Result]:
-    """Follow all ends beside each other, where customers end in more than one way."""
-    if not seen.ended(OTHERWISE):
-        return {}
-    lives, scale = _since(seen, span), seen.scale
-    marks = scale.marks_within(span) or [span[1]]
-    ticks = scale.ticks(span[1])
-    table = _incidences(lives, np.array(marks, dtype=float))
-    even = np.linspace(*span, _END_POINTS + 1)
-    curve = _incidences(lives, np.union1d(even, segments.points(lives, span, ticks, 0)))
-    return {
-        "ends": Result("ends", table, sentence=words.ends(table, scale)),
-        "ends_curve": Result("ends_curve", curve),
-    }
-
-
-def _incidences(lives: Lifetimes, tenure: np.ndarray) -> pd.DataFrame:
-    parts = [
-        Curve(lives).at(tenure).assign(what="still there"),
-        cumulative_incidence(lives, LEFT, tenure).assign(what="left"),
-        cumulative_incidence(lives, OTHERWISE, tenure).assign(what="ended otherwise"),
-    ]
-    table = pd.concat(parts, ignore_index=True)
-    return table[["what", "tenure", "estimate", "conf_low", "conf_high", "n"]]
+def _times(
+    dataset: Dataset, seen: Seen, span: tuple[float, float], least: int
+) -> dict[str, Result]:
+    """Tell when customers leave: by tenure, by when they started, and by calendar month."""
+    by_tenure = rates.by_tenure(seen, *span)
+    told = words.when(by_tenure.table, seen.scale)
+    found = {"by_tenure": replace(by_tenure, sentence=told)}
+    found |= cliffs(seen, span) | {"cohorts": cohorts(seen, least)}
+    if seen.risk is not None:
+        by_month = rates.by_month(seen.risk, least)
+        told = words.month(by_month.table)
+        if isinstance(dataset.settings.churn, Inactivity):
+            told += f" {_SILENCE}"
+        found["by_month"] = replace(by_month, sentence=told)
+    return found
 
 
 def _segments(
@@ -240,6 +261,9 @@ def _segments(
         found["pairs"] = segments.pairs(chosen)
         found["two_by_two"] = readable.two_by_two(found["pairs"], seen.scale)
     found["segment_curves"] = replace(segments.curves(chosen, ticks, least), meta=about)
+    found |= ends_by_group(seen, chosen)
+    if "ends_by_group" in found:
+        found["how_groups_end"] = readable.ends_by_group(found["ends_by_group"])
     return found
 
 

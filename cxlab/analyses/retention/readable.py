@@ -11,7 +11,7 @@ from cxlab.analyses.retention.words import amount
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result, three_figures
 
-__all__ = ["attributes", "groups", "stays", "two_by_two"]
+__all__ = ["after_first_bad", "attributes", "ends_by_group", "groups", "stays", "two_by_two"]
 
 _UNKNOWN = "–"
 
@@ -106,11 +106,66 @@ def two_by_two(pairs: Result, scale: Scale) -> Result:
         {
             "stays longer": table["longer"],
             "stays shorter": table["shorter"],
-            f"difference, {scale.unit} (95% interval)": _spans(table),
-            "told apart": _told(table),
+            f"difference in mean stay, {scale.unit} (95% interval)": _spans(table),
+            "mean stays differ": _told(table, "p_mean_holm"),
+            "curves differ": _told(table),
         }
     )
     return Result("two_by_two", shown, sentence=pairs.sentence)
+
+
+def ends_by_group(result: Result) -> Result:
+    """Tell how each group of an attribute ends.
+
+    Parameters
+    ----------
+    result : Result
+        ``ends_by_group``.
+    """
+    table = result.table
+    shown = pd.DataFrame(
+        {
+            f"group of {result.meta['segment']}": table["term"],
+            "what": table["what"],
+            "of 100 customers (95% interval)": _hundreds(table, "share"),
+            "more than the largest group (95% interval)": _hundreds(table, "estimate"),
+            "told apart": _told(table),
+        }
+    )
+    if table["p_holm"].isna().all():
+        shown = shown.drop(columns="told apart")
+    return Result("how_groups_end", shown)
+
+
+def after_first_bad(result: Result) -> Result:
+    """Tell how many are still there after a first bad contact, and after an ordinary one.
+
+    Parameters
+    ----------
+    result : Result
+        ``first_bad``.
+    """
+    table = result.table
+    rows = table[(table["unit"] == "share") & (table["term"] != "unmatched")]
+    shown = pd.DataFrame(
+        {
+            "days after": [f"{t:g}" for t in rows["after"]],
+            "there after a bad one, of 100": [f"{100 * v:.1f}" for v in rows["bad"]],
+            "after an ordinary one": [f"{100 * v:.1f}" for v in rows["ordinary"]],
+            "difference (95% interval)": _hundreds(rows, "estimate"),
+            "followed then": rows["n"],
+        }
+    )
+    return Result("after_first_bad", shown)
+
+
+def _hundreds(rows: pd.DataFrame, value: str) -> list[str]:
+    limits = ["share_low", "share_high"] if value == "share" else ["conf_low", "conf_high"]
+    shown = []
+    for middle, low, high in 100 * rows[[value, *limits]].to_numpy(float):
+        told = f"{middle:.1f} ({low:.1f} to {high:.1f})".replace("-", "\N{MINUS SIGN}")
+        shown.append(told if np.isfinite(middle) else _UNKNOWN)
+    return shown
 
 
 def _shares(rows: pd.DataFrame) -> list[str]:
@@ -134,11 +189,11 @@ def _spans(
     return shown
 
 
-def _told(rows: pd.DataFrame) -> list[str]:
+def _told(rows: pd.DataFrame, column: str = "p_holm") -> list[str]:
     """Say yes or no, with the corrected p-value."""
     return [
         f"{'yes' if p < ALPHA else 'no'} (p {'< 0.0001' if p < 1e-4 else f'= {three_figures(p)}'})"
         if np.isfinite(p)
         else _UNKNOWN
-        for p in rows["p_holm"].to_numpy(float)
+        for p in rows[column].to_numpy(float)
     ]

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from cxlab.analyses.retention.seen import LEFT, Seen, groups, stretch
-from cxlab.models.intervals import LEVEL, Z, holm
+from cxlab.models.intervals import LEVEL, Z, holm, wald_p
 from cxlab.models.survival import Curve, Lifetimes, log_rank, restricted_means
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result
@@ -83,9 +83,19 @@ class Segment:
         pairs = max(len(self.levels) * (len(self.levels) - 1) // 2, 1)
         z = -special.ndtri((1 - LEVEL) / 2 / pairs)
         gap = self.mean[a] - self.mean[b]
-        c = self.covariance
-        width = z * np.sqrt(max(c[a, a] + c[b, b] - 2 * c[a, b], 0.0))
+        width = z * self._error(a, b)
         return float(gap), float(gap - width), float(gap + width)
+
+    def p_mean(self, a: int, b: int) -> float:
+        """Test whether two groups stay equally long on average (Wald, not corrected)."""
+        error = self._error(a, b)
+        if not error > 0:
+            return float("nan")
+        return float(wald_p(self.mean[a] - self.mean[b], np.array(error)))
+
+    def _error(self, a: int, b: int) -> float:
+        c = self.covariance
+        return float(np.sqrt(max(c[a, a] + c[b, b] - 2 * c[a, b], 0.0)))
 
 
 def compare(seen: Seen, name: str, start: float, until: float, least: int) -> Segment | str:
@@ -230,6 +240,9 @@ def levels(segment: Segment) -> Result:
 def pairs(segment: Segment) -> Result:
     """Compare the groups of an attribute two by two, corrected for their number.
 
+    ``p_value`` and ``p_holm`` are of the curves (log-rank), ``p_mean`` and ``p_mean_holm`` of
+    the mean lifetimes, whose difference is the estimate.
+
     Parameters
     ----------
     segment : Segment
@@ -243,11 +256,12 @@ def pairs(segment: Segment) -> Result:
         a_, b_ = (b, a) if gap[0] < 0 else (a, b)
         n = segment.customers[a] + segment.customers[b]
         rows.append((segment.levels[a_], segment.levels[b_], *segment.difference(a_, b_),
-                     test.p_value, n, test.statistic))  # fmt: skip
+                     test.p_value, n, test.statistic, segment.p_mean(a, b)))  # fmt: skip
     columns = ["longer", "shorter", "estimate", "conf_low", "conf_high", "p_value", "n",
-               "chi_square"]  # fmt: skip
+               "chi_square", "p_mean"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p_value"].to_numpy())
+    table["p_mean_holm"] = holm(table["p_mean"].to_numpy(float))
     table = table.sort_values(["p_value", "chi_square"], ascending=[True, False])
     told = int((table["p_holm"] < ALPHA).sum())
     sentence = f"{told} of {len(table)} pairs of groups can be told apart."

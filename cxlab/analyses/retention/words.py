@@ -222,10 +222,57 @@ def findings(result: Result, notebook: str = "04_retention") -> Findings:
         words = result["levels"].sentence
         unit = f"difference in {meta['tenure_unit']}"
         found.append(_finding("segment", notebook, words, chosen, unit, int(chosen["n"])))
+    found += _of_parts(result, notebook)
     for part, name in (("by_tenure", "when"), ("by_month", "month")):
         if part in result.parts:
             words = result[part].sentence
             found.append(_finding(name, notebook, words, None, "", meta["customers"]))
+    return found
+
+
+def _of_parts(result: Result, notebook: str) -> list[Finding]:
+    """Word what a first bad contact does, cliffs, and cohorts; nothing of what is left out."""
+    found, customers = [], result.meta["customers"]
+    part = result.parts.get("first_bad")
+    if part is not None and len(part.table):
+        mark = part.meta["mark"]
+        rows = part.table[part.table["unit"] == "share"].set_index("term")
+        unit = f"difference in share still there after {mark:g} days"
+        row = rows.loc[f"after {mark:g} days"]
+        n = part.meta["cases"]
+        words = part.sentence.splitlines()[0]
+        found.append(_finding("first-bad-contact", notebook, words, row, unit, n))
+    part = result.parts.get("cliffs")
+    if part is not None and len(part.table):
+        row, unit = part.table.loc[part.table["excess"].idxmax()], "times as many as beside it"
+        found.append(_finding("cliffs", notebook, part.sentence, row, unit, customers))
+    part = result.parts.get("cohorts")
+    if part is not None and np.isfinite(part.meta.get("trend", np.nan)):
+        ends = ("trend", "trend_low", "trend_high")
+        row = dict(zip(_FIGURES, (part.meta[e] for e in ends), strict=True))
+        unit = "hazard ratio for a start a year later"
+        words = part.sentence.splitlines()[0]
+        found.append(_finding("cohorts", notebook, words, row, unit, customers))
+    return [*found, *_of_worth(result, notebook)]
+
+
+def _of_worth(result: Result, notebook: str) -> list[Finding]:
+    """Word what customers are worth, what more retention adds, and who comes back."""
+    found = []
+    for name, key, value in (
+        ("worth", "term", "all customers"),
+        ("retention_worth", "points", 5.0),
+        ("comeback", "in_force", True),
+    ):
+        part = result.parts.get(name)
+        rows = None if part is None or part.table.empty else part.table[part.table[key] == value]
+        if part is None or rows is None or rows.empty or not np.isfinite(rows["estimate"].iloc[0]):
+            continue
+        row = rows.iloc[0]
+        money = f"{part.meta.get('currency', '')} {{}}".strip()
+        unit = {"worth": "a customer", "retention_worth": "for 5 points more retention"}.get(name)
+        told = money.format(unit) if unit else f"share back in {row['within']} days"
+        found.append(_finding(name, notebook, part.sentence, row, told, int(row["n"])))
     return found
 
 

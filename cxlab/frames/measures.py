@@ -1,0 +1,530 @@
+"""Rows that experience metrics are counted from, and their sums by customer.
+
+A metric is a ratio of two sums over rows: what is counted, and out of what. Rows are read and
+coded once and kept by the engine. A level (a month, a touchpoint, a segment) comes back as the
+sums of numerator and denominator over customers, and the sums of their squares and products:
+all that the ratio and its variance, clustered by customer, need.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations_with_replacement
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from cxlab.data.dataset import Dataset
+from cxlab.frames.periods import EPOCH, days_since_epoch
+
+__all__ = [
+    "NOT_GIVEN",
+    "Level",
+    "Measure",
+    "People",
+    "Rows",
+    "Spans",
+    "cells",
+    "moments",
+    "moments_by_people",
+    "month_of",
+    "people",
+    "spans_by_month",
+    "spans_by_week",
+    "windows",
+]
+
+Frame = nw.LazyFrame[Any]
+NOT_GIVEN = "(not given)"
+"""The level of rows that do not say."""
+_MOST_LEVELS, _MOST_NUMBERS = 30, 12
+# Sums are kept apart by so many groups at most, and added up by attribute afterwards.
+_MOST_CELLS = 5_000
+# 1970-01-01 was a Thursday: weeks begin on Mondays.
+_TO_MONDAY = 3
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric that is a ratio of two sums over rows.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``csat top box``.
+    unit : str
+        Of its values.
+    bounds : tuple of float
+        Between which its values lie; infinite where there is none.
+    better : {"higher", "lower", ""}
+        Which way is good; empty where neither is.
+    rule : str
+        How it is counted, in a sentence.
+    num, den : narwhals.Expr
+        Of a row; where ``den`` is 0 the row does not count, and ``num`` must be 0 as well.
+    whole : bool
+        Whether a touchpoint's or a channel's ratio is out of the denominator of all rows: of a
+        rate, customers' time, which belongs to no touchpoint.
+    """
+
+    name: str
+    unit: str
+    bounds: tuple[float, float]
+    better: str
+    rule: str
+    num: nw.Expr
+    den: nw.Expr
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Stretches of time that follow each other.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Such as ``2026-05``.
+    edges : ndarray, shape (spans + 1,)
+        In days since 1970-01-01; span i reaches from edge i up to edge i + 1.
+    place : narwhals.Expr
+        Gives a row's span by its ``at`` or ``month``; outside of all, below 0 or too large.
+    """
+
+    names: tuple[str, ...]
+    edges: np.ndarray
+    place: nw.Expr
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class People:
+    """The customers, numbered.
+
+    Parameters
+    ----------
+    frame : LazyFrame
+        ``customer_id, who, until`` (days: when the last spell ended or was last seen) and a
+        column of levels, text, for each attribute that can be cut into groups.
+    attributes : dict
+        Attribute -> its column.
+    left_out : dict
+        Attribute -> why it is not cut into groups.
+    cells : int
+        How many groups all attributes together may make.
+    """
+
+    frame: Frame
+    attributes: dict[str, str]
+    left_out: dict[str, str]
+    cells: int = 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one kind, and the metrics counted from them.
+
+    Parameters
+    ----------
+    name : str
+        Of the kind.
+    frame : LazyFrame
+        ``who`` (null: of nobody known), ``at`` (days), ``month``, maybe ``touchpoint`` and
+        ``channel`` (places among the names; null: not given), and what the measures need.
+    measures : tuple of Measure
+        The metrics.
+    levels : tuple of Level
+        What the rows can be cut by.
+    anonymous : int
+        Rows of nobody known; each counts as a customer's of its own.
+    spanned : bool
+        Whether the frame has ``span`` already.
+    """
+
+    name: str
+    frame: Frame
+    measures: tuple[Measure, ...]
+    levels: tuple[Level, ...] = ()
+    anonymous: int = 0
+    spanned: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """What rows are cut by.
+
+    Parameters
+    ----------
+    by : str
+        Such as ``touchpoint``, or ``plan``.
+    column : str
+        Of the rows, or of the people.
+    names : tuple of str
+        Of the places that the column holds; empty where it holds names.
+    personal : bool
+        Whether the column is the people's.
+    groups : tuple of int
+        Place -> place of a group of places (a touchpoint's stage); empty: each its own.
+    """
+
+    by: str
+    column: str
+    names: tuple[str, ...] = ()
+    personal: bool = False
+    groups: tuple[int, ...] = field(default=())
+
+
+def month_of(time: nw.Expr) -> nw.Expr:
+    """Number the calendar months from 1970-01 on."""
+    return (time.dt.year().cast(nw.Int32) - 1970) * 12 + time.dt.month().cast(nw.Int32) - 1
+
+
+def spans_by_month(first: float, end: float) -> Spans:
+    """Cut the time from one instant up to another into calendar months.
+
+    Parameters
+    ----------
+    first, end : float
+        In days.
+    """
+    low, high = (_month(d) for d in (first, np.nextafter(end, -np.inf)))
+    months = np.arange(low, high + 1)
+    edges = np.append(months, high + 1).astype("datetime64[D]") - np.datetime64(EPOCH, "D")
+    number = int(low.astype(int))
+    return Spans(tuple(months.astype(str)), edges.astype(float), nw.col("month") - number)
+
+
+def spans_by_week(first: float, end: float) -> Spans:
+    """Cut the time from one instant up to another into weeks, which begin on Mondays.
+
+    Parameters
+    ----------
+    first, end : float
+        In days.
+    """
+    low = math.floor((first + _TO_MONDAY) / 7)
+    high = math.floor((np.nextafter(end, -np.inf) + _TO_MONDAY) / 7)
+    edges = np.arange(low, high + 2) * 7.0 - _TO_MONDAY
+    names = tuple((EPOCH + dt.timedelta(days=float(e))).date().isoformat() for e in edges[:-1])
+    place = ((nw.col("at") + _TO_MONDAY) / 7).floor().cast(nw.Int32) - low
+    return Spans(names, edges, place)
+
+
+def windows(end: float, days: int) -> Spans:
+    """Give the last days and as many before them.
+
+    Parameters
+    ----------
+    end : float
+        The first instant not seen, in days.
+    days : int
+        Length of each.
+    """
+    edges = end - days * np.array([2.0, 1.0, 0.0])
+    place = ((nw.col("at") - edges[0]) / days).floor().cast(nw.Int32)
+    return Spans(("before", "now"), edges, place)
+
+
+def _month(day: float) -> np.datetime64:
+    return (np.datetime64(EPOCH, "D") + int(np.floor(day))).astype("datetime64[M]")
+
+
+def people(dataset: Dataset) -> People | None:
+    """Number the customers and give the groups that their attributes make; None without ids.
+
+    A customer who came back has the attributes of the last spell. Texts of up to 30 values and
+    numbers of up to 12 make groups.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In either form.
+    """
+    if "customer_id" not in dataset.columns("customers"):
+        return None
+    customers = dataset.table("customers")
+    there = dataset.columns("customers")
+    kinds = dataset.attributes
+    counts: dict[str, int] = {}
+    if kinds:
+        told = customers.select(*[nw.col(a).n_unique() for a in kinds]).collect(backend="pyarrow")
+        counts = {a: int(told[a][0]) for a in kinds}
+    left_out = {}
+    for name, kind in kinds.items():
+        most = _MOST_NUMBERS if kind == "number" else _MOST_LEVELS
+        if counts[name] > most:
+            what = "numbers" if kind == "number" else "values"
+            left_out[name] = f"{counts[name]:,} different {what}, more than {most}"
+        elif counts[name] < 2:
+            left_out[name] = "one value"
+    kept = {a: f"level {a}" for a in kinds if a not in left_out}
+    end = (dataset.end - EPOCH) / dt.timedelta(days=1)
+
+    def numbered() -> Frame:
+        ends = [c for c in ("cancelled_at", "ended_at") if c in (*there, "ended_at")]
+        if dataset.form == "snapshot":
+            frame = customers.with_columns(until=nw.lit(end))
+        else:
+            newest = nw.col("started_at").max().over("customer_id")
+            frame = customers.with_columns(newest=newest)
+            frame = frame.filter(nw.col("started_at") == nw.col("newest"))
+            over = [days_since_epoch(nw.col(c)) for c in ends]
+            frame = frame.with_columns(until=nw.coalesce(*over, nw.lit(end)))
+        frame = frame.filter(~nw.col("customer_id").is_null())
+        levels = [
+            nw.col(a).cast(nw.String).fill_null(NOT_GIVEN).alias(column)
+            for a, column in kept.items()
+        ]
+        frame = frame.select("customer_id", "until", *levels)
+        frame = frame.with_row_index("who", order_by="customer_id")
+        return frame.with_columns(nw.col("who").cast(nw.Int32))
+
+    cells = math.prod(counts[a] for a in kept)
+    return People(dataset.keep("people", numbered), kept, left_out, cells)
+
+
+def moments(
+    dataset: Dataset,
+    rows: Rows,
+    spans: Spans,
+    by: Level | None = None,
+    *,
+    compared: bool = False,
+    total: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Sum numerators, denominators and their products over customers.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose engine does the work.
+    rows : Rows
+        The rows.
+    spans : Spans
+        Rows outside of all of them do not count.
+    by : Level, optional
+        What to cut by: of the last span alone, each level is held against all rows. Without,
+        each span is a level.
+    compared : bool
+        Without levels: whether the last of two spans is held against the one before it.
+    total : pandas.DataFrame, optional
+        With levels: what this function gives of the same spans compared, where that is known
+        already.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a level (or span) and measure: ``level, span, measure, n`` (customers with a
+        denominator), ``rows, y, x, yy, yx, xx``. Where something is held against another, the
+        same of that with a ``0`` behind each letter, and the products across, ``y0y, y0x, x0y,
+        x0x``.
+    """
+    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
+    frame = frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
+    last = len(spans) - 1
+    if by is None:
+        now = {"0": nw.col("span") == last - 1, "": nw.col("span") == last}
+        parts: dict[str, nw.Expr | None] = dict(now) if compared else {"": None}
+        keys = [] if compared else ["span"]
+        found = _summed(_by_customer(rows, frame, keys, parts), rows, keys, list(parts))
+        return _long(found, rows, by, keys, list(parts))
+    frame = frame.filter(nw.col("span") == last)
+    if total is None:
+        total = moments(dataset, rows, spans, compared=True)
+    each = _by_customer(rows, _levelled(dataset, frame, by), ["level"], {"": None})
+    found = _summed(_with_totals(each, rows), rows, ["level"], [""], crossed=True)
+    found = _against_all(found, total.set_index("measure"), rows, personal=False)
+    return _long(found, rows, by, ["level"], ["0", ""])
+
+
+def moments_by_people(
+    dataset: Dataset, rows: Rows, spans: Spans, person: People, total: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Give what :func:`moments` gives of levels, for each of the people's attributes.
+
+    A customer is of one level of each: sums over customers alike in all attributes add up.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose engine does the work.
+    rows : Rows
+        The rows; those of nobody known count in the total alone.
+    spans : Spans
+        The last one counts.
+    person : People
+        The customers.
+    total : pandas.DataFrame
+        Of :func:`moments`, of the same spans compared.
+    """
+    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
+    frame = frame.filter(nw.col("span") == len(spans) - 1)
+    known = replace(rows, anonymous=0)
+    each = _by_customer(known, frame.filter(~nw.col("who").is_null()), [], {"": None})
+    columns = list(person.attributes.values())
+    together = [columns] if person.cells <= _MOST_CELLS else [[c] for c in columns]
+    found: dict[str, pd.DataFrame] = {}
+    whole = total.set_index("measure")
+    for held in together:
+        joined = each.join(person.frame.select("who", *held), on="who", how="inner")
+        cells = _summed(joined, rows, held, [""])
+        for attribute, column in person.attributes.items():
+            if column in held:
+                part = cells.groupby(column, sort=True).sum(numeric_only=True).reset_index()
+                part = part.rename(columns={column: "level"})
+                part = _against_all(part, whole, rows, personal=True)
+                found[attribute] = _long(part, rows, None, ["level"], ["0", ""])
+    return found
+
+
+def cells(
+    dataset: Dataset, rows: Rows, spans: Spans, person: People, columns: Sequence[str]
+) -> pd.DataFrame:
+    """Sum numerators and denominators by group of customers and span.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose engine does the work.
+    rows : Rows
+        The rows; those of nobody known do not count.
+    spans : Spans
+        Rows outside of all of them do not count.
+    person : People
+        The customers.
+    columns : sequence of str
+        Of the people; customers alike in all of them are a group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``group`` (text), ``span, measure, y, x``.
+    """
+    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
+    frame = frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
+    group = nw.concat_str([nw.col(c) for c in columns], separator=" | ")
+    frame = frame.join(person.frame.select("who", group=group), on="who", how="inner")
+    sums = {f"{v}_{i}": (m.num if v == "y" else m.den).cast(nw.Float64).sum()
+            for i, m in enumerate(rows.measures) for v in ("y", "x")}  # fmt: skip
+    summed = frame.group_by("group", "span").agg(**sums)
+    found = summed.sort("group", "span").collect(backend="pandas").to_native()
+    return _long(found, rows, None, ["group", "span"], [""])
+
+
+def _levelled(dataset: Dataset, frame: Frame, by: Level) -> Frame:
+    """Add the level of each row; where places are grouped, the group's place."""
+    missing = len(by.names)
+    if not by.groups:
+        return frame.with_columns(level=nw.col(by.column).fill_null(missing))
+    table = pd.DataFrame({by.column: np.arange(len(by.groups)), "level": by.groups})
+    table = table.astype({by.column: "int16", "level": "int32"})
+    frame = frame.join(dataset.attach(table), on=by.column, how="left")
+    return frame.with_columns(level=nw.col("level").fill_null(missing))
+
+
+def _by_customer(
+    rows: Rows, frame: Frame, keys: Sequence[str], parts: Mapping[str, nw.Expr | None]
+) -> Frame:
+    """Sum each measure by customer and level; of nobody known, each row is a customer."""
+    columns: dict[str, nw.Expr] = {}
+    for i, m in enumerate(rows.measures):
+        for part, inside in parts.items():
+            num, den = m.num.cast(nw.Float64), m.den.cast(nw.Float64)
+            if inside is not None:
+                num, den = (nw.when(inside).then(v).otherwise(0.0) for v in (num, den))
+            columns |= {f"y{part}_{i}": num, f"x{part}_{i}": den}
+            columns[f"r{part}_{i}"] = (den > 0).cast(nw.Float64)
+    named = frame.filter(~nw.col("who").is_null()) if rows.anonymous else frame
+    summed = named.group_by("who", *keys).agg(**{c: v.sum() for c, v in columns.items()})
+    if not rows.anonymous:
+        return summed
+    single = frame.filter(nw.col("who").is_null()).select("who", *keys, **columns)
+    return nw.concat([summed.select("who", *keys, *columns), single], how="vertical")
+
+
+def _with_totals(each: Frame, rows: Rows) -> Frame:
+    """Add each customer's sums over all levels."""
+    names = [f"{v}_{i}" for i in range(len(rows.measures)) for v in ("y", "x")]
+    totals = {}
+    for c in names:
+        whole: nw.Expr = nw.col(c).sum().over("who")
+        if rows.anonymous:
+            whole = nw.when(nw.col("who").is_null()).then(nw.col(c)).otherwise(whole)
+        totals[c.replace("_", "0_")] = whole
+    return each.with_columns(**totals)
+
+
+def _products(parts: Sequence[str]) -> list[tuple[str, str]]:
+    """Name the pairs of sums whose products are wanted."""
+    return list(combinations_with_replacement([f"{v}{p}" for p in parts for v in ("y", "x")], 2))
+
+
+def _summed(
+    each: Frame, rows: Rows, keys: Sequence[str], parts: Sequence[str], crossed: bool = False
+) -> pd.DataFrame:
+    """Sum over customers; with ``crossed``, times each customer's own totals as well."""
+    made: dict[str, nw.Expr] = {}
+    for i in range(len(rows.measures)):
+        for one in ("y", "x") if crossed else ():
+            for other in ("y", "x"):
+                product = nw.col(f"{one}0_{i}") * nw.col(f"{other}_{i}")
+                made[f"{one}0{other}_{i}"] = product.sum()
+        for part in parts:
+            for name in ("y", "x", "r"):
+                made[f"{name}{part}_{i}"] = nw.col(f"{name}{part}_{i}").sum()
+            made[f"n{part}_{i}"] = (nw.col(f"x{part}_{i}") > 0).cast(nw.Int64).sum()
+        for one, other in _products(parts):
+            made[f"{one}{other}_{i}"] = (nw.col(f"{one}_{i}") * nw.col(f"{other}_{i}")).sum()
+    each = each.group_by(*keys).agg(**made).sort(*keys) if keys else each.select(**made)
+    found: pd.DataFrame = each.collect(backend="pandas").to_native()
+    return found
+
+
+def _against_all(
+    found: pd.DataFrame, total: pd.DataFrame, rows: Rows, personal: bool
+) -> pd.DataFrame:
+    """Add the sums of all customers; a rate at a touchpoint is out of all customers' time."""
+    made: dict[str, Any] = {}
+    for i, m in enumerate(rows.measures):
+        whole = total.loc[m.name]
+        for name, theirs in (("y", "y"), ("x", "x"), ("r", "rows"), ("n", "n")):
+            made[f"{name}0_{i}"] = whole[theirs]
+        for one, other in (("y", "y"), ("y", "x"), ("x", "x")):
+            made[f"{one}0{other}0_{i}"] = whole[f"{one}{other}"]
+        if personal:  # all of a customer's rows are of one level
+            pairs = (("y", "y", "yy"), ("y", "x", "yx"), ("x", "y", "yx"), ("x", "x", "xx"))
+            made |= {f"{a}0{b}_{i}": found[f"{c}_{i}"] for a, b, c in pairs}
+        elif m.whole:
+            made |= {f"{c}_{i}": whole[c] for c in ("x", "n", "xx")}
+            made |= {f"yx_{i}": found[f"x0y_{i}"], f"r_{i}": found[f"y_{i}"]}
+    return found.assign(**made)
+
+
+def _long(
+    found: pd.DataFrame, rows: Rows, by: Level | None, keys: Sequence[str], parts: Sequence[str]
+) -> pd.DataFrame:
+    """Put the measures below each other, and name the levels."""
+    last = f"_{len(rows.measures) - 1}"
+    names = [c.removesuffix(last) for c in found.columns if c.endswith(last) and c not in keys]
+    many = len(rows.measures)
+    made: dict[str, Any] = {k: np.tile(found[k].to_numpy(), many) for k in keys}
+    for name in names:
+        values = [found[f"{name}_{i}"].to_numpy(float) for i in range(many)]
+        # A sum over nothing is nothing to an engine.
+        called = name.replace("r", "rows") if name in ("r", "r0") else name
+        made[called] = np.nan_to_num(np.concatenate(values))
+    made["measure"] = np.repeat(np.array([m.name for m in rows.measures], object), len(found))
+    if "level" not in made:
+        made["level"] = np.full(many * len(found), "all", dtype=object)
+    elif by is not None and by.names:
+        called_by = np.array([*by.names, NOT_GIVEN], dtype=object)
+        made["level"] = called_by[made["level"].astype(int)]
+    made.setdefault("span", np.full(many * len(found), len(parts) - 1 if by is None else 0))
+    return pd.DataFrame(made)

@@ -1,0 +1,379 @@
+"""Pictures of ways: flows in lanes, what follows what, and where journeys are at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cxlab.plots.marks import say_nothing, whole
+from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
+from cxlab.results import Result, counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "flows",
+    "flows_words",
+    "step_matrix",
+    "step_matrix_words",
+    "transitions",
+    "transitions_words",
+]
+
+_OTHER, _END = "other touchpoints", "(end)"
+_ENDS = {"complete": HELP, "abandoned": HARM, "still open": UNSURE, "not known": UNSURE,
+         "going on": WITHHELD}  # fmt: skip
+# Steps that less than this share of the journeys get to, and thinner flows, are not drawn.
+_LEAST_GOING, _LEAST_FLOW = 0.02, 0.002
+_GAP, _BAR = 0.035, 0.07
+_MOST_NAMES = 16
+
+
+def _drawn(result: Result) -> tuple[pd.DataFrame, int]:
+    """Give the flows between the steps that enough journeys get to, and how many steps."""
+    part = result["flows"]
+    table = part.table
+    if table.empty:
+        return table, 0
+    begun = float(part.meta["begun"])
+    going = table.groupby("step")["journeys"].sum() / begun
+    steps = int((going >= _LEAST_GOING).sum())
+    table = table[table["step"] <= steps].copy()
+    last = (table["step"] == steps) & ~table["ends"]
+    table.loc[last, "to"], table.loc[last, "ends"] = "going on", True
+    table = table.groupby(["step", "from", "to", "ends"], as_index=False)["journeys"].sum()
+    return table.assign(share=table["journeys"] / begun), steps
+
+
+def _lanes(table: pd.DataFrame, order: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Give each touchpoint and each end a lane as high as its highest bar: top and height."""
+    inside = table.groupby(["step", "from"])["share"].sum().groupby("from").max()
+    into = table.groupby(["step", "to"])["share"].sum().groupby("to").max()
+    heights = inside.combine(into, max, fill_value=0.0)
+    known = [n for n in (*order, _OTHER, *_ENDS) if n in heights.index]
+    lanes, top = {}, 0.0
+    for name in known:
+        high = max(float(heights[name]), 0.012)
+        lanes[name] = (top, high)
+        top += high + _GAP + (_GAP if name == _OTHER else 0.0)
+    return lanes
+
+
+def flows(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw journeys of several steps from step to step, each touchpoint in a lane of its own.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    import matplotlib.pyplot as plt
+
+    table, steps = _drawn(result)
+    with style():
+        if table.empty:
+            ax = plt.subplots(figsize=(8, 2))[1] if ax is None else ax
+            say_nothing(ax, "No journey has more than one step.")
+            return ax
+        order = _in_map_order(result, result["flows"].meta["top"])
+        lanes = _lanes(table, order)
+        depth = max(top + high for top, high in lanes.values())
+        if ax is None:
+            ax = plt.subplots(figsize=(10.5, max(4.0, 3.1 * depth + 0.9)))[1]
+        _bars(ax, table, lanes)
+        _ribbons(ax, table, lanes)
+        ax.set_xlim(0.9, steps + 1.25)
+        ax.set_ylim(depth + 0.02, -0.09)
+        names = list(lanes)
+        ax.set_yticks([lanes[n][0] + lanes[n][1] / 2 for n in names], names)
+        for label, name in zip(ax.get_yticklabels(), names, strict=True):
+            label.set_color(_ENDS.get(name, INK))
+            label.set_fontweight("bold" if name in _ENDS else "normal")
+        heads = [f"step {s}" for s in range(1, steps + 1)]
+        ax.set_xticks([s + _BAR / 2 for s in range(1, steps + 1)], heads)
+        ax.xaxis.tick_top()
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    return ax
+
+
+def _in_map_order(result: Result, names: Sequence[str]) -> list[str]:
+    return [t for t in result.meta["places"]["touchpoint"] if t in set(names)]
+
+
+def _bars(ax: Axes, table: pd.DataFrame, lanes: Mapping[str, tuple[float, float]]) -> None:
+    """Draw the journeys at each step, and those that ended after it."""
+    import matplotlib.pyplot as plt
+
+    at = table.groupby(["step", "from"])["share"].sum()
+    over = table[table["ends"]].groupby(["step", "to"])["share"].sum()
+    bars = [(s, name, share, ACCENT) for (s, name), share in at.items()]
+    bars += [(s + 1, name, share, _ENDS[name]) for (s, name), share in over.items()]
+    for step, name, share, colour in bars:
+        top, high = lanes[name]
+        y = top + (high - share) / 2
+        ax.add_patch(plt.Rectangle((step, y), _BAR, share, color=colour, lw=0, zorder=3))
+        if share >= 0.01:
+            ax.text(step + _BAR + 0.015, y + share / 2, f"{share:.0%}", va="center", fontsize=NOTE,
+                    color=INK, zorder=5,
+                    bbox={"facecolor": "#ffffff", "alpha": 0.75, "pad": 0.6, "lw": 0})  # fmt: skip
+
+
+def _ribbons(ax: Axes, table: pd.DataFrame, lanes: Mapping[str, tuple[float, float]]) -> None:
+    """Draw the flows as ribbons, as wide as they are many; those to an end in its colour."""
+    place = {name: i for i, name in enumerate(lanes)}
+    table = table.assign(i=table["from"].map(place), j=table["to"].map(place))
+    leaves: dict[tuple[int, str], float] = {}
+    comes: dict[tuple[int, str], float] = {}
+    sizes = [
+        table.groupby(["step", "from"])["share"].sum(),
+        table.groupby(["step", "to"])["share"].sum(),
+    ]
+    for row in table.sort_values(["step", "i", "j"]).itertuples():
+        out, into = (row.step, row[table.columns.get_loc("from") + 1]), (row.step, row.to)
+        for used, key, size in ((leaves, out, sizes[0]), (comes, into, sizes[1])):
+            top, high = lanes[key[1]]
+            used.setdefault(key, top + (high - float(size[key])) / 2)
+        begin, end = leaves[out], comes[into]
+        leaves[out] += row.share
+        comes[into] += row.share
+        if row.share >= _LEAST_FLOW:
+            colour = _ENDS.get(row.to, ACCENT)
+            _ribbon(ax, (row.step + _BAR, begin), (row.step + 1, end), row.share, colour)
+
+
+def _ribbon(
+    ax: Axes, begin: tuple[float, float], end: tuple[float, float], width: float, colour: str
+) -> None:
+    t = np.linspace(0, 1, 30)
+    x = begin[0] + (end[0] - begin[0]) * t
+    y = begin[1] + (end[1] - begin[1]) * (3 * t**2 - 2 * t**3)
+    ax.fill_between(x, y, y + width, color=colour, alpha=0.28, lw=0, zorder=1)
+
+
+def flows_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`flows`.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    """
+    table, steps = _drawn(result)
+    if table.empty:
+        return {}
+    meta, matrix = result["flows"].meta, result["step_matrix"].meta
+    begun = meta["begun"]
+    thin = table[table["share"] < _LEAST_FLOW]
+    caption = (
+        f"{begun:,} journeys of several steps, from step to step; a bar is as high as its share of "
+        f"them. {_ending(table)}"
+    )
+    if meta["other"]:
+        caption += f" Other: {counted(meta['other'], 'touchpoint')} that are met less often."
+    if len(thin):
+        caption += (
+            f" {counted(len(thin), 'flow')} of less than {_LEAST_FLOW:.1%} each "
+            f"({thin['share'].sum():.0%} in all) are not drawn."
+        )
+    if meta["withheld"]:
+        caption += (
+            f" {counted(meta['withheld'], 'flow')} of fewer than {meta['min_group']} customers "
+            "are withheld."
+        )
+    if matrix.get("longest", 0) > steps:
+        caption += (
+            f" Steps after the {_nth(steps)} are left out: fewer than {_LEAST_GOING:.0%} get there."
+        )
+    first = table[table["step"] == 1].groupby("from")["share"].sum().sort_values(ascending=False)
+    told = ", ".join(f"{name} {share:.0%}" for name, share in first.items())
+    alt = f"Ribbons between lanes of touchpoints over {steps} steps. At the first step: {told}."
+    return {"caption": caption, "alt": alt, "data": table}
+
+
+def _nth(number: int) -> str:
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
+
+
+def _ending(table: pd.DataFrame) -> str:
+    over = table[table["ends"]].groupby("to")["share"].sum()
+    known = [name for name in _ENDS if over.get(name, 0.0) >= 0.005]
+    told = [f"{over[name]:.0%} {name}" for name in known]
+    return f"In the end: {', '.join(told)}."
+
+
+def transitions(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw what follows each touchpoint within the journey.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    import matplotlib.pyplot as plt
+
+    table, rows, columns = _square(result)
+    with style():
+        if ax is None:
+            wide = 3.2 + 0.55 * max(len(columns), 3)
+            ax = plt.subplots(figsize=(wide, 2.2 + 0.34 * max(len(rows), 3)))[1]
+        if table.empty:
+            say_nothing(ax, "Nothing follows another contact in its journey.")
+            return ax
+        top = max(float(table.loc[table["to"] != _END, "estimate"].max()), 0.01)
+        for row in table.itertuples():
+            i, j = rows.index(row[table.columns.get_loc("from") + 1]), columns.index(row.to)
+            ends = row.to == _END
+            shift = j + 0.35 * ends
+            depth = 0.12 if ends else 0.05 + 0.7 * min(row.estimate / top, 1.0)
+            ax.add_patch(plt.Rectangle((shift - 0.48, i - 0.46), 0.96, 0.92, lw=0, alpha=depth,
+                                       color=UNSURE if ends else ACCENT))  # fmt: skip
+            if row.estimate >= 0.005:
+                ax.text(shift, i, f"{100 * row.estimate:.0f}", ha="center", va="center",
+                        fontsize=NOTE)  # fmt: skip
+        place = [j + 0.35 * (name == _END) for j, name in enumerate(columns)]
+        ax.set_xticks(place, columns, rotation=50, ha="left")
+        ax.xaxis.tick_top()
+        ax.set_yticks(range(len(rows)), rows)
+        ax.set_xlim(-0.6, max(place) + 0.6)
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+        ax.set_xlabel("Next in the journey, % of the contacts on the left", fontsize=LABEL)
+    return ax
+
+
+def _square(result: Result) -> tuple[pd.DataFrame, list[str], list[str]]:
+    table = result["transitions"].table
+    moved = table[table["to"] != _END]
+    if moved.empty:
+        return moved, [], []
+    size = moved.groupby("from")["contacts"].sum().add(
+        moved.groupby("to")["contacts"].sum(), fill_value=0
+    )  # fmt: skip
+    names = _in_map_order(result, list(size.nlargest(_MOST_NAMES).index))
+    kept = table[table["from"].isin(names) & table["to"].isin([*names, _END])]
+    return kept, names, [*names, _END]
+
+
+def transitions_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`transitions`.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    """
+    table, names, _ = _square(result)
+    if table.empty:
+        return {}
+    part = result["transitions"]
+    caption = (
+        f"What follows in the same journey, in % of the contacts at the touchpoint on the left; "
+        f"{_END}: nothing does. {part.sentence}"
+    )
+    every = part.table["from"].nunique()
+    if every > len(names):
+        caption += f" The {len(names)} touchpoints with most steps between them of {every}."
+    if part.meta["withheld"]:
+        caption += (
+            f" {part.meta['withheld']} pairs of fewer than {part.meta['min_group']} customers are "
+            "blank."
+        )
+    moved = table[table["to"] != _END].nlargest(8, "contacts")
+    each = [f"{t} {e:.0%}" for t, e in zip(moved["term"], moved["estimate"], strict=True)]
+    alt = f"A square of {len(names)} touchpoints. Most contacts: {'; '.join(each)}."
+    return {"caption": caption, "alt": alt, "data": table}
+
+
+def step_matrix(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw where journeys of several steps are at each step, and how many still go on.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    import matplotlib.pyplot as plt
+
+    table = result["step_matrix"].table
+    with style():
+        if table.empty:
+            ax = plt.subplots(figsize=(8, 2))[1] if ax is None else ax
+            say_nothing(ax, "No journey has more than one step.")
+            return ax
+        present = set(table["touchpoint"])
+        names = [*_in_map_order(result, list(present)), *([_OTHER] if _OTHER in present else [])]
+        steps = sorted(table["step"].unique())
+        if ax is None:
+            ax = plt.subplots(figsize=(3.0 + 0.85 * len(steps), 1.5 + 0.36 * len(names)))[1]
+        top = float(table["estimate"].max())
+        for row in table.itertuples():
+            i, j = names.index(row.touchpoint), steps.index(row.step)
+            ax.add_patch(plt.Rectangle((j - 0.48, i - 0.46), 0.96, 0.92, lw=0, color=ACCENT,
+                                       alpha=0.05 + 0.7 * row.estimate / top))  # fmt: skip
+            ax.text(j, i, f"{100 * row.estimate:.0f}", ha="center", va="center", fontsize=NOTE)
+        still = table.groupby("step")["still"].first()
+        heads = [f"step {s}\n{whole(still[s])}" for s in steps]
+        ax.set_xticks(range(len(steps)), heads)
+        ax.xaxis.tick_top()
+        ax.set_yticks(range(len(names)), names)
+        ax.set_xlim(-0.55, len(steps) - 0.45)
+        ax.set_ylim(len(names) - 0.4, -0.6)
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    return ax
+
+
+def step_matrix_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`step_matrix`.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    """
+    part = result["step_matrix"]
+    table = part.table
+    if table.empty:
+        return {}
+    caption = (
+        "Where journeys of several steps are at each step, in % of those that get to it (their "
+        "number above)."
+    )
+    if part.meta["other"]:
+        caption += f" Other: {counted(part.meta['other'], 'touchpoint')} met less often."
+    if part.meta["longest"] > table["step"].max():
+        caption += f" The longest journey has {part.meta['longest']:,} steps."
+    going = table.groupby("step")["going"].first()
+    told = ", ".join(f"step {s} {g:.1%}" for s, g in going.items())
+    return {"caption": caption, "alt": f"A grid of touchpoints by step. Still going: {told}.",
+            "data": table}  # fmt: skip
