@@ -317,6 +317,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     first: dict[str, str] = {}
     for finding in harvest.findings.values():
         first.setdefault(finding["notebook"], finding["statement"])
+    shown, more = _split([f for f in findings if f not in context])
     rows = _rows(result)
     drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
     source = harvest.sources.get(DRIVERS_RESULT, "")
@@ -330,8 +331,9 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
         policy=policy(css),
         context=context,
         lead=lead,
-        groups=_groups([f for f in findings if f not in context]),
+        groups=_groups(shown),
         first=first,
+        more={n: [s for s in told if s != first[n]] for n, told in more.items()},
         pages={n for n in notebooks if (folder / f"{n}.html").is_file()},
         logs={n for n in notebooks if (folder / f"{n}.log").is_file()},
         drivers=drivers,
@@ -401,19 +403,38 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], str]]:
-    """Group the findings, drivers first, and give the verdict where a group has one alone.
+def _split(
+    findings: list[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], dict[str, list[str]]]:
+    """Part what the answer shows from what is told with each question.
 
-    A finding with an unknown verdict informs.
+    The answer is to be read at a glance: of findings that inform, it shows the first of each
+    notebook that has no other.
     """
+    shown: list[Mapping[str, Any]] = []
+    more: dict[str, list[str]] = {}
+    seen = {f["notebook"] for f in findings if not _informs(f)}
+    for finding in findings:
+        notebook = finding["notebook"]
+        if _informs(finding) and notebook in seen:
+            more.setdefault(notebook, []).append(finding["statement"])
+        else:
+            shown.append(finding)
+            seen.add(notebook)
+    return shown, more
+
+
+def _informs(finding: Mapping[str, Any]) -> bool:
+    """Tell whether a finding has no verdict, or an unknown one."""
+    return finding["verdict"] == "information" or finding["verdict"] not in _KNOWN
+
+
+def _groups(findings: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], str]]:
+    """Group the findings, drivers first, and give the verdict where a group has one alone."""
     groups = []
     for title, verdicts in _GROUPS:
         informs = "information" in verdicts
-        members = [
-            f
-            for f in findings
-            if f["verdict"] in verdicts or (informs and f["verdict"] not in _KNOWN)
-        ]
+        members = [f for f in findings if (informs and _informs(f)) or f["verdict"] in verdicts]
         if members:
             groups.append((title, members, verdicts[0] if len(verdicts) == 1 else ""))
     return groups

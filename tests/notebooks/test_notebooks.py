@@ -74,6 +74,12 @@ def test_the_report_of_a_small_world(tmp_path: Path) -> None:
     assert "Left out in a quick run" not in said
     assert not re.search(r"\bnan\b", said)
     assert {"drivers.summary", "drivers.half_life"} <= {f["id"] for f in found}
+    # The front page tells everything, and the answer at its top only what comes first.
+    front = _text(run.path / "index.html")
+    answer, _, rest = front.partition("The drivers")
+    informing = [" ".join(f["statement"].split()) for f in found if f["verdict"] == "information"]
+    assert all(s in front for s in informing)
+    assert sum(s in answer for s in informing) <= len(ALL) < sum(s in rest for s in informing)
 
 
 def test_without_outcomes_there_is_an_answer_and_no_driver(tmp_path: Path) -> None:
