@@ -22,6 +22,7 @@ __all__ = ["charts", "charts_words", "pictured", "touchpoints", "touchpoints_wor
 
 _MOST_CHARTS, _MOST_BOARDS, _MOST_ROWS = 10, 3, 24
 _BAND = 0.15
+_LONG_UNIT = 20
 _FIRST = ("nps", "csat mean", "ces mean", "failure share", "first-contact resolution",
           "on-time share", "time to resolution, median", "churn rate", "contact rate",
           "repeat purchase")  # fmt: skip
@@ -98,13 +99,15 @@ def _draw_chart(ax: Axes, rows: pd.DataFrame, change: Any) -> None:
         ax.plot(place[inside], drawn["estimate"][inside], marker, color=colour, ms=4,
                 markerfacecolor=face, zorder=3)  # fmt: skip
     title = _label(str(rows["metric"].iloc[0]))
+    short = len(told) < _LONG_UNIT
+    title = title if short else f"{title} ({told})"
     if bool(change["real"]):
         title = f"{title}: {_change_told(change)}"
         if change["kind"] in ("shift", "outlier"):
             at = float(np.flatnonzero(rows["period"] == change["period"])[0])
             ax.axvline(at - (0.5 if change["kind"] == "shift" else 0.0), color=INK, lw=1)
     ax.set_title(title, fontsize=LABEL, fontweight="bold" if change["real"] else "normal")
-    ax.set_ylabel(told if len(told) < 20 else "", fontsize=NOTE)
+    ax.set_ylabel(told if short else "", fontsize=NOTE)
     every = max(1, -(-len(rows) // 5))
     ax.set_xticks(place[::every], rows["period"].iloc[::every], fontsize=NOTE)
     ax.grid(axis="x", visible=False)

@@ -230,10 +230,11 @@ def _rates(ax: Axes, table: pd.DataFrame, meta: Any) -> None:
 
     top = float(table["conf_high"].max()) if table["conf_high"].notna().any() else 0.01
     ax.set_ylim(0, top * 1.08)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    # A rate and no share: where half are gone in a week it is above 100.
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1, symbol=None))
     per, unit = meta["per"], meta["tenure_unit"]
     each = unit.removesuffix("s") if per == 1 else f"{per:g} {unit}"
-    ax.set_ylabel(f"Leave in {'a ' if per == 1 else ''}{each}")
+    ax.set_ylabel(f"Leave per 100 customers\nand {each}")
 
 
 def _at_risk(
@@ -391,13 +392,13 @@ def tenures_words(result: Result) -> dict[str, Any]:
     part = result["by_tenure"]
     first, last = part.table.iloc[0], part.table.iloc[-1]
     alt = (
-        f"Steps by tenure, from {first['estimate']:.1%} at {first['term']} to "
-        f"{last['estimate']:.1%} at {last['term']}."
+        f"Steps by tenure, from {100 * first['estimate']:.1f} per 100 customers at "
+        f"{first['term']} to {100 * last['estimate']:.1f} at {last['term']}."
     )
     most = part.table.loc[part.table["estimate"].idxmax()]
     caption = (
-        f"Share of those still there that leave, by stretch of tenure: highest at {most['term']} "
-        f"({most['estimate']:.1%}). {_about(result)}"
+        f"Rate of leaving of those still there, by stretch of tenure: highest at {most['term']} "
+        f"({100 * most['estimate']:.1f} per 100 customers). {_about(result)}"
     )
     return {"caption": caption, "alt": alt, "data": part.table}
 
@@ -417,11 +418,12 @@ def months_words(result: Result) -> dict[str, Any]:
     if len(known):
         most, least = (known.loc[known["estimate"].agg(f)] for f in ("idxmax", "idxmin"))
         told = (
-            f"between {least['estimate']:.1%} in {least['term']} and {most['estimate']:.1%} in "
-            f"{most['term']}"
+            f"between {100 * least['estimate']:.1f} in {least['term']} and "
+            f"{100 * most['estimate']:.1f} in {most['term']}"
         )
         alt = f"Dots by month from {known['term'].iloc[0]} to {known['term'].iloc[-1]}, {told}."
-    caption = f"Share of customers that leave in 30 days, by month: {told}. {_about(result)}"
+    what = "Customers that leave per 100 and 30 days, by month"
+    caption = f"{what}: {told}. {_about(result)}"
     if not drawn["whole"].all():
         caption += " Hollow: a month seen in part."
     if len(drawn) < len(part.table):

@@ -17,6 +17,7 @@ from cxlab.data.dataset import Dataset, load
 from cxlab.data.simulate import simulate, write
 from cxlab.errors import UsageError
 from cxlab.frames.measures import moments
+from cxlab.models.scores import difference
 from cxlab.results import Result
 
 Tables = dict[str, pd.DataFrame]
@@ -375,6 +376,24 @@ def test_a_snapshot_tells_its_scores_alone(write_dataset: Write) -> None:
     assert nothing.table.empty
     assert "There is nothing to measure" in nothing.sentence
     assert len(experience_metrics.findings(nothing)) == 1
+
+
+def test_medians_that_are_the_same_are_told_to_differ_as_often_as_said() -> None:
+    draw, p, held = np.random.default_rng(1), [], 0
+    for _ in range(500):
+        found = []
+        for _ in range(2):
+            waits = np.round(np.exp(draw.normal(6.3, 0.6, 250)))
+            part = pd.DataFrame({"bin": np.floor(np.log2(1 + waits) * 128).astype(int), "n": 1.0})
+            incidence, _ = times._incidence(part.assign(kind=1, total=waits))
+            three = times._three(incidence.quantile(0.5))
+            found.append(times._frame(pd.Series(three, ["estimate", "conf_low", "conf_high"])))
+        gap = difference(*found, np.zeros(1), np.array([250.0])).iloc[0]
+        p.append(times.median_p(gap["estimate"] / gap["se"], 250))
+        held += gap["conf_low"] <= 0 <= gap["conf_high"]
+    assert 0.93 < held / 500 < 0.985
+    assert np.mean(np.array(p) < 0.05) < 0.05 + 2.5 * 0.01
+    assert np.mean(np.array(p) < 0.01) < 0.01 + 2.5 * 0.0045
 
 
 def test_options_out_of_bounds_are_refused(shop: Tables, write_dataset: Write) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset, load
-from cxlab.frames import experience
+from cxlab.frames import at_risk, experience, surveys
 from cxlab.frames.durations import binned, first_successes
 from cxlab.frames.measures import (
     People,
@@ -133,7 +133,7 @@ def test_months_and_groups_hold_every_row_once(dataset: Dataset) -> None:
 
 def test_answers_of_nobody_count_as_a_customer_each_and_in_no_segment(dataset: Dataset) -> None:
     person, known = _known(dataset)
-    rows = experience.answer_rows(dataset, known, person)
+    rows = surveys.answer_rows(dataset, known, person)
     assert not isinstance(rows, str)
     answers = _used(dataset, "feedback").dropna(subset="score")
     assert rows.anonymous == answers["customer_id"].isna().sum() > 20
@@ -177,9 +177,9 @@ def test_answers_of_nobody_count_as_a_customer_each_and_in_no_segment(dataset: D
 def test_scales_have_their_rules(
     name: str, metric: Metric, shift: float | None, box: tuple[float, str]
 ) -> None:
-    assert experience.nps_shift(name, metric) == shift
-    assert experience.top_box(metric) == box
-    names = [m.name for m in experience.score_measures(name, metric)]
+    assert surveys.nps_shift(name, metric) == shift
+    assert surveys.top_box(metric) == box
+    names = [m.name for m in surveys.score_measures(name, metric)]
     assert names == ([name] if shift is not None else [f"{name} top box", f"{name} mean"])
 
 
@@ -236,7 +236,7 @@ def test_time_at_risk_is_cut_into_months_and_holds_every_churn(dataset: Dataset)
     person, known = _known(dataset)
     risk = risk_set(dataset)
     spans = spans_by_month(risk.begin, risk.end)
-    table = moments(dataset, experience.time_rows(dataset, risk, spans, person), spans)
+    table = moments(dataset, at_risk.time_rows(dataset, risk, spans, person), spans)
     churn = table[table["measure"] == "churn rate"]
     assert churn["y"].sum() == risk.events
     spells = risk.spells
@@ -249,12 +249,12 @@ def test_time_at_risk_is_cut_into_months_and_holds_every_churn(dataset: Dataset)
     gone = there & (spells["event_at"] < high)
     assert stayed.loc[2, ["x", "y"]].tolist() == [there.sum(), (there & ~gone).sum()]
     contacts, _ = experience.contact_rows(dataset, known, person)
-    rate = experience.contact_rate_rows(dataset, contacts, risk, spans, person, known)
+    rate = at_risk.contact_rate_rows(dataset, contacts, risk, spans, person, known)
     by = moments(dataset, rate, spans)
     assert by["x"].sum() == pytest.approx(lived.sum() / 30)
     level = next(lv for lv in rate.levels if lv.by == "touchpoint")
     window = windows(risk.end, 200)
-    rate = experience.contact_rate_rows(dataset, contacts, risk, window, person, known)
+    rate = at_risk.contact_rate_rows(dataset, contacts, risk, window, person, known)
     total = moments(dataset, rate, window, compared=True)
     each = moments(dataset, rate, window, level, total=total)
     met = each[each["y"] > 0]

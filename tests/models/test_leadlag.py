@@ -19,7 +19,7 @@ def _persistent(draw: np.random.Generator, carried: float) -> np.ndarray:
 
 def world(
     draw: np.random.Generator, ahead: int | None, carried: float = 0.5
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A metric that is so many periods ahead of churn, or has nothing to do with it.
 
     Both rise with a common trend and wander together: their raw correlation is high.

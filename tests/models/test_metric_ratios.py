@@ -112,7 +112,9 @@ def test_customers_of_both_periods_make_a_change_surer() -> None:
     assert found["conf_high"] - found["estimate"] == pytest.approx(half, rel=0.05)
 
 
-def _silence(draw: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+def _silence(
+    draw: np.random.Generator, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Who failed scores worse and answers less: the raw mean is too good by 0.24."""
     who = np.repeat(np.arange(n // 2), 2)
     failed = draw.random(n) < 0.4

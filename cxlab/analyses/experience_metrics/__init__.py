@@ -70,7 +70,7 @@ def run(
         ``n`` (customers), ``rows, unit, before, change, change_low, change_high, p_holm, better,
         rule``. Parts: ``levels`` (by stage, touchpoint, channel and attribute), ``series`` (by
         month or week, with limits), ``changes``, ``response``, ``adoption``, ``to_value``,
-        ``lead_lag``; in words, for reading: ``scorecard``, ``gaps``, ``scores_weighted``,
+        ``lead_lag``; in words, for reading: ``scorecard``, ``differences``, ``scores_weighted``,
         ``waits``, ``adopted``.
 
     Raises
@@ -103,7 +103,7 @@ def run(
         "levels": Result("levels", levels.reindex(columns=_LEVELS)),
     }
     if gaps is not None:
-        parts["gaps"] = replace(gaps, sentence=words.where(gaps.table))
+        parts["differences"] = replace(gaps, sentence=words.where(gaps.table))
     parts |= _silence(known) | _waits(card, levels) | _first_successes(known)
     parts["lead_lag"] = leads.leads(known)
     return Result(

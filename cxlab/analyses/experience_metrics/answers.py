@@ -14,9 +14,9 @@ from cxlab.analyses.experience_metrics.readable import gap, label
 from cxlab.frames.adjustment import adjustment
 from cxlab.frames.answers import last_questions, questions
 from cxlab.frames.engine import PRIME, hashed, with_key
-from cxlab.frames.experience import score_measures
 from cxlab.frames.measures import Measure
 from cxlab.frames.periods import attribute, days_since_epoch
+from cxlab.frames.surveys import ANSWER_DAYS, score_measures
 from cxlab.models.intervals import Z, wald_p
 from cxlab.models.response import response_weights
 from cxlab.models.scores import Weighted, weighted_means
@@ -104,7 +104,7 @@ def _asked(known: Known) -> pd.DataFrame:
         frame = frame.filter(nw.col("draw") < int(PRIME * _MOST_QUESTIONS / many))
     kept = ("who", "customer_id", "metric", "asked", "answered", "score", "touchpoint", "channel")
     table: pd.DataFrame = frame.select(*kept).collect(backend="pandas").to_native()
-    within = table["answered"] - table["asked"] <= 14.0
+    within = table["answered"] - table["asked"] <= ANSWER_DAYS
     table["answered"] = (table["score"].notna() & within).to_numpy(bool)
     table = table.astype({"asked": float, "score": float})
     order = ["asked", "customer_id", "metric", "score"]

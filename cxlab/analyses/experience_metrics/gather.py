@@ -14,8 +14,8 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
-from cxlab.frames import experience
-from cxlab.frames.experience import ANSWER_DAYS, Places
+from cxlab.frames import at_risk, experience, surveys
+from cxlab.frames.experience import Places
 from cxlab.frames.measures import (
     NOT_GIVEN,
     Level,
@@ -155,7 +155,7 @@ class Known:
         return kept
 
     def _answers(self) -> Source | None:
-        rows = experience.answer_rows(self.dataset, self.places, self.person)
+        rows = surveys.answer_rows(self.dataset, self.places, self.person)
         if isinstance(rows, str):
             self.left_out["scores"] = rows
             return None
@@ -167,12 +167,12 @@ class Known:
         return Source(lambda _: rows, self._first(rows), self.end)
 
     def _questions(self) -> Source | None:
-        rows = experience.ask_rows(self.dataset, self.places, self.person)
+        rows = surveys.ask_rows(self.dataset, self.places, self.person)
         if isinstance(rows, str):
             if "scores" not in self.left_out:
                 self.left_out["response rates"] = rows
             return None
-        return Source(lambda _: rows, self._first(rows), self.end - ANSWER_DAYS)
+        return Source(lambda _: rows, self._first(rows), self.end - surveys.ANSWER_DAYS)
 
     def _contacts(self) -> dict[str, Source | None]:
         all_of = self.contacts
@@ -204,14 +204,14 @@ class Known:
         first = self._first(self.contacts) if self.contacts is not None else first
         found: dict[str, Source | None] = {
             "time": Source(
-                lambda spans: experience.time_rows(self.dataset, risk, spans, person),
+                lambda spans: at_risk.time_rows(self.dataset, risk, spans, person),
                 max(first, risk.begin), risk.end,
             )
         }  # fmt: skip
         contacts = self.contacts
         if contacts is not None:
             found["contact rate"] = Source(
-                lambda spans: experience.contact_rate_rows(
+                lambda spans: at_risk.contact_rate_rows(
                     self.dataset, contacts, risk, spans, person, self.places
                 ),
                 max(first, risk.begin),

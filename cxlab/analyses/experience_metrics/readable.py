@@ -192,7 +192,7 @@ def gaps(levels: pd.DataFrame, betters: Mapping[str, str]) -> tuple[Result, pd.D
         )  # fmt: skip
     columns = ["where", "metric", "there", "against all (95% interval)", "what it says",
                "customers"]  # fmt: skip
-    return Result("gaps", pd.DataFrame(rows, columns=columns)), levels
+    return Result("differences", pd.DataFrame(rows, columns=columns)), levels
 
 
 def silence(table: pd.DataFrame) -> Result:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from cxlab.analyses.experience_metrics.gather import About, Known, withheld
 from cxlab.frames.durations import Cohorts, binned, first_successes, squares
 from cxlab.frames.measures import Level, Rows, Spans, windows
 from cxlab.models.durations import Incidence, Reached
-from cxlab.models.intervals import Z, wald_p
+from cxlab.models.intervals import Z
 from cxlab.models.scores import difference
 from cxlab.results import Result
 
@@ -147,11 +148,27 @@ def _card(name: str, table: pd.DataFrame, known: Known, first: float, spans: Spa
         same = abs(gap["estimate"]) <= 1e-6 * abs(now["estimate"])
         p = 1.0 if same else np.nan
         if not same and gap["se"] > 0:
-            p = float(wald_p(np.array([gap["estimate"]]), np.array([gap["se"]]))[0])
+            p = median_p(gap["estimate"] / gap["se"], min(now["n"], before["n"]))
         row |= {"before": before["estimate"], "change": gap["estimate"],
                 "change_low": gap["conf_low"], "change_high": gap["conf_high"],
                 "p_value": p}  # fmt: skip
     return pd.DataFrame([row])
+
+
+def median_p(ratio: float, customers: float) -> float:
+    """Give the p-value of a difference of medians over its standard error.
+
+    The width of a median's interval rests on the about 2 sqrt(n) times within it, and is as
+    uncertain as a variance of so many degrees of freedom.
+
+    Parameters
+    ----------
+    ratio : float
+        Difference over standard error.
+    customers : float
+        Of the smaller sample.
+    """
+    return float(2 * special.stdtr(2 * np.sqrt(customers), -abs(ratio)))
 
 
 def _frame(row: pd.Series[Any]) -> pd.DataFrame:

@@ -168,7 +168,7 @@ def findings(result: Result, notebook: str = "02_experience_metrics") -> Finding
     table = result.table
     row = _main(table)
     found.append(_finding("scores", notebook, result.sentence, row))
-    for name, part in (("changes", "changes"), ("where", "gaps"), ("response", "response"),
+    for name, part in (("changes", "changes"), ("where", "differences"), ("response", "response"),
                        ("value", "to_value"), ("leads", "lead_lag")):  # fmt: skip
         if part in result.parts and result[part].sentence:
             found.append(_finding(name, notebook, result[part].sentence, None))

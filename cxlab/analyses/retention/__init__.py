@@ -39,6 +39,10 @@ _SILENCE = (
     "Here churn is silence: of those silent at the end of the data some will come back, so that "
     "the last months look worse than they are."
 )
+_ONCE = (
+    "Here churn is silence, dated just after the last contact: a cliff in the first days is of "
+    "those who came once."
+)
 
 
 def run(
@@ -226,6 +230,9 @@ def _times(
     told = words.when(by_tenure.table, seen.scale)
     found = {"by_tenure": replace(by_tenure, sentence=told)}
     found |= cliffs(seen, span) | {"cohorts": cohorts(seen, least)}
+    if isinstance(dataset.settings.churn, Inactivity) and len(found["cliffs"].table):
+        told = f"{found['cliffs'].sentence} {_ONCE}"
+        found["cliffs"] = replace(found["cliffs"], sentence=told)
     if seen.risk is not None:
         by_month = rates.by_month(seen.risk, least)
         told = words.month(by_month.table)
