@@ -98,8 +98,10 @@ def chart(value: np.ndarray, se: np.ndarray, seed: int = 0) -> Chart | None:
     value, se = np.asarray(value, dtype=float), np.asarray(se, dtype=float)
     if len(value) < LEAST_PERIODS:
         return None
-    scale = float(np.abs(value).max()) or 1.0
-    se = np.maximum(se, 1e-9 * scale)
+    least = 1e-9 * (float(np.abs(value).max()) or 1.0)
+    # A period in which all are alike shows no spread, and is no surer than the others for it.
+    usual = float(np.median(se[se > least])) if (se > least).any() else least
+    se = np.where(se > 0.01 * usual, se, usual)
     tau = float(_between(value[None], se)[0])
     found = _searched(value[None], se)
     draw = np.random.Generator(np.random.PCG64(seed))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.analyses import experience_metrics
+from cxlab.analyses import experience_metrics, retention
 from cxlab.analyses.experience_metrics import answers, changes, leads, readable, times, words
 from cxlab.analyses.experience_metrics.gather import Known, Options, _card, _series
 from cxlab.data.dataset import Dataset, load
@@ -70,6 +70,25 @@ def test_every_metric_of_the_issue_is_there_with_its_interval(demo: Result) -> N
     assert by == {"stage", "touchpoint", "channel", "plan", "region", "acquisition_channel"}
     assert demo["series"].table["period"].nunique() == 24
     assert set(demo["adoption"].table["days"]) == {30, 90}
+
+
+def test_lifetime_value_is_that_of_retention(tmp_path: Path) -> None:
+    write(simulate("plain", 400, 3), tmp_path / "plain")
+    data = load(tmp_path / "plain")
+    result = experience_metrics.run(data)
+    mine = _row(result, "lifetime value")
+    worth = retention.run(data, segment="plan")["worth"].table.set_index("term")
+    figures = ["estimate", "conf_low", "conf_high", "n"]
+    assert mine[figures].tolist() == pytest.approx(worth.loc["all customers", figures].tolist())
+    assert np.isnan(mine["change"])
+    levels = result["levels"].table
+    plans = levels[(levels["metric"] == "lifetime value") & (levels["by"] == "plan")]
+    plans = plans.set_index("level")
+    assert len(plans) == 3
+    both = plans.index.intersection(worth.index)
+    assert plans.loc[both, "estimate"].tolist() == pytest.approx(worth.loc[both, "estimate"])
+    told = result["scorecard"].table["metric"].tolist()
+    assert told[-1].startswith("lifetime value, ")
 
 
 def test_medians_are_told_before_means_and_the_mean_of_skewed_times_is_larger(demo: Result) -> None:

@@ -85,3 +85,15 @@ def test_the_same_series_gives_the_same_chart() -> None:
     one, other = chart(value, se), chart(value, se)
     assert one is not None and other is not None
     assert one.p_value == other.p_value
+
+
+def test_a_period_without_spread_is_no_surer_than_the_others() -> None:
+    rng = np.random.default_rng(5)
+    se = np.full(16, 0.02)
+    value = 0.5 + se * rng.standard_normal(16)
+    usual = chart(value, se)
+    alike = chart(value, np.where(np.arange(16) == 3, 0.0, se))
+    assert usual is not None
+    assert alike is not None
+    assert alike.p_value == usual.p_value
+    assert np.array_equal(alike.low, usual.low)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cxlab.analyses.experience_metrics import answers, changes, leads, readable, times, words
 from cxlab.analyses.experience_metrics.gather import Known, Options, counted
+from cxlab.analyses.experience_metrics.value import lifetime_value
 from cxlab.analyses.experience_metrics.words import findings
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError, one_of
@@ -28,7 +29,7 @@ _SERIES = ["metric", "period", "estimate", "conf_low", "conf_high", "n", "rows",
 _ORDER = ("nps", "csat", "ces", "", "failure share", "first-contact resolution", "on-time share",
           "first response, median", "time to resolution, median", "handle time, median",
           "mean first response", "mean handle time", "contact rate", "repeat purchase",
-          "churn rate", "retention")  # fmt: skip
+          "churn rate", "retention", "lifetime value")  # fmt: skip
 # What data/check sets aside before any metric is counted.
 _RULES = ("score off its scale", "below 0", "resolved before", "answered before", "after the "
           "customer's end", "a score but no")  # fmt: skip
@@ -46,7 +47,7 @@ def run(
     """Measure what customers experience, with intervals, and tell change from noise.
 
     Every metric is a ratio of sums over customers, or a median; what one customer adds hangs
-    together and counts once. Lifetime value is told by its own analysis.
+    together and counts once. Lifetime value is told without the change, which it has none of.
 
     Parameters
     ----------
@@ -117,12 +118,14 @@ def run(
 
 
 def _counted(known: Known) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Put ratios and medians together, in the order in which they are told."""
-    made = [
-        pd.concat(pair, ignore_index=True)
-        for pair in zip(counted(known), times.durations(known), strict=True)
-    ]
-    card, series, levels = (_ordered(t) for t in made)
+    """Put ratios, medians and lifetime value together, in the order in which they are told."""
+    worth, by_group = lifetime_value(known)
+    ratios, medians = counted(known), times.durations(known)
+    made = zip(ratios, medians, (worth, pd.DataFrame(), by_group), strict=True)
+    card, series, levels = (
+        _ordered(pd.concat([t for t in three if len(t)] or [pd.DataFrame()], ignore_index=True))
+        for three in made
+    )
     # Between the same answers the top box and the mean are hardly two tests; Holm allows it.
     card["p_holm"] = holm(card["p_value"].to_numpy(float))
     card["better"] = [known.abouts[m].better for m in card["metric"]]

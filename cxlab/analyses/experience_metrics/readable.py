@@ -59,7 +59,7 @@ def value(x: float, unit: str, digits: int = 1) -> str:
         size, name = next((u for u in _UNITS if abs(x) >= u[0]), _UNITS[-1])
         return f"{three_figures(x / size)} {name}"
     small = 0 < abs(x) < 0.1 and not unit.startswith("score")
-    return three_figures(x) if small else f"{x:.2f}"
+    return three_figures(x) if small or abs(x) >= 100 else f"{x:.2f}"
 
 
 def gap(x: float, unit: str) -> str:
@@ -126,7 +126,7 @@ def scorecard(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> Resu
         unit = str(row["unit"])
         rows.append(
             (
-                label(str(row["metric"])),
+                label(str(row["metric"])) + (f", {unit}" if unit.endswith("a customer") else ""),
                 _with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
                 value(float(row["before"]), unit),
                 _with_ends(row, ("change", "change_low", "change_high"), unit, gap),

@@ -1,0 +1,83 @@
+"""What customers are worth, beside what they live through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from cxlab.analyses.experience_metrics.gather import About, Known
+from cxlab.data.contract import Inactivity
+from cxlab.frames.measures import NOT_GIVEN
+from cxlab.frames.paying import Paying, paying
+from cxlab.models.lifetime_value import Terms, Worth
+from cxlab.models.survival import Lifetimes
+
+__all__ = ["lifetime_value"]
+
+_METRIC = "lifetime value"
+# Of fewer ends no interval can be told.
+_LEAST_ENDS = 10
+
+
+def lifetime_value(known: Known) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tell what a customer of today is expected to bring.
+
+    Parameters
+    ----------
+    known : Known
+        The data; why nothing can be told is noted there.
+
+    Returns
+    -------
+    card, levels : pandas.DataFrame
+        A row for all, and one for each group of an attribute, as of the other metrics; empty
+        where nothing can be told.
+    """
+    terms, risk = Terms(), known.risk
+    found = _read(known)
+    total = found if isinstance(found, str) else _each(found, terms, known.options.min_group)
+    if isinstance(found, str) or isinstance(total, str) or risk is None:
+        known.left_out[_METRIC] = str(total)
+        return pd.DataFrame(), pd.DataFrame()
+    unit = f"{known.dataset.settings.currency or 'value'} a customer"
+    rule = (
+        f"what those there are expected to pay in {terms.years:g} years, at a margin of "
+        f"{terms.margin:.0%} and a discount of {terms.discount_rate:.0%} a year (04_retention)"
+    )
+    known.abouts[_METRIC] = About(unit, "higher", rule)
+    about = {"metric": _METRIC, "unit": unit}
+    card = pd.DataFrame([about | total | {"until": risk.end, "since": risk.end - 1}])
+    rows = []
+    for name in known.person.attributes if known.person else ():
+        texts = found.attributes[name].astype("string").fillna(NOT_GIVEN)
+        for level in sorted(texts.unique()):
+            part = found.where((texts == level).to_numpy(bool))
+            one = _each(part, terms, known.options.min_group)
+            rows += [] if isinstance(one, str) else [about | one | {"by": name, "level": level}]
+    return card, pd.DataFrame(rows)
+
+
+def _read(known: Known) -> Paying | str:
+    dataset = known.dataset
+    if known.risk is None:
+        return "nobody is known to have left"
+    silent = isinstance(dataset.settings.churn, Inactivity)
+    if silent and "monthly_value" not in dataset.columns("customers"):
+        return "where churn is silence, 04_retention tells what customers will buy"
+    found = paying(dataset, known.risk)
+    return found if isinstance(found, str) else found.where(found.known)
+
+
+def _each(found: Paying, terms: Terms, least: int) -> dict[str, Any] | str:
+    there = ~found.ended
+    if there.sum() < least or found.ended.sum() < _LEAST_ENDS:
+        return f"fewer than {least} customers are there, or fewer than {_LEAST_ENDS} have left"
+    lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
+    made = Worth(lives, there, found.monthly, terms, least=least, ahead=found.ahead,
+                 log_monthly=found.log_monthly)  # fmt: skip
+    if made.customers < least or not made.total.value > 0:
+        return "nobody pays anything, or too few are followed at their tenure"
+    one = made.total.per(made.customers)
+    return {"estimate": one.value, "conf_low": one.low, "conf_high": one.high,
+            "n": made.customers, "rows": made.customers}  # fmt: skip
