@@ -25,6 +25,7 @@ __all__ = [
     "cell_text_read",
     "counted",
     "listed",
+    "metric_label",
     "ratio_text",
     "three_figures",
 ]
@@ -35,6 +36,7 @@ NOTHING = "There is nothing to show here."
 """What stands in place of an empty table whose result has no sentence."""
 TO_THE_LETTER = "mathjax_ignore"
 """The class of HTML in which JupyterLab takes no dollars for LaTeX."""
+_SHORT = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,18 @@ def three_figures(value: float) -> str:
 def ratio_text(value: float) -> str:
     """Give a ratio with two decimals, a small one with two figures that tell."""
     return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
+
+
+def metric_label(metric: str) -> str:
+    """Write a metric's name for readers: ``NPS``, ``CSAT top box``.
+
+    Parameters
+    ----------
+    metric : str
+        As in the tables of figures.
+    """
+    first, _, rest = metric.partition(" ")
+    return f"{_SHORT.get(first, first)} {rest}".strip()
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -11,8 +11,10 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.frames.experience import Places, flag
-from cxlab.frames.measures import Measure, People, Rows, Spans
+from cxlab.frames.measures import Measure, Rows
+from cxlab.frames.people import People
 from cxlab.frames.periods import RiskSet
+from cxlab.frames.spans import Spans
 
 __all__ = ["MONTH_DAYS", "contact_rate_rows", "time_rows"]
 

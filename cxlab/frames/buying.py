@@ -57,13 +57,16 @@ def buying(risk: RiskSet) -> Buying | str:
     bought = dataset.table("interactions").filter(~nw.col("value").is_null())
     day = days_since_epoch(nw.col("occurred_at")).floor()
     bought = bought.select("customer_id", "value", day=day)
-    days = bought.group_by("customer_id", "day").agg(value=nw.col("value").sum())
-    days = days.join(
-        began.select("customer_id", "first"), on="customer_id", how="inner"
+    # What is given back on a day of its own is no purchase, but lowers what was spent.
+    days = bought.group_by("customer_id", "day").agg(
+        value=nw.col("value").sum(), paid=nw.col("value").max() >= 0
     )
+    days = days.join(began.select("customer_id", "first"), on="customer_id", how="inner")
     days = days.filter(nw.col("day") > nw.col("first"))
     each = days.group_by("customer_id").agg(
-        repeats=nw.len(), day=nw.col("day").max(), spent=nw.col("value").sum()
+        repeats=nw.col("paid").cast(nw.Int64).sum(),
+        day=nw.when(nw.col("paid")).then(nw.col("day")).max(),
+        spent=nw.col("value").sum(),
     )
     last = met.customers.select("customer_id", "over", contact="last")
     frame = began.join(last, on="customer_id", how="left").join(each, on="customer_id", how="left")

@@ -15,8 +15,10 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.frames.experience import Places
-from cxlab.frames.measures import Level, People, Rows, Spans, month_of
+from cxlab.frames.measures import Level, Rows, levelled, placed
+from cxlab.frames.people import People
 from cxlab.frames.periods import RiskSet, days_since_epoch
+from cxlab.frames.spans import Spans, month_of
 
 __all__ = ["Cohorts", "binned", "first_successes", "squares"]
 
@@ -36,11 +38,7 @@ def _timed(
     span: int | None,
 ) -> Frame:
     """Give rows with a time: ``who, level, bin, kind, value``."""
-    frame = rows.frame.with_columns(span=spans.place)
-    if span is None:
-        frame = frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
-    else:
-        frame = frame.filter(nw.col("span") == span)
+    frame = placed(rows, spans, span)
     frame = frame.filter(nw.col(value) >= 0)
     if by is None:
         frame = frame.with_columns(level=nw.col("span").cast(nw.Int32))
@@ -49,13 +47,8 @@ def _timed(
             raise ValueError("a level of the people needs the people")
         named = person.frame.select("who", level=nw.col(by.column))
         frame = frame.join(named, on="who", how="inner")
-    elif by.groups:
-        table = pd.DataFrame({by.column: np.arange(len(by.groups)), "level": by.groups})
-        table = table.astype({by.column: "int16", "level": "int32"})
-        frame = frame.join(dataset.attach(table), on=by.column, how="left")
-        frame = frame.with_columns(level=nw.col("level").fill_null(len(by.names)))
     else:
-        frame = frame.with_columns(level=nw.col(by.column).cast(nw.Int32).fill_null(len(by.names)))
+        frame = levelled(dataset, frame, by)
     kind = nw.col(happened).cast(nw.Int32) if happened else nw.lit(1).cast(nw.Int32)
     place = ((nw.col(value) + 1.0).log(2) * _PER_DOUBLING).floor().cast(nw.Int32)
     return frame.select("who", "level", value=nw.col(value), bin=place, kind=kind)

@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.measures import Level, Measure, People, Rows, month_of
+from cxlab.frames.measures import Level, Measure, Rows
+from cxlab.frames.people import People
 from cxlab.frames.periods import EPOCH, days_since_epoch
+from cxlab.frames.spans import month_of
+from cxlab.results import counted
 
 __all__ = [
     "Places",
@@ -312,8 +315,9 @@ def help_rows(
 
     frame = dataset.keep(f"help_{within_days}", read)
     rule = (
-        f"first contacts that did not fail and that no other followed within {within_days} days "
-        f"at the same touchpoint{' or in the same journey' if journeys else ''}"
+        "first contacts that did not fail and that no other followed within "
+        f"{counted(within_days, 'day')} at the same touchpoint"
+        f"{' or in the same journey' if journeys else ''}"
     )
     measure = _share("first-contact resolution", "higher", rule, "first")
     return Rows("help", frame, (measure,), known.levels), text
@@ -382,6 +386,6 @@ def purchase_rows(
     frame = dataset.keep(f"purchases_{within_days}", read)
     if not frame.select(nw.len()).collect(backend="pyarrow").item():
         return None, "value"
-    rule = f"purchases followed by another of the customer within {within_days} days"
+    rule = f"purchases followed by another of the customer within {counted(within_days, 'day')}"
     measure = _share("repeat purchase", "higher", rule, "again")
     return Rows("purchases", frame, (measure,), known.levels), ""

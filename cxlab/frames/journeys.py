@@ -345,7 +345,7 @@ def spans(risk: RiskSet, keep: Sequence[str] = ()) -> Spans:
         customers=nw.col("customer_id").n_unique(),
     )
     days, left, customers = told.collect(backend="pyarrow").row(0)
-    return Spans(frame, risk.end, float(days or 0.0), int(left or 0), int(customers))
+    return Spans(frame, risk.end, float(days or 0.0), int(left or 0), int(customers or 0))
 
 
 def tenure_rates(frame: Frame, edges: Sequence[float]) -> list[float]:

@@ -8,8 +8,6 @@ all that the ratio and its variance, clustered by customer, need.
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
@@ -20,33 +18,23 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.periods import EPOCH, days_since_epoch
+from cxlab.frames.people import NOT_GIVEN, People
+from cxlab.frames.spans import Spans
 
 __all__ = [
-    "NOT_GIVEN",
     "Level",
     "Measure",
-    "People",
     "Rows",
-    "Spans",
     "cells",
+    "levelled",
     "moments",
     "moments_by_people",
-    "month_of",
-    "people",
-    "spans_by_month",
-    "spans_by_week",
-    "windows",
+    "placed",
 ]
 
 Frame = nw.LazyFrame[Any]
-NOT_GIVEN = "(not given)"
-"""The level of rows that do not say."""
-_MOST_LEVELS, _MOST_NUMBERS = 30, 12
 # Sums are kept apart by so many groups at most, and added up by attribute afterwards.
 _MOST_CELLS = 5_000
-# 1970-01-01 was a Thursday: weeks begin on Mondays.
-_TO_MONDAY = 3
 
 
 @dataclass(frozen=True)
@@ -80,51 +68,6 @@ class Measure:
     num: nw.Expr
     den: nw.Expr
     whole: bool = False
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Stretches of time that follow each other.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Such as ``2026-05``.
-    edges : ndarray, shape (spans + 1,)
-        In days since 1970-01-01; span i reaches from edge i up to edge i + 1.
-    place : narwhals.Expr
-        Gives a row's span by its ``at`` or ``month``; outside of all, below 0 or too large.
-    """
-
-    names: tuple[str, ...]
-    edges: np.ndarray
-    place: nw.Expr
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-@dataclass(frozen=True)
-class People:
-    """The customers, numbered.
-
-    Parameters
-    ----------
-    frame : LazyFrame
-        ``customer_id, who, until`` (days: when the last spell ended or was last seen) and a
-        column of levels, text, for each attribute that can be cut into groups.
-    attributes : dict
-        Attribute -> its column.
-    left_out : dict
-        Attribute -> why it is not cut into groups.
-    cells : int
-        How many groups all attributes together may make.
-    """
-
-    frame: Frame
-    attributes: dict[str, str]
-    left_out: dict[str, str]
-    cells: int = 1
 
 
 @dataclass(frozen=True)
@@ -181,113 +124,42 @@ class Level:
     groups: tuple[int, ...] = field(default=())
 
 
-def month_of(time: nw.Expr) -> nw.Expr:
-    """Number the calendar months from 1970-01 on."""
-    return (time.dt.year().cast(nw.Int32) - 1970) * 12 + time.dt.month().cast(nw.Int32) - 1
-
-
-def spans_by_month(first: float, end: float) -> Spans:
-    """Cut the time from one instant up to another into calendar months.
+def placed(rows: Rows, spans: Spans, span: int | None = None) -> Frame:
+    """Give rows with their ``span``; those outside of all do not count.
 
     Parameters
     ----------
-    first, end : float
-        In days.
+    rows : Rows
+        The rows.
+    spans : Spans
+        The spans.
+    span : int, optional
+        One of them alone.
     """
-    low, high = (_month(d) for d in (first, np.nextafter(end, -np.inf)))
-    months = np.arange(low, high + 1)
-    edges = np.append(months, high + 1).astype("datetime64[D]") - np.datetime64(EPOCH, "D")
-    number = int(low.astype(int))
-    return Spans(tuple(months.astype(str)), edges.astype(float), nw.col("month") - number)
+    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
+    if span is not None:
+        return frame.filter(nw.col("span") == span)
+    return frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
 
 
-def spans_by_week(first: float, end: float) -> Spans:
-    """Cut the time from one instant up to another into weeks, which begin on Mondays.
-
-    Parameters
-    ----------
-    first, end : float
-        In days.
-    """
-    low = math.floor((first + _TO_MONDAY) / 7)
-    high = math.floor((np.nextafter(end, -np.inf) + _TO_MONDAY) / 7)
-    edges = np.arange(low, high + 2) * 7.0 - _TO_MONDAY
-    names = tuple((EPOCH + dt.timedelta(days=float(e))).date().isoformat() for e in edges[:-1])
-    place = ((nw.col("at") + _TO_MONDAY) / 7).floor().cast(nw.Int32) - low
-    return Spans(names, edges, place)
-
-
-def windows(end: float, days: int) -> Spans:
-    """Give the last days and as many before them.
-
-    Parameters
-    ----------
-    end : float
-        The first instant not seen, in days.
-    days : int
-        Length of each.
-    """
-    edges = end - days * np.array([2.0, 1.0, 0.0])
-    place = ((nw.col("at") - edges[0]) / days).floor().cast(nw.Int32)
-    return Spans(("before", "now"), edges, place)
-
-
-def _month(day: float) -> np.datetime64:
-    return (np.datetime64(EPOCH, "D") + int(np.floor(day))).astype("datetime64[M]")
-
-
-def people(dataset: Dataset) -> People | None:
-    """Number the customers and give the groups that their attributes make; None without ids.
-
-    A customer who came back has the attributes of the last spell. Texts of up to 30 values and
-    numbers of up to 12 make groups.
+def levelled(dataset: Dataset, frame: Frame, by: Level) -> Frame:
+    """Add the ``level`` of each row, a place among the names: behind them all, not given.
 
     Parameters
     ----------
     dataset : Dataset
-        In either form.
+        Whose engine has the rows.
+    frame : LazyFrame
+        The rows.
+    by : Level
+        Of the rows; where places are grouped, the group's place is given.
     """
-    if "customer_id" not in dataset.columns("customers"):
-        return None
-    customers = dataset.table("customers")
-    there = dataset.columns("customers")
-    kinds = dataset.attributes
-    counts: dict[str, int] = {}
-    if kinds:
-        told = customers.select(*[nw.col(a).n_unique() for a in kinds]).collect(backend="pyarrow")
-        counts = {a: int(told[a][0]) for a in kinds}
-    left_out = {}
-    for name, kind in kinds.items():
-        most = _MOST_NUMBERS if kind == "number" else _MOST_LEVELS
-        if counts[name] > most:
-            what = "numbers" if kind == "number" else "values"
-            left_out[name] = f"{counts[name]:,} different {what}, more than {most}"
-        elif counts[name] < 2:
-            left_out[name] = "one value"
-    kept = {a: f"level {a}" for a in kinds if a not in left_out}
-    end = (dataset.end - EPOCH) / dt.timedelta(days=1)
-
-    def numbered() -> Frame:
-        ends = [c for c in ("cancelled_at", "ended_at") if c in (*there, "ended_at")]
-        if dataset.form == "snapshot":
-            frame = customers.with_columns(until=nw.lit(end))
-        else:
-            newest = nw.col("started_at").max().over("customer_id")
-            frame = customers.with_columns(newest=newest)
-            frame = frame.filter(nw.col("started_at") == nw.col("newest"))
-            over = [days_since_epoch(nw.col(c)) for c in ends]
-            frame = frame.with_columns(until=nw.coalesce(*over, nw.lit(end)))
-        frame = frame.filter(~nw.col("customer_id").is_null())
-        levels = [
-            nw.col(a).cast(nw.String).fill_null(NOT_GIVEN).alias(column)
-            for a, column in kept.items()
-        ]
-        frame = frame.select("customer_id", "until", *levels)
-        frame = frame.with_row_index("who", order_by="customer_id")
-        return frame.with_columns(nw.col("who").cast(nw.Int32))
-
-    cells = math.prod(counts[a] for a in kept)
-    return People(dataset.keep("people", numbered), kept, left_out, cells)
+    column = by.column
+    if by.groups:
+        table = pd.DataFrame({column: np.arange(len(by.groups)), "level": by.groups})
+        table = table.astype({column: "int16", "level": "int32"})
+        frame, column = frame.join(dataset.attach(table), on=column, how="left"), "level"
+    return frame.with_columns(level=nw.col(column).cast(nw.Int32).fill_null(len(by.names)))
 
 
 def moments(
@@ -326,8 +198,7 @@ def moments(
         same of that with a ``0`` behind each letter, and the products across, ``y0y, y0x, x0y,
         x0x``.
     """
-    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
-    frame = frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
+    frame = placed(rows, spans)
     last = len(spans) - 1
     if by is None:
         now = {"0": nw.col("span") == last - 1, "": nw.col("span") == last}
@@ -338,7 +209,7 @@ def moments(
     frame = frame.filter(nw.col("span") == last)
     if total is None:
         total = moments(dataset, rows, spans, compared=True)
-    each = _by_customer(rows, _levelled(dataset, frame, by), ["level"], {"": None})
+    each = _by_customer(rows, levelled(dataset, frame, by), ["level"], {"": None})
     found = _summed(_with_totals(each, rows), rows, ["level"], [""], crossed=True)
     found = _against_all(found, total.set_index("measure"), rows, personal=False)
     return _long(found, rows, by, ["level"], ["0", ""])
@@ -364,8 +235,7 @@ def moments_by_people(
     total : pandas.DataFrame
         Of :func:`moments`, of the same spans compared.
     """
-    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
-    frame = frame.filter(nw.col("span") == len(spans) - 1)
+    frame = placed(rows, spans, len(spans) - 1)
     known = replace(rows, anonymous=0)
     each = _by_customer(known, frame.filter(~nw.col("who").is_null()), [], {"": None})
     columns = list(person.attributes.values())
@@ -407,8 +277,7 @@ def cells(
     pandas.DataFrame
         ``group`` (text), ``span, measure, y, x``.
     """
-    frame = rows.frame if rows.spanned else rows.frame.with_columns(span=spans.place)
-    frame = frame.filter((nw.col("span") >= 0) & (nw.col("span") < len(spans)))
+    frame = placed(rows, spans)
     group = nw.concat_str([nw.col(c) for c in columns], separator=" | ")
     frame = frame.join(person.frame.select("who", group=group), on="who", how="inner")
     sums = {f"{v}_{i}": (m.num if v == "y" else m.den).cast(nw.Float64).sum()
@@ -416,17 +285,6 @@ def cells(
     summed = frame.group_by("group", "span").agg(**sums)
     found = summed.sort("group", "span").collect(backend="pandas").to_native()
     return _long(found, rows, None, ["group", "span"], [""])
-
-
-def _levelled(dataset: Dataset, frame: Frame, by: Level) -> Frame:
-    """Add the level of each row; where places are grouped, the group's place."""
-    missing = len(by.names)
-    if not by.groups:
-        return frame.with_columns(level=nw.col(by.column).fill_null(missing))
-    table = pd.DataFrame({by.column: np.arange(len(by.groups)), "level": by.groups})
-    table = table.astype({by.column: "int16", "level": "int32"})
-    frame = frame.join(dataset.attach(table), on=by.column, how="left")
-    return frame.with_columns(level=nw.col("level").fill_null(missing))
 
 
 def _by_customer(

@@ -12,8 +12,10 @@ import pandas as pd
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
 from cxlab.frames.experience import Places, end_of, known_rows
-from cxlab.frames.measures import Measure, People, Rows, month_of
+from cxlab.frames.measures import Measure, Rows
+from cxlab.frames.people import People
 from cxlab.frames.periods import days_since_epoch
+from cxlab.frames.spans import month_of
 
 __all__ = ["ANSWER_DAYS", "answer_rows", "ask_rows", "nps_shift", "score_measures", "top_box"]
 

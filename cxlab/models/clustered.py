@@ -11,138 +11,211 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
-from cxlab.models.intervals import LEVEL, Z, wald_p, wilson
+from cxlab.models.intervals import LEVEL, Z, wald_p
 
 __all__ = [
+    "CROSSED",
+    "OTHER",
+    "RATE",
+    "SHARE",
     "SUMS",
     "Within",
     "areas",
+    "changes",
     "difference",
-    "means",
     "ratios",
-    "shares",
     "within_strata",
 ]
 
-SUMS = ("customers", "x", "n", "xx", "xn", "nn")
-"""Over customers: their number, and the sums of x, n, their squares and their product."""
+SUMS = ("n", "y", "x", "yy", "yx", "xx")
+"""Over customers: the number of those with a denominator, and the sums of the numerators y, the
+denominators x, their squares and their product."""
+OTHER = {name: "".join(f"{letter}0" for letter in name) for name in SUMS}
+"""What the sums of the other side of a comparison are called."""
+CROSSED = ("y0y", "y0x", "x0y", "x0x")
+"""Sums of the products across, over customers of both sides; the other side's comes first."""
+SHARE, RATE = (0.0, 1.0), (0.0, np.inf)
+"""Between which shares lie, and rates and multiples."""
+
+_TAIL = (1 - LEVEL) / 2
+# What nobody did may happen to so many: Garwood's upper limit of a count of none.
+_NONE = -np.log(_TAIL)
+_FARTHEST = 200.0  # of a limit on the logarithm: so far off it says nothing
 
 
-def ratios(sums: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Give ratios of two sums over customers, and their standard errors.
+def ratios(sums: pd.DataFrame, bounds: tuple[float, float], *, other: bool = False) -> pd.DataFrame:
+    """Give ratios of two sums over customers, R = sum of y over sum of x, with 95% intervals.
 
     Parameters
     ----------
     sums : pandas.DataFrame
-        :data:`SUMS`, a row an estimate: of each customer ``x`` (such as contacts that failed)
-        and ``n`` (such as contacts).
+        :data:`SUMS`, a row a ratio: of each customer y (such as contacts that failed) and x
+        (such as contacts).
+    bounds : tuple of float
+        Between which each customer's ratio lies. Within finite bounds the interval is Wilson's
+        (1927), on the number of independent answers that would be as uncertain (Korn and Graubard
+        1998, with Wilson's limits; Dean and Pagano 2015); else it is taken on the logarithm.
+    other : bool
+        Whether the sums of the other side are meant (:data:`OTHER`).
 
     Returns
     -------
-    estimate, se : ndarray
-        NaN of nothing; the standard error also of one customer.
+    pandas.DataFrame
+        ``estimate, se, conf_low, conf_high``; NaN where nothing counts, ``se`` also of one
+        customer.
 
     Notes
     -----
-    Linearisation with clusters (Cochran 1977, 6.4), times :math:`m / (m - 1)`.
+    The variance is that of each customer's y - R x (Cochran 1977, 6.4), times n / (n - 1).
     """
-    m, x, n, xx, xn, nn = (sums[c].to_numpy(float) for c in SUMS)
+    n, y, x, yy, yx, xx = (_column(sums, OTHER[c] if other else c) for c in SUMS)
+    per = np.where(x > 0, x, np.nan)
+    estimate = y / per
+    square = yy - 2 * estimate * yx + estimate**2 * xx
+    # Rounding leaves a trifle where all customers have the same ratio.
+    square = np.where(square > 1e-12 * yy, square, 0.0)
+    se = np.where(n > 1, np.sqrt(square * _small(n)) / per, np.nan)
+    ends = _within if np.isfinite(bounds).all() else _logarithmic
+    low, high = ends(estimate, se, n, x, bounds)
+    told = {"estimate": estimate, "se": se, "conf_low": low, "conf_high": high}
+    return pd.DataFrame(told, index=sums.index)
+
+
+def _column(sums: pd.DataFrame, name: str) -> np.ndarray:
+    return sums[name].to_numpy(float)
+
+
+def _small(n: np.ndarray) -> np.ndarray:
+    return np.asarray(n / np.maximum(n - 1, 1))
+
+
+def _quantile(n: np.ndarray) -> np.ndarray:
+    """Give Student's quantile: variances of few customers are themselves uncertain."""
+    return np.asarray(special.stdtrit(np.maximum(n - 1, 1), 1 - _TAIL))
+
+
+def _within(
+    estimate: np.ndarray, se: np.ndarray, n: np.ndarray, x: np.ndarray, bounds: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    low, wide = bounds[0], bounds[1] - bounds[0]
+    share = np.clip((estimate - low) / wide, 0.0, 1.0)
+    told = se / wide
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.where(n > 0, x / n, np.nan)
-        spread = np.maximum(xx - 2 * r * xn + r * r * nn, 0.0)
-        # What is left of rounding where all are alike is no variation.
-        spread = np.where(spread < 1e-9 * (xx + r * r * nn), 0.0, spread)
-        se = np.sqrt(np.where(m > 1, m / (m - 1), np.nan) * spread) / n
-    return r, se
+        many = np.where(told > 0, share * (1 - share) / told**2, n)
+    many = np.maximum(many, 0.5) * (Z / _quantile(n)) ** 2
+    z2 = Z**2
+    middle = share + z2 / (2 * many)
+    reach = Z * np.sqrt(share * (1 - share) / many + z2 / (4 * many**2))
+    lower, upper = ((middle + way * reach) / (1 + z2 / many) for way in (-1, 1))
+    # At a bound the limit is that bound; rounding leaves a trifle.
+    lower, upper = np.where(share > 0, lower, 0.0 * share), np.where(share < 1, upper, share)
+    return low + wide * np.clip(lower, 0.0, 1.0), low + wide * np.clip(upper, 0.0, 1.0)
 
 
-def shares(sums: pd.DataFrame) -> pd.DataFrame:
-    """Give shares with 95% intervals that stay within 0 and 1.
-
-    Wilson's interval (1927) at the effective number of rows, :math:`p (1 - p) / \\mathrm{se}^2`
-    (Korn and Graubard 1998); where none or all are hit, at the number of customers, at most.
-
-    Parameters
-    ----------
-    sums : pandas.DataFrame
-        :data:`SUMS`; ``x`` of ``n`` of each customer.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``estimate, conf_low, conf_high, se``.
-    """
-    p, se = ratios(sums)
-    rows = []
-    for share, error, m, n in zip(p, se, sums["customers"], sums["n"], strict=True):
-        known = np.isfinite(error) and error > 0
-        size = min(share * (1 - share) / error**2, float(n)) if known else float(min(m, n))
-        rows.append(wilson(share * size, size) if size > 0 else (np.nan,) * 3)  # type: ignore[arg-type]
-    table = pd.DataFrame(rows, columns=["estimate", "conf_low", "conf_high"], index=sums.index)
-    return table.assign(se=se)
+def _logarithmic(
+    estimate: np.ndarray, se: np.ndarray, n: np.ndarray, x: np.ndarray, bounds: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    some = estimate > 0
+    width = np.divide(_quantile(n) * se, estimate, out=np.zeros(len(se)), where=some)
+    width = np.minimum(width, _FARTHEST)
+    per = np.where(x > 0, x, np.nan)
+    low = np.where(some, estimate * np.exp(-width), 0.0 * per)
+    high = np.where(some, estimate * np.exp(width), _NONE / per)
+    return low, high
 
 
-def means(sums: pd.DataFrame) -> pd.DataFrame:
-    """Give means with 95% intervals (Student's t with as many degrees as customers, less one).
+def changes(
+    sums: pd.DataFrame, bounds: tuple[float, float], *, times: bool = False
+) -> pd.DataFrame:
+    """Give how far ratios are from those of another side, which may share customers with them.
 
     Parameters
     ----------
     sums : pandas.DataFrame
-        :data:`SUMS`.
+        :data:`SUMS`; those of the other side (an earlier period, all customers), named by
+        :data:`OTHER`; and :data:`CROSSED`.
+    bounds : tuple of float
+        As for :func:`ratios`.
+    times : bool
+        Whether they are told over the other side's in place of less them; then NaN where either
+        is 0, and ``se`` is of the logarithm.
 
     Returns
     -------
     pandas.DataFrame
-        ``estimate, conf_low, conf_high, se``.
+        ``estimate, se, conf_low, conf_high, p_value``; see :func:`difference`.
     """
-    mean, se = ratios(sums)
-    reach = se * stats.t.ppf(0.5 + LEVEL / 2, np.maximum(sums["customers"].to_numpy() - 1, 1))
+    now, before = ratios(sums, bounds), ratios(sums, bounds, other=True)
+    a, b = now["estimate"].to_numpy(), before["estimate"].to_numpy()
+    yy, yx, xy, xx = (_column(sums, c) for c in CROSSED)
+    crossed = yy - a * yx - b * xy + a * b * xx
+    per = _column(sums, "x") * _column(sums, "x0")
+    n = np.minimum(_column(sums, "n"), _column(sums, "n0"))
+    covariance = np.divide(crossed * _small(n), per, out=np.full(len(a), np.nan), where=per > 0)
+    if not times:
+        return difference(now, before, covariance, n)
+    product = np.where(a * b > 0, a * b, np.nan)
+    gap = difference(_log(now), _log(before), covariance / product, n)
+    told = ["estimate", "conf_low", "conf_high"]
+    gap[told] = np.exp(gap[told])
+    return gap
+
+
+def _log(told: pd.DataFrame) -> pd.DataFrame:
+    """Take estimates and their limits on the logarithm; NaN where the estimate is 0."""
+    some = told.where(told["estimate"] > 0)
+    ends = np.log(some[["estimate", "conf_low", "conf_high"]])
+    return ends.assign(se=some["se"] / some["estimate"])
+
+
+def difference(
+    one: pd.DataFrame, other: pd.DataFrame, covariance: np.ndarray, n: np.ndarray
+) -> pd.DataFrame:
+    """Give the difference of two estimates with its 95% interval.
+
+    The interval recovers the variances from the limits of the two (MOVER; Zou and Donner 2008),
+    so that it stays right where a share is near 0 or 1.
+
+    Parameters
+    ----------
+    one, other : pandas.DataFrame
+        ``estimate, se, conf_low, conf_high``; the other is taken from the one.
+    covariance : ndarray
+        Of the two.
+    n : ndarray
+        Customers of the smaller.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``estimate, se, conf_low, conf_high, p_value``.
+    """
+    columns = ("estimate", "se", "conf_low", "conf_high")
+    a, se, low, high = (_column(one, c) for c in columns)
+    b, b_se, b_low, b_high = (_column(other, c) for c in columns)
+    product = se * b_se
+    rho = np.divide(covariance, product, out=np.zeros(len(a)), where=product > 0)
+    rho = np.clip(rho, -1.0, 1.0)
+
+    def reach(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt(np.maximum(x**2 + y**2 - 2 * rho * x * y, 0.0)))
+
+    gap = a - b
+    spread = np.sqrt(np.maximum(se**2 + b_se**2 - 2 * rho * product, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * special.stdtr(np.maximum(n - 1, 1), -np.abs(gap / spread))
     return pd.DataFrame(
-        {"estimate": mean, "conf_low": mean - reach, "conf_high": mean + reach, "se": se},
-        index=sums.index,
+        {
+            "estimate": gap,
+            "se": spread,
+            "conf_low": gap - reach(a - low, b_high - b),
+            "conf_high": gap + reach(high - a, b - b_low),
+            "p_value": np.where(spread > 0, p, np.where(gap == 0, 1.0, np.nan)),
+        },
+        index=one.index,
     )
-
-
-def difference(pairs: pd.DataFrame, times: np.ndarray | None = None) -> pd.DataFrame:
-    """Give differences of two ratios, of which a customer may be in both.
-
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        :data:`SUMS` of each side, ending in ``_a`` and ``_b``, and the products over the
-        customers of both: ``xx_ab, xn_ab`` (x of a, n of b), ``nx_ab, nn_ab``.
-    times : ndarray of bool, optional
-        Of which rows a is told over b in place of less b, on the log scale.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``estimate`` (a less b, or over b), ``conf_low, conf_high, p_value``.
-    """
-    sides = []
-    for side in "ab":
-        own = pairs[[f"{c}_{side}" for c in SUMS]].set_axis(list(SUMS), axis=1)
-        sides.append((*ratios(own), own["n"].to_numpy(float)))
-    (r_a, se_a, n_a), (r_b, se_b, n_b) = sides
-    xx, xn, nx, nn = (pairs[f"{c}_ab"].to_numpy(float) for c in ("xx", "xn", "nx", "nn"))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        together = (xx - r_b * xn - r_a * nx + r_a * r_b * nn) / (n_a * n_b)
-        gap, square = r_a - r_b, se_a**2 + se_b**2 - 2 * together
-        if times is not None:
-            log = (se_a / r_a) ** 2 + (se_b / r_b) ** 2 - 2 * together / (r_a * r_b)
-            gap = np.where(times, np.log(r_a / r_b), gap)
-            square = np.where(times, log, square)
-        gap = np.where(np.isfinite(gap), gap, np.nan)
-        se = np.sqrt(np.maximum(square, 0.0))
-        p = np.where(se > 0, wald_p(gap, np.where(se > 0, se, 1.0)), np.nan)
-    table = pd.DataFrame(
-        {"estimate": gap, "conf_low": gap - Z * se, "conf_high": gap + Z * se}, index=pairs.index
-    )
-    if times is not None:
-        table[times] = np.exp(table[times])
-    return table.assign(p_value=p)
 
 
 class Within(NamedTuple):

@@ -32,6 +32,8 @@ RETENTION_DAYS = 365
 # The last stretch, whose rate holds beyond the data: this many ends, or half of all.
 _TAIL_ENDS = 100
 _MOST_HAZARD = 1 - 1e-9
+# An interval on a log scale goes no further: beyond it, nothing is known.
+_WIDEST = 100.0
 
 
 class Staying:
@@ -201,7 +203,7 @@ class Estimate:
         se = float(np.sqrt(np.square(influence).sum()))
         if value <= 0:
             return cls(value, se, value, value)
-        width = float(np.exp(Z * se / value))
+        width = float(np.exp(min(Z * se / value, _WIDEST)))
         return cls(value, se, value / width, value * width)
 
     def per(self, number: float) -> Estimate:
@@ -289,8 +291,12 @@ class Worth:
         """The share of them that will be there in 365 days, from when they are known to be."""
         share, weight, _ = self._kept(1.0)
         left = self._heads.by_customer(self._heads.influence(weight))
-        found = Estimate.of(1 - share, left)
-        return Estimate(share, found.se, 1 - found.high, 1 - found.low)
+        se = float(np.sqrt(np.square(left).sum()))
+        if not 0 < share < 1:
+            return Estimate(share, se, share, share)
+        # On the scale of log(-log), as of a curve: the limits of a share are shares.
+        width = np.exp(min(Z * se / (share * -np.log(share)), _WIDEST))
+        return Estimate(share, se, float(share**width), float(share ** (1 / width)))
 
     def gains(self, points: Sequence[float]) -> list[Estimate | None]:
         """Give what more retention is worth.

@@ -230,7 +230,10 @@ class Curve:
             # Variances by customer take a pass over the spells each: search in steps.
             many = _TRIED if self._by_customer else high - low
             tried = np.unique(np.linspace(low, high - 1, many).astype(int))
-            down = np.flatnonzero(self.at(time[tried])[limit] <= _HALF)
+            told = self.at(time[tried])
+            # A curve that is down to 0 has no limits, but its lower one is no higher.
+            gone = (told["estimate"] == 0) & (limit == "conf_low")
+            down = np.flatnonzero((told[limit] <= _HALF) | gone)
             found = int(tried[down[0]]) if len(down) else high
             before = tried[tried < found]
             low, high = (int(before[-1]) + 1 if len(before) else low), found

@@ -20,7 +20,7 @@ from cxlab.plots.style import (
     Identity,
     style,
 )
-from cxlab.results import Result, listed
+from cxlab.results import Result, counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,28 +142,32 @@ def cohorts_words(result: Result) -> dict[str, Any]:
         f"brackets: how many started. The data of this picture have the intervals."
     )
     if every:
-        caption += f" Few: withheld, with fewer than {meta['least']} followed ({every} cells)."
+        caption += (
+            f" Few: withheld, with fewer than {meta['least']} followed ({counted(every, 'cell')})."
+        )
     if meta["before"]:
         caption += (
-            f" {meta['before']:,} spells that began before the feed are not drawn: of those who "
-            "started with them, whoever had left was never seen. They count in the trend."
+            f" Not drawn: {counted(meta['before'], 'spell')} that began before the feed. Of "
+            "those who started then, whoever had left was never seen. They count in the trend."
         )
     dropped = part.table["term"].nunique() - drawn["term"].nunique()
     if dropped:
         caption += f" The newest {_MOST_ROWS}; {dropped} earlier ones are not drawn."
     caption += f" {_about(result)}"
-    first = part.sentence.splitlines()[0]
     alt = (
         f"A table of shades, {drawn['term'].nunique() - 1} starts by "
-        f"{drawn['months'].nunique()} tenures, from {low:.0%} to {high:.0%}. {first}"
+        f"{drawn['months'].nunique()} tenures, from {low:.0%} to {high:.0%}."
     )
+    if part.sentence:
+        alt += f" {part.sentence.splitlines()[0]}"
     return {"caption": caption, "alt": alt, "data": drawn}
 
 
 def _about(result: Result) -> str:
     meta = result.meta
     when = f" {meta['period'][0]} to {meta['period'][1]}." if meta.get("period") else ""
-    return f"{meta['customers']:,} customers, {meta['churns']:,} left.{when} 95% intervals."
+    who = counted(meta["customers"], "customer")
+    return f"{who}, {meta['churns']:,} left.{when} 95% intervals."
 
 
 def cliffs(result: Result, *, ax: Axes | None = None) -> Axes:

@@ -8,28 +8,15 @@ import numpy as np
 
 from cxlab.plots.marks import estimate, panels, say_nothing
 from cxlab.plots.style import ACCENT, INK, LABEL, UNSURE, style
-from cxlab.results import Result
+from cxlab.results import Result, counted, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["lead_lag", "lead_lag_words", "metric_label", "to_value", "to_value_words"]
+__all__ = ["lead_lag", "lead_lag_words", "to_value", "to_value_words"]
 
 _MOST_LEADS = 6
 _BAND = 0.15
-_SHORT = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
-
-
-def metric_label(metric: str) -> str:
-    """Write a metric's name for readers.
-
-    Parameters
-    ----------
-    metric : str
-        As in the tables of figures.
-    """
-    first, _, rest = metric.partition(" ")
-    return f"{_SHORT.get(first, first)} {rest}".strip()
 
 
 # -- how soon ----------------------------------------------------------------------------------
@@ -84,8 +71,9 @@ def to_value_words(result: Result) -> dict[str, Any]:
     what = "success" if meta["outcome"] else "contact"
     caption = (
         f"Share of new customers with a first {what} at {meta['touchpoint']} by days since their "
-        f"start: {last['estimate']:.0%} by day {last['day']:.0f}. {meta['customers']:,} customers "
-        f"who started within the feed, of whom {meta['left_first']:,} left first. 95% intervals."
+        f"start: {last['estimate']:.0%} by day {last['day']:.0f}. "
+        f"{counted(meta['customers'], 'customer')} who started within the feed, of whom "
+        f"{meta['left_first']:,} left first. 95% intervals."
     )
     alt = (
         f"A rising curve from {part.table['estimate'].iloc[0]:.0%} to {last['estimate']:.0%} at "
@@ -169,7 +157,7 @@ def lead_lag_words(result: Result) -> dict[str, Any]:
         f"Correlation of each metric with churn that many {result['lead_lag'].meta['unit']}s "
         f"later; left of 0: earlier. {some['groups']} groups of customers, {some['periods']} "
         "periods, what all share and what each group always has taken out; 95% intervals for all "
-        f"lags of a metric together. Shown: the {len(names)} metrics that show most of "
-        f"{table['metric'].nunique()}."
+        f"lags of a metric together. Shown: {len(names)} that show most, of "
+        f"{counted(table['metric'].nunique(), 'metric')}."
     )
     return {"caption": caption, "alt": f"Panels of seven dots each. {text}.", "data": shown}

@@ -178,8 +178,8 @@ def flows_words(result: Result) -> dict[str, Any]:
     begun = meta["begun"]
     thin = table[table["share"] < _LEAST_FLOW]
     caption = (
-        f"{begun:,} journeys of several steps, from step to step; a bar is as high as its share of "
-        f"them. {_ending(table)}"
+        f"{counted(begun, 'journey')} of several steps, from step to step; a bar is as high as its "
+        f"share of them.{_ending(table)}"
     )
     if meta["other"]:
         caption += f" Other: {counted(meta['other'], 'touchpoint')} that are met less often."
@@ -199,7 +199,8 @@ def flows_words(result: Result) -> dict[str, Any]:
         )
     first = table[table["step"] == 1].groupby("from")["share"].sum().sort_values(ascending=False)
     told = ", ".join(f"{name} {share:.0%}" for name, share in first.items())
-    alt = f"Ribbons between lanes of touchpoints over {steps} steps. At the first step: {told}."
+    alt = f"Ribbons between lanes of touchpoints over {counted(steps, 'step')}."
+    alt += f" At the first step: {told}." if told else ""
     return {"caption": caption, "alt": alt, "data": table}
 
 
@@ -211,7 +212,7 @@ def _ending(table: pd.DataFrame) -> str:
     over = table[table["ends"]].groupby("to")["share"].sum()
     known = [name for name in _ENDS if over.get(name, 0.0) >= 0.005]
     told = [f"{over[name]:.0%} {name}" for name in known]
-    return f"In the end: {', '.join(told)}."
+    return f" In the end: {', '.join(told)}." if told else ""
 
 
 def transitions(result: Result, *, ax: Axes | None = None) -> Axes:
@@ -294,15 +295,15 @@ def transitions_words(result: Result) -> dict[str, Any]:
     )
     every = part.table["from"].nunique()
     if every > len(names):
-        caption += f" The {len(names)} touchpoints with most steps between them of {every}."
+        caption += f" Drawn: {len(names)} with most steps between them, of {every} touchpoints."
     if part.meta["withheld"]:
         caption += (
-            f" {part.meta['withheld']} pairs of fewer than {part.meta['min_group']} customers are "
-            "blank."
+            f" Blank: {counted(part.meta['withheld'], 'pair')} of fewer than "
+            f"{part.meta['min_group']} customers."
         )
     moved = table[table["to"] != _END].nlargest(8, "contacts")
     each = [f"{t} {e:.0%}" for t, e in zip(moved["term"], moved["estimate"], strict=True)]
-    alt = f"A square of {len(names)} touchpoints. Most contacts: {'; '.join(each)}."
+    alt = f"A square of {counted(len(names), 'touchpoint')}. Most contacts: {'; '.join(each)}."
     return {"caption": caption, "alt": alt, "data": table}
 
 
@@ -371,6 +372,11 @@ def step_matrix_words(result: Result) -> dict[str, Any]:
     )
     if part.meta["other"]:
         caption += f" Other: {counted(part.meta['other'], 'touchpoint')} met less often."
+    if part.meta["withheld"]:
+        caption += (
+            f" Blank: nobody, or fewer than {part.meta['min_group']} customers "
+            f"({counted(part.meta['withheld'], 'cell')})."
+        )
     if part.meta["longest"] > table["step"].max():
         caption += f" The longest journey has {part.meta['longest']:,} steps."
     going = table.groupby("step")["going"].first()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 
 from cxlab.plots import flows, lived
 from cxlab.plots.marks import estimate, names_at, say_nothing, whole
-from cxlab.plots.picture import Picture, picture
+from cxlab.plots.picture import Drawing, Picture, pictures
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Plain, Result, listed
+from cxlab.results import Plain, Result, counted, listed, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,6 @@ __all__ = [
     "shown",
 ]
 
-_Pair = tuple[Callable[..., "Axes"], Callable[[Result], dict[str, Any]]]
 _MOST_ROWS = 45
 _CLEAR = 0.05
 _ROW = 0.27
@@ -55,13 +54,9 @@ def _heads(result: Result) -> dict[str, str]:
     heads = {"failed": "Fail"}
     for figure, metric in meta["metrics"].items():
         low, high = meta["scales"][metric]
-        heads[figure] = f"{_called(metric)}, {low:g} to {high:g}"
+        heads[figure] = f"{metric_label(metric)}, {low:g} to {high:g}"
     heads["exits"] = f"Leave in {meta['exit_days']:g} days,\ntimes expected"
     return {f: head for f, head in heads.items() if f not in meta["missing"]}
-
-
-def _called(metric: str) -> str:
-    return metric.upper() if metric in ("nps", "csat", "ces") else metric
 
 
 def _panels(rows: Sequence[tuple[str, bool]], widths: Sequence[float]) -> list[Axes]:
@@ -205,9 +200,9 @@ def journey_map_words(result: Result) -> dict[str, Any]:
     names = [name for name, stage in rows if not stage]
     place = {name: 0 for name in names}
     caption = (
-        f"The journey, stage by stage: {meta['contacts']:,} contacts of {meta['customers']:,} "
-        f"customers, {meta['period'][0]} to {meta['period'][1]}. Bars: 95% intervals, with a "
-        "customer's contacts taken together. Dotted: the average"
+        f"The journey, stage by stage: {counted(meta['contacts'], 'contact')} of "
+        f"{counted(meta['customers'], 'customer')}, {meta['period'][0]} to {meta['period'][1]}. "
+        "Bars: 95% intervals, with a customer's contacts taken together. Dotted: the average"
     )
     heads = _heads(result)
     caption += (
@@ -232,9 +227,10 @@ def journey_map_words(result: Result) -> dict[str, Any]:
         worst = table.loc[table["estimate"].agg("idxmin" if good else "idxmax")]
         told.append(f"{figure}: worst at {worst['touchpoint']} ({worst['estimate']:.3g})")
     stages = [name for name, stage in rows if stage]
-    alt = f"Rows of {len(names)} touchpoints"
+    alt = f"Rows of {counted(len(names), 'touchpoint')}"
     alt += f" in the stages {listed(stages)}" if stages else ""
-    alt += f", columns for contacts{', ' + listed(heads) if heads else ''}. {'; '.join(told)}."
+    alt += f", columns for {listed(['contacts', *heads])}."
+    alt += f" {'; '.join(told)}." if told else ""
     data = result.table[result.table["touchpoint"].isin(names)]
     return {"caption": caption, "alt": alt, "data": data.drop(columns=["term", "p_value"])}
 
@@ -268,7 +264,8 @@ def differences(result: Result, *, ax: Axes | None = None) -> Axes:
             return every[0]
         for panel, figure in zip(every, _ordered(figures), strict=False):
             _apart(panel, result, figure, place)
-            _head(panel, _UNITS.get(figure, _called(result.meta["metrics"].get(figure, figure))))
+            metric = result.meta["metrics"].get(figure, figure)
+            _head(panel, _UNITS.get(figure, metric_label(metric)))
     return every[0]
 
 
@@ -315,15 +312,16 @@ def differences_words(result: Result) -> dict[str, Any]:
     caption = (
         f"The figures of the map for {second}, less those for {first} (of leaving, over them, each "
         "against customers of the same side). Filled: differs beyond "
-        f"chance (q under 0.05 over all {len(part.table)} figures; triangles are worse, squares "
-        f"better): {len(clear)}. 95% intervals, with a customer's contacts taken together."
+        f"chance (q under 0.05 over {counted(len(part.table), 'figure')}; triangles are worse, "
+        f"squares better): {len(clear)}. 95% intervals, with a customer's contacts taken together."
     )
-    told = [f"{r.term} {r.estimate:+.3g}" for r in clear.head(12).itertuples()]
+    told = [f"{r.term} {r.estimate:+.3g}".replace(" -", " \N{MINUS SIGN}")
+            for r in clear.head(12).itertuples()]  # fmt: skip
     alt = f"Panels of differences by touchpoint. Told to differ: {'; '.join(told) or 'none'}."
     return {"caption": caption, "alt": alt, "data": part.table}
 
 
-_PICTURES: Mapping[str, _Pair] = {
+_PICTURES: Mapping[str, Drawing] = {
     "map": (journey_map, journey_map_words),
     "compared": (differences, differences_words),
     "flows": (flows.flows, flows.flows_words),
@@ -353,9 +351,7 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
         if name.startswith("words of "):
             made += [Plain(part.sentence)] if part is not None and part.sentence else []
         elif name in _PICTURES:
-            draw, tell = _PICTURES[name]
-            if said := tell(result):
-                made.append(picture(draw(result), name=f"journeys_{name}", **said))
+            made += pictures(result, {name: _PICTURES[name]})
         elif part is not None and len(part.table):
             made.append(part)
     return made

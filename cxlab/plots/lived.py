@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxlab.plots.marks import beside, estimate, names_at, rows_axes, say_nothing
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result, ratio_text
+from cxlab.results import Result, counted, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,8 @@ def handoffs_words(result: Result) -> dict[str, Any]:
         "whose outcome is known. Dashed: no handoff. Raw shares: channels serve other touchpoints."
     )
     if withheld := result["handoff_pairs"].meta["withheld"]:
-        caption += f" {withheld} ways of fewer than {result.meta['min_group']} customers are blank."
+        few = result.meta["min_group"]
+        caption += f" Blank: {counted(withheld, 'way')} of fewer than {few} customers."
     each = [f"{t} {e:.0%}" for t, e in zip(table["term"], table["estimate"], strict=True)]
     alt = f"A square of {len(names)} channels by {len(names)}. {'; '.join(each[:12])}."
     return {"caption": caption, "alt": alt, "data": table.drop(columns="p_value")}
@@ -172,11 +173,12 @@ def loops_words(result: Result) -> dict[str, Any]:
     most = table.iloc[0]
     caption = (
         "Share of the journeys through a touchpoint that come to it again: most at "
-        f"{most['term']}, {most['estimate']:.1%}. {int(every['journeys'].sum()):,} passages of "
-        f"{result.meta['customers']:,} customers. 95% intervals."
+        f"{most['term']}, {most['estimate']:.1%}. "
+        f"{counted(int(every['journeys'].sum()), 'passage')} of "
+        f"{counted(result.meta['customers'], 'customer')}. 95% intervals."
     )
     if (more := len(every) - len(table)) > 0:
-        caption += f" {more} touchpoints with less, or none, are not drawn."
+        caption += f" Not drawn: {counted(more, 'touchpoint')} with less, or none."
     each = [f"{t} {e:.1%}" for t, e in zip(table["term"], table["estimate"], strict=True)]
     return {"caption": caption, "alt": f"Dots by touchpoint: {'; '.join(each)}.",
             "data": table.drop(columns="p_value")}  # fmt: skip
@@ -238,7 +240,7 @@ def accounts_words(result: Result) -> dict[str, Any]:
     meta = part.meta
     caption = (
         f"What {meta['window_days']} days of contacts say of who leaves in the "
-        f"{meta['follow_days']} days after them, at {meta['moments']} moments: "
+        f"{meta['follow_days']} days after them, at {counted(meta['moments'], 'moment')}: "
         f"{meta['events']:,} ends of {meta['customers']:,} customers. 50%: chance. Filled: told "
         "from it. 95% intervals."
     )

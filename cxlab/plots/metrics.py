@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from cxlab.plots import firsts
-from cxlab.plots.firsts import metric_label as _label
 from cxlab.plots.marks import estimate, names_at, panels, say_nothing
-from cxlab.plots.picture import Picture, picture
+from cxlab.plots.picture import Drawing, Picture, pictures
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result
+from cxlab.results import Result, counted, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +97,7 @@ def _draw_chart(ax: Axes, rows: pd.DataFrame, change: Any) -> None:
     ):
         ax.plot(place[inside], drawn["estimate"][inside], marker, color=colour, ms=4,
                 markerfacecolor=face, zorder=3)  # fmt: skip
-    title = _label(str(rows["metric"].iloc[0]))
+    title = metric_label(str(rows["metric"].iloc[0]))
     short = len(told) < _LONG_UNIT
     title = title if short else f"{title} ({told})"
     if bool(change["real"]):
@@ -135,7 +134,7 @@ def charts_words(result: Result) -> dict[str, Any]:
     shown = series[series["metric"].isin(names)].reset_index(drop=True)
     every = result["series"].meta["period"]
     real = changes[changes["real"].astype(bool)]
-    told = [f"{_label(str(r['metric']))}, {_change_told(r)}" for _, r in real.iterrows()]
+    told = [f"{metric_label(str(r['metric']))}, {_change_told(r)}" for _, r in real.iterrows()]
     text = "; ".join(told) or "none"
     caption = (
         f"Each metric by {every}; the grey band holds {every}s to which nothing has happened "
@@ -145,7 +144,7 @@ def charts_words(result: Result) -> dict[str, Any]:
     if not shown["whole"].all():
         caption += f" Hollow: a {every} seen in part; diamonds: outside the band."
     if len(names) < len(changes):
-        caption += f" Drawn: {len(names)} of {len(changes)} metrics."
+        caption += f" Drawn: {len(names)} of {counted(len(changes), 'metric')}."
     alt = f"{len(names)} small panels of lines over time. Changed: {text}."
     columns = ["metric", "period", "estimate", "conf_low", "conf_high", "n", "centre",
                "limit_low", "limit_high", "whole"]  # fmt: skip
@@ -155,7 +154,8 @@ def charts_words(result: Result) -> dict[str, Any]:
 def _about(result: Result) -> str:
     meta = result.meta
     first = result["series"].table["period"].min() if "series" in result.parts else ""
-    return f"{meta['customers']:,} customers in the last days; {first} to {meta['period'][1]}."
+    who = counted(meta["customers"], "customer")
+    return f"{who} in the last days; {first} to {meta['period'][1]}."
 
 
 # -- where -------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def _draw_board(ax: Axes, rows: pd.DataFrame, order: list[str], name: str, whole
         estimate(ax, float(y), three, colour, marker=marker, hollow=not clear, size=6)
     if unit in ("share", "points") or unit.startswith("score"):
         ax.axvline(whole * scale, color=INK, lw=1, ls=":", zorder=1)
-    ax.set_title(_label(name), fontsize=LABEL)
+    ax.set_title(metric_label(name), fontsize=LABEL)
     ax.set_xlabel(told, fontsize=NOTE)
     ax.set_ylim(-0.7, len(order) - 0.3)
     ax.grid(axis="y", visible=False)
@@ -252,7 +252,7 @@ def touchpoints_words(result: Result) -> dict[str, Any]:
         return {}
     days = result.meta["window_days"]
     clear = rows[rows["p_holm"] < 0.05]
-    told = [f"{r['level']} ({_label(str(r['metric']))})" for _, r in clear.iterrows()]
+    told = [f"{r['level']} ({metric_label(str(r['metric']))})" for _, r in clear.iterrows()]
     text = ", ".join(told[:12]) or "none"
     caption = (
         f"Metrics of the last {days} days at each touchpoint, in the order of the journey; dotted: "
@@ -281,13 +281,12 @@ def pictured(result: Result, name: str) -> Picture | None:
     name : str
         ``charts``, ``touchpoints``, ``to_value`` or ``lead_lag``.
     """
-    draw, tell = _PICTURES[name]
-    if result.table.empty or not (said := tell(result)):
+    if result.table.empty:
         return None
-    return picture(draw(result), name=f"metrics_{name}", **said)
+    return next(iter(pictures(result, {name: _PICTURES[name]})), None)
 
 
-_PICTURES: dict[str, tuple[Callable[..., Axes], Callable[[Result], dict[str, Any]]]] = {
+_PICTURES: Mapping[str, Drawing] = {
     "charts": (charts, charts_words),
     "touchpoints": (touchpoints, touchpoints_words),
     "to_value": (firsts.to_value, firsts.to_value_words),

@@ -7,6 +7,7 @@ import html
 import io
 import re
 import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["PICTURE_MIME", "Picture", "picture"]
+__all__ = ["PICTURE_MIME", "Drawing", "Picture", "picture", "pictures"]
 
 PICTURE_MIME = "application/vnd.cxlab.picture+json"
+Drawing = tuple[Callable[..., "Axes"], Callable[[Result], dict[str, Any]]]
+"""What draws a picture of a result, and what gives its caption, its description and its data:
+nothing where there is nothing to draw."""
 
 _FIXED: Any = {"svg.hashsalt": "cxlab", "svg.fonttype": "path"}
 _DPI = 200
@@ -119,6 +123,23 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) 
     plt.close(figure)  # else the notebook shows it a second time
     drawn = re.sub(r"\n +", "\n", svg.getvalue())  # indents: a twelfth of a page
     return Picture(name, caption, alt, data, drawn, png.getvalue())
+
+
+def pictures(result: Result, drawings: Mapping[str, Drawing]) -> list[Picture]:
+    """Draw those pictures of a result for which there is something to draw.
+
+    Parameters
+    ----------
+    result : Result
+        What is drawn; its name begins the pictures' names.
+    drawings : mapping of str to Drawing
+        By the rest of the picture's name.
+    """
+    return [
+        picture(draw(result), name=f"{result.name}_{name}", **said)
+        for name, (draw, tell) in drawings.items()
+        if (said := tell(result))
+    ]
 
 
 def _shorten(figure: Figure) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, Identity, identities, style
-from cxlab.results import Result, listed
+from cxlab.results import Result, counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -303,7 +303,8 @@ def _about(result: Result) -> str:
     """Tell n, the period and the level of intervals."""
     meta = result.meta
     when = f" {meta['period'][0]} to {meta['period'][1]}." if meta.get("period") else ""
-    return f"{meta['customers']:,} customers, {meta['churns']:,} left.{when} 95% intervals."
+    who = counted(meta["customers"], "customer")
+    return f"{who}, {meta['churns']:,} left.{when} 95% intervals."
 
 
 def curve_words(result: Result) -> dict[str, Any]:
@@ -319,9 +320,12 @@ def curve_words(result: Result) -> dict[str, Any]:
     last = table.iloc[-1]
     caption = (
         f"Share of customers that have not left of their own will, by tenure: "
-        f"{last['estimate']:.0%} at {last['tenure']:,.0f} {result.meta['tenure_unit']} (95% "
-        f"interval {last['conf_low']:.0%} to {last['conf_high']:.0%}). {_about(result)}"
+        f"{last['estimate']:.0%} at {_tenure(last['tenure'])} {result.meta['tenure_unit']}"
     )
+    # A curve that is down to 0 has no limits.
+    if np.isfinite(last["conf_low"]):
+        caption += f" (95% interval {last['conf_low']:.0%} to {last['conf_high']:.0%})"
+    caption += f". {_about(result)}"
     return {"caption": caption, "alt": alt, "data": table}
 
 
@@ -375,8 +379,8 @@ def ends_words(result: Result) -> dict[str, Any]:
     there = table[table["what"] == "still there"].iloc[-1]
     caption = (
         f"What has become of customers, by tenure: {there['estimate']:.0%} are still there at "
-        f"{there['tenure']:,.0f} {result.meta['tenure_unit']}. {_about(result)} "
-        f"{result.meta['other_ends']:,} spells ended otherwise."
+        f"{_tenure(there['tenure'])} {result.meta['tenure_unit']}. {_about(result)} "
+        f"{counted(result.meta['other_ends'], 'spell')} ended otherwise."
     )
     return {"caption": caption, "alt": f"Three curves. {'; '.join(each)}.", "data": table}
 
@@ -440,6 +444,10 @@ def _drawn_months(result: Result) -> pd.DataFrame:
 def _course(rows: pd.DataFrame, meta: Any) -> str:
     first, last = rows.iloc[0], rows.iloc[-1]
     return (
-        f"from {first['estimate']:.0%} to {last['estimate']:.0%} at {last['tenure']:,.0f} "
+        f"from {first['estimate']:.0%} to {last['estimate']:.0%} at {_tenure(last['tenure'])} "
         f"{meta['tenure_unit']}"
     )
+
+
+def _tenure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:.2g}"

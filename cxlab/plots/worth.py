@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result, three_figures
+from cxlab.results import Result, counted, three_figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +131,7 @@ def worth(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.set_xlim(0, float(rows["conf_high"].max()) * 1.06)
         ax.xaxis.set_major_formatter("{x:,.0f}")
         unit = f", {part.meta['currency']}" if part.meta["currency"] else ""
-        ax.set_xlabel(f"Worth of a customer over {part.meta['years']} years{unit}")
+        ax.set_xlabel(f"Worth of a customer over {counted(part.meta['years'], 'year')}{unit}")
         ax.grid(axis="y", visible=False)
     return ax
 
@@ -159,9 +159,10 @@ def worth_words(result: Result) -> dict[str, Any]:
         f"({high['term']})"
     ).replace("  ", " ")
     caption = (
-        f"What a customer is worth over {part.meta['years']} years by {part.meta['segment']}: "
-        f"{told}. {int(rows['n'].iloc[0]):,} customers, margin {part.meta['margin']:.0%}, "
-        f"discount {part.meta['discount_rate']:.0%} a year. 95% intervals."
+        f"What a customer is worth over {counted(part.meta['years'], 'year')} by "
+        f"{part.meta['segment']}: {told}. {counted(int(rows['n'].iloc[0]), 'customer')}, "
+        f"margin {part.meta['margin']:.0%}, discount {part.meta['discount_rate']:.0%} a year. "
+        "95% intervals."
     )
     if len(rows) <= len(part.table) - 1:
         caption += f" The {len(rows) - 1} largest groups are drawn."
@@ -206,7 +207,8 @@ def retention_worth(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.yaxis.set_major_formatter("{x:,.1f}" if many else "{x:,.0f}")
         ax.set_xlabel(f"Points of yearly retention added to {meta['retention'][0]:.1%}")
         money = f"{unit}{meta['currency']}".strip()
-        ax.set_ylabel(f"Added over {meta['years']} years{', ' + money if money else ''}")
+        years = counted(meta["years"], "year")
+        ax.set_ylabel(f"Added over {years}{', ' + money if money else ''}")
         ax.annotate("what it costs to keep them is not taken off", (1, 0), (-6, 8),
                     xycoords="axes fraction", textcoords="offset points", fontsize=NOTE,
                     color=UNSURE, ha="right")  # fmt: skip
@@ -230,19 +232,20 @@ def retention_worth_words(result: Result) -> dict[str, Any]:
     if part is None or part.table.empty:
         return {}
     table, meta = part.table, part.meta
+    unit = f"{meta['currency']} ".lstrip()
     told = "; ".join(
-        f"{r.term}: {meta['currency']} {r.estimate:,.0f} ({r.conf_low:,.0f} to {r.conf_high:,.0f})"
+        f"{r.term}: {unit}{r.estimate:,.0f} ({r.conf_low:,.0f} to {r.conf_high:,.0f})"
         for r in table[table["points"].isin(_TOLD)].itertuples()
     )
     last = table.iloc[-1]
     caption = (
-        f"What more retention adds to the worth of {int(last['n']):,} customers over "
-        f"{meta['years']} years. {told}. Margin {meta['margin']:.0%}, discount "
+        f"What more retention adds to the worth of {counted(int(last['n']), 'customer')} over "
+        f"{counted(meta['years'], 'year')}. {told}. Margin {meta['margin']:.0%}, discount "
         f"{meta['discount_rate']:.0%} a year. 95% intervals."
     )
     alt = (
-        f"A curve that rises from 0 to {meta['currency']} {last['estimate']:,.0f} at "
-        f"{last['points']:g} points, with its band."
+        f"A curve that rises from 0 to {unit}{last['estimate']:,.0f} at {last['points']:g} points, "
+        "with its band."
     )
     return {"caption": caption, "alt": alt, "data": table}
 

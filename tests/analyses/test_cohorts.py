@@ -14,6 +14,7 @@ from cxlab.analyses.retention.cliffs import cliffs
 from cxlab.analyses.retention.cohorts import ALL, MONTH, cohorts
 from cxlab.analyses.retention.seen import see, stretch
 from cxlab.data.dataset import load
+from cxlab.plots import cohorts as cohort_plots
 from cxlab.results import Result
 
 START = pd.Timestamp("2024-01-01")
@@ -231,3 +232,17 @@ def test_a_snapshot_says_what_it_cannot_tell(write_dataset: Write) -> None:
     assert "cannot be told from 15 churns" in result["cliffs"].sentence
     years = _run(write_dataset, pd.DataFrame(rows), "tenure_unit: years\n")
     assert "too coarse" in years["cliffs"].sentence
+
+
+def test_where_all_leave_at_one_tenure_it_is_told_in_words(write_dataset: Write) -> None:
+    customers = _customers(120, 7, before=0.0)
+    customers = customers[customers["started_at"] < "2025-06-01"]
+    customers = customers.assign(
+        ended_at=customers["started_at"] + pd.Timedelta(days=71), end_reason="voluntary"
+    )
+    result = _run(write_dataset, customers)
+    assert np.isnan(result["cohorts"].meta["trend"])
+    assert not result["cohorts"].sentence.startswith("\n")
+    assert cohort_plots.cohorts_words(result)["alt"]
+    assert "hardly any would have smoothly" in result["cliffs"].sentence
+    assert "1,000,000" not in result["cliffs"].sentence

@@ -17,7 +17,8 @@ from cxlab.data.dataset import Dataset, load
 from cxlab.data.simulate import simulate, write
 from cxlab.errors import UsageError
 from cxlab.frames.measures import moments
-from cxlab.models.scores import difference
+from cxlab.frames.people import people
+from cxlab.models.clustered import difference
 from cxlab.results import Result
 
 Tables = dict[str, pd.DataFrame]
@@ -424,3 +425,20 @@ def test_options_out_of_bounds_are_refused(shop: Tables, write_dataset: Write) -
     chosen = times.adoption(_known(data, chosen="chat"))["to_value"]
     assert chosen.meta["touchpoint"] == "chat"
     assert "the touchpoint that was named" in words.to_value(chosen)
+
+
+def test_an_attribute_may_be_called_as_a_column_made_here(
+    tables: Tables, write_dataset: Write
+) -> None:
+    odd = ("until", "newest", "who")
+    customers = tables["customers"].assign(**dict.fromkeys(odd, tables["customers"]["plan"]))
+    person = people(load(write_dataset({**tables, "customers": customers})))
+    assert person is not None
+    levels = person.frame.select(*(person.attributes[a] for a in odd)).collect(backend="pandas")
+    for column in levels.columns:
+        assert set(levels[column].to_list()) == {"basic", "plus"}
+
+
+def test_one_hour_is_no_hours() -> None:
+    assert readable.value(3_600.0, "seconds") == "1 hour"
+    assert readable.value(7_200.0, "seconds") == "2 hours"

@@ -12,6 +12,7 @@ import pytest
 
 from cxlab.analyses import journeys
 from cxlab.analyses.journeys import cutting
+from cxlab.analyses.journeys.channels import _levels
 from cxlab.analyses.journeys.handoffs import handoffs
 from cxlab.analyses.journeys.sides import read_sides
 from cxlab.data.dataset import Dataset, load
@@ -263,12 +264,81 @@ def test_small_groups_are_withheld_and_named(
     contacts.loc[contacts.index[:3], "touchpoint"] = "rare <b>"
     result = journeys.run(shop(interactions=contacts), min_group=10)
     rare = result.table.query("touchpoint == 'rare <b>'")
-    assert rare["withheld"].all() and rare["estimate"].isna().all()
+    assert rare["withheld"].all() and rare[["estimate", "of"]].isna().all().all()
     told = {c.name: c for c in result.checks}
     assert "rare <b> (failed)" in told["withheld on the map"].text
     assert told["stages"].text == "no stage is given for rare <b>"
     for part, column in (("loops", "term"), ("begun_at", "term"), ("transitions", "from")):
         assert "rare <b>" not in set(result[part].table[column])
+
+
+def test_many_journeys_of_one_customer_are_no_group(
+    shop: Callable[..., Dataset], tables: dict[str, pd.DataFrame]
+) -> None:
+    who = tables["customers"].iloc[1]
+    at = who["started_at"] + pd.to_timedelta(np.arange(60) * 0.5, unit="D")
+    own = pd.DataFrame({"customer_id": who["customer_id"], "occurred_at": at,
+                        "touchpoint": ["secret", "call"] * 30, "channel": "web", "outcome": "ok",
+                        "journey_id": [f"own{k // 2}" for k in range(60)]})  # fmt: skip
+    result = journeys.run(shop(interactions=pd.concat([tables["interactions"], own])))
+    matrix = result["step_matrix"]
+    assert "secret" not in set(matrix.table["touchpoint"]) and (matrix.table["n"] >= 10).all()
+    assert matrix.meta["withheld"] > 0
+
+
+@pytest.mark.parametrize(("outcome", "told"), [("ok", "no contact"), ("failed", "every contact")])
+def test_where_all_go_alike_handoffs_are_not_compared(
+    shop: Callable[..., Dataset], tables: dict[str, pd.DataFrame], outcome: str, told: str
+) -> None:
+    result = journeys.run(shop(interactions=tables["interactions"].assign(outcome=outcome)))
+    assert f"{told} that follows another failed" in result["handoffs"].sentence
+    assert not [f for f in journeys.findings(result) if "nan" in f.statement]
+
+
+def test_contacts_before_any_customer_is_there_are_a_map(
+    shop: Callable[..., Dataset], tables: dict[str, pd.DataFrame]
+) -> None:
+    customers = tables["customers"]
+    gone = customers.assign(ended_at=customers["started_at"], end_reason="voluntary")
+    early = tables["interactions"].copy()
+    early[["occurred_at", "resolved_at"]] -= pd.Timedelta(days=100)
+    later = tables["feedback"].assign(customer_id=None, interaction_id=None)
+    result = journeys.run(shop(customers=gone, interactions=early, feedback=later))
+    assert "exits" in result.meta["missing"]
+    assert "no customer is followed" in result["channels"].sentence
+
+
+def test_sides_without_a_touchpoint_in_common_are_told(
+    shop: Callable[..., Dataset], tables: dict[str, pd.DataFrame]
+) -> None:
+    contacts = tables["interactions"]
+    early = contacts["occurred_at"] < "2025-03-01"
+    customers = tables["customers"].assign(end_reason="involuntary")
+    made = contacts.assign(touchpoint=np.where(early, "a", "b"))
+    result = journeys.run(
+        shop(customers=customers, interactions=made), compare="2025-01..2025-02 vs 2025-03..2025-05"
+    )
+    assert "no touchpoint in common" in result["compared"].sentence
+
+
+def test_where_no_touchpoint_precedes_leaving_it_says_so(
+    shop: Callable[..., Dataset],
+) -> None:
+    sentence = journeys.run(shop(), exit_days=1).sentence
+    assert "within 1 day after" in sentence and "no touchpoint do more leave" in sentence
+
+
+@pytest.mark.parametrize(
+    ("early", "least", "levels"),
+    [
+        ([1] * 20 + [2] * 3 + [3] * 20, 10, [1, 2]),  # too few of just two: two or more
+        ([1] * 20 + [2] * 20 + [3] * 3, 10, [1, 2]),
+        ([1] * 20 + [2] * 20 + [3] * 15 + [6] * 12, 10, [1, 2, 3, 4]),
+        ([1] * 3 + [2] * 20 + [3] * 20, 10, []),
+    ],
+)
+def test_numbers_of_channels_leave_no_gap(early: list[int], least: int, levels: list[int]) -> None:
+    assert _levels(pd.DataFrame({"early": early}), least) == levels
 
 
 _ABSENT = {
@@ -366,11 +436,12 @@ def test_without_a_contact_yet_it_is_refused(
         ("plan=basic vs 2025-01..2025-02", "allowed: two values"),
         ("colour=red vs colour=blue", "colour"),
         ("plan=basic vs plan=basic", "two different values"),
-        ("plan=basic vs plan=none", "no customer with contacts has plan=none"),
+        ("plan=basic vs plan=none", "no customer with contacts has plan=none; allowed: basic or"),
         ("2025-01..2025-03 vs 2025-03..2025-04", "overlap"),
         ("2025-02..2025-01 vs 2025-03..2025-04", "ends before it begins"),
         ("2025-13..2025-14 vs 2025-03..2025-04", "no month or day"),
         ("2025-01..2025-02 vs 2030-03..2030-04", "the last day seen"),
+        ("1990-01..1990-02 vs 2025-03..2025-04", "no contact falls in 1990-01..1990-02; allowed"),
     ],
 )
 def test_a_comparison_that_cannot_be_read_is_refused(small: Small, compare: str, told: str) -> None:

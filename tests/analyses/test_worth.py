@@ -222,7 +222,7 @@ def test_the_rule_is_held_against_others(back: dict[str, Result]) -> None:
     assert table["gone"].is_monotonic_decreasing
     told = part.sentence
     row = table[table["in_force"]].iloc[0]
-    assert f"Of customers silent for 60 days, who count as gone here, {row['estimate']:.1%}" in told
+    assert f"Of silences of 60 days, which count as leaving here, {row['estimate']:.1%}" in told
     needed = part.meta["goals"]["0.1"]
     assert f"It takes {needed} days until no more than 10%" in told
     near = table.iloc[(table["days"] - needed).abs().argmin()]

@@ -13,18 +13,10 @@ from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset, load
 from cxlab.frames import at_risk, experience, surveys
 from cxlab.frames.durations import binned, first_successes
-from cxlab.frames.measures import (
-    People,
-    Spans,
-    cells,
-    moments,
-    moments_by_people,
-    people,
-    spans_by_month,
-    spans_by_week,
-    windows,
-)
+from cxlab.frames.measures import cells, moments, moments_by_people
+from cxlab.frames.people import People, people
 from cxlab.frames.periods import risk_set
+from cxlab.frames.spans import Spans, spans_by_month, spans_by_week, windows
 
 Tables = dict[str, pd.DataFrame]
 END = pd.Timestamp("2025-06-01")

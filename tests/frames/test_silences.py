@@ -157,3 +157,13 @@ def test_nobody_has_a_purchase_or_a_long_silence(write_files: Write) -> None:
     assert isinstance(bought, Buying)
     assert bought.customers[["repeats", "spent"]].to_numpy().sum() == 0
     assert pd.api.types.is_float_dtype(bought.customers["repeats"])
+
+
+def test_what_is_given_back_is_no_purchase(write_files: Write) -> None:
+    returns = "gone,2025-01-20,return,-10\nslow,2025-02-20T20:00:00Z,return,-4\n"
+    shop = SHOP | {"interactions.csv": SHOP["interactions.csv"] + returns}
+    found = buying(risk_set(load(write_files(shop))))
+    assert isinstance(found, Buying)
+    table = found.customers.set_index("attribute plan")[["repeats", "last", "spent"]]
+    assert table.loc["a"].tolist() == [1, 10, 0]
+    assert table.loc["b"].tolist() == [1, 50, 2]

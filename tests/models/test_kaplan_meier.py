@@ -232,3 +232,8 @@ def test_nobody_left_leaves_nothing_to_test() -> None:
     lives = _alone([1.0, 2, 3], [0, 0, 0])
     assert log_rank(lives, np.array([0, 1, 1])).df == 0
     assert Curve(lives).median() == (np.inf, np.inf, np.inf)
+
+
+def test_where_all_leave_at_once_the_median_is_then_and_has_a_lower_limit() -> None:
+    # survfit gives 5 and no limits; the lower one is no higher than the median
+    assert Curve(_alone([5, 5, 5, 5], [1, 1, 1, 1])).median() == (5.0, 5.0, np.inf)

@@ -192,3 +192,13 @@ def test_odd_customers_give_figures_and_no_warning() -> None:
     assert (free.total.value, free.total.se, free.beyond) == (0.0, 0.0, 0.0)
     gone = Worth(lives, np.zeros(10_000, bool), np.ones(10_000), FIVE)
     assert gone.customers == 0 and gone.total.value == 0.0
+
+
+def test_the_limits_of_retention_are_shares() -> None:
+    draw = np.random.default_rng(3)
+    days = np.round(draw.exponential(150, 40)) + 1
+    seen = draw.uniform(50, 400, 40)
+    lives = Lifetimes(np.full(40, -np.inf), np.minimum(days, seen), (days < seen).astype(int),
+                      np.arange(40))  # fmt: skip
+    made = Worth(lives, days >= seen, np.ones(40), Terms(1.0, 0.1, 5), least=10).retention
+    assert 0 < made.low < made.value < made.high < 1

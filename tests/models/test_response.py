@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from cxlab.models.hazard import fit_hazard
-from cxlab.models.response import response_weights
+from cxlab.models.response import response_weights, weighted_means
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -67,3 +67,38 @@ def test_weighting_finds_the_slope_among_all_where_those_it_matters_to_are_silen
     true = np.mean(whole)
     assert np.mean(raw) < 0.5 * true
     assert np.mean(weighted) == pytest.approx(true, abs=0.06)
+
+
+def _silence(
+    draw: np.random.Generator, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Who failed scores worse and answers less: the raw mean is too good by 0.24."""
+    who = np.repeat(np.arange(n // 2), 2)
+    failed = draw.random(n) < 0.4
+    score = 7.0 - 1.5 * failed + draw.normal(0, 1, n // 2)[who] + draw.normal(0, 1, n)
+    answered = draw.random(n) < np.where(failed, 0.2, 0.5)
+    x = np.column_stack([np.ones(n), failed, draw.normal(0, 1, n)])
+    return x, answered, score, who
+
+
+def test_weights_take_away_silence_that_is_known_and_know_how_sure_they_are() -> None:
+    draw = np.random.default_rng(3)
+    made = [weighted_means(*_silence(draw, 1600)) for _ in range(60)]
+    truth = 7.0 - 1.5 * 0.4
+    raw, weighted = (np.array([getattr(m, k) for m in made]) for k in ("raw", "weighted"))
+    assert raw[:, 0].mean() - truth > 0.2
+    assert abs(weighted[:, 0].mean() - truth) < 0.02
+    # the error told is that of repeated worlds
+    assert weighted[:, 1].mean() == pytest.approx(weighted[:, 0].std(ddof=1), rel=0.2)
+    held = np.abs(weighted[:, 0] - truth) < 1.96 * weighted[:, 1]
+    assert held.mean() > 0.88
+    gap = np.array([m.difference for m in made])
+    assert gap[:, 1].mean() == pytest.approx(gap[:, 0].std(ddof=1), rel=0.25)
+
+
+def test_answers_that_are_missing_at_random_are_not_moved() -> None:
+    draw = np.random.default_rng(4)
+    x, _, score, who = _silence(draw, 4000)
+    made = weighted_means(x, draw.random(4000) < 0.4, score, who)
+    assert abs(made.difference[0]) < 3 * made.difference[1]
+    assert made.response.told < 0.55

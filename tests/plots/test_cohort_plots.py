@@ -16,7 +16,7 @@ from cxlab.data.dataset import load
 from cxlab.data.simulate import simulate, write
 from cxlab.plots import cohorts as plots
 from cxlab.plots.picture import Picture, picture
-from cxlab.plots.retained import shown
+from cxlab.plots.shown import shown
 from cxlab.plots.style import DARK, HARM
 from cxlab.results import Plain, Result
 

@@ -137,3 +137,20 @@ def test_nothing_is_drawn_of_nothing(result: Result) -> None:
     for draw in (lived.handoffs, lived.loops, lived.accounts, lived.channels, plots.differences,
                  flows.flows, flows.transitions, flows.step_matrix):  # fmt: skip
         assert draw(empty) is not None  # says so instead
+
+
+def test_where_little_is_there_the_words_are_whole(result: Result) -> None:
+    part, matrix = result["flows"], result["step_matrix"]
+    first = part.table[part.table["step"] > 1].assign(ends=False)
+    said = flows.flows_words(
+        replace(result, parts={**result.parts, "flows": replace(part, table=first)})
+    )
+    assert "At the first step: ." not in said["alt"] and "  " not in said["caption"]
+    few = replace(matrix, meta={**matrix.meta, "withheld": 1, "min_group": 10})
+    said = flows.step_matrix_words(replace(result, parts={**result.parts, "step_matrix": few}))
+    assert "fewer than 10 customers (1 cell)" in said["caption"]
+    one = replace(result, meta={**result.meta, "contacts": 1, "customers": 1})
+    assert "1 contact of 1 customer, " in plots.journey_map_words(one)["caption"]
+    none = replace(result, meta={**result.meta, "missing": dict.fromkeys(
+        ("failed", "score", "effort", "emotion", "exits"), "")})  # fmt: skip
+    assert plots.journey_map_words(none)["alt"].endswith("columns for contacts.")

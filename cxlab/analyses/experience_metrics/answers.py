@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.experience_metrics.gather import Known
-from cxlab.analyses.experience_metrics.readable import gap, label
+from cxlab.analyses.experience_metrics.readable import gap
 from cxlab.frames.adjustment import adjustment
 from cxlab.frames.answers import last_questions, questions
 from cxlab.frames.engine import PRIME, hashed, with_key
@@ -18,10 +18,9 @@ from cxlab.frames.measures import Measure
 from cxlab.frames.periods import attribute, days_since_epoch
 from cxlab.frames.surveys import ANSWER_DAYS, score_measures
 from cxlab.models.intervals import Z, wald_p
-from cxlab.models.response import response_weights
-from cxlab.models.scores import Weighted, weighted_means
+from cxlab.models.response import Weighted, response_weights, weighted_means
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Check, Result, listed
+from cxlab.results import Check, Result, listed, metric_label
 
 __all__ = ["weighted"]
 
@@ -239,7 +238,7 @@ def _sentence(table: pd.DataFrame) -> str:
             "was known at the asking tells, the silent are like those who answer."
         )
     told = [
-        f"{label(str(r.metric))} would be {gap(abs(float(r.difference)), str(r.unit))[1:]} "
+        f"{metric_label(str(r.metric))} would be {gap(abs(float(r.difference)), str(r.unit))[1:]} "
         f"{'higher' if r.difference > 0 else 'lower'}"
         for r in moved.itertuples()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,32 +16,15 @@ from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames import at_risk, experience, surveys
 from cxlab.frames.experience import Places
-from cxlab.frames.measures import (
-    NOT_GIVEN,
-    Level,
-    Measure,
-    People,
-    Rows,
-    Spans,
-    moments,
-    moments_by_people,
-    people,
-    spans_by_month,
-    spans_by_week,
-    windows,
-)
+from cxlab.frames.measures import Level, Measure, Rows, moments, moments_by_people
+from cxlab.frames.people import NOT_GIVEN, People, people
 from cxlab.frames.periods import EPOCH, RiskSet, risk_set
+from cxlab.frames.spans import Spans, spans_by_month, spans_by_week, windows
 from cxlab.models.charts import LEAST_PERIODS
-from cxlab.models.scores import changes, ratios
+from cxlab.models.clustered import changes, ratios
 
-__all__ = ["LEVEL_COLUMNS", "SERIES_COLUMNS", "About", "Known", "Options", "Source", "counted"]
+__all__ = ["About", "Known", "Options", "Source", "counted"]
 
-SERIES_COLUMNS = ("metric", "period", "estimate", "conf_low", "conf_high", "n", "rows", "unit",
-                  "whole", "se")  # fmt: skip
-LEVEL_COLUMNS = (
-    *("metric", "by", "level", "estimate", "conf_low", "conf_high", "n", "rows", "unit"),
-    *("gap", "gap_low", "gap_high", "p_value"),
-)
 # The feed starts on the day by which one in a thousand rows had come: one mistyped year is no feed.
 _EARLY = 0.001
 _MOST_PERIODS = 120
@@ -303,19 +286,13 @@ def _each(sums: pd.DataFrame, rows: Rows) -> list[tuple[Measure, pd.DataFrame]]:
     ]
 
 
-def _sums(part: pd.DataFrame) -> Mapping[str, np.ndarray]:
-    figures = part.columns.difference(["level", "span", "measure", "group", "by", "personal"])
-    return {c: part[c].to_numpy(float) for c in figures}
-
-
 def _card(
     known: Known, source: Source, rows: Rows, sums: pd.DataFrame, spans: Spans
 ) -> pd.DataFrame:
     made = []
     for m, part in _each(sums, rows):
-        given = _sums(part)
-        now, before = ratios(given, m.bounds), ratios(given, m.bounds, "0")
-        change = changes(given, m.bounds)
+        now, before = ratios(part, m.bounds), ratios(part, m.bounds, other=True)
+        change = changes(part, m.bounds)
         row: dict[str, Any] = {"metric": m.name, **now.iloc[0].to_dict()}
         row |= {"n": part["n"][0], "rows": part["rows"][0], "unit": m.unit}
         row["before"] = before["estimate"][0]
@@ -344,7 +321,7 @@ def _series(known: Known, source: Source) -> pd.DataFrame:
     made = []
     for m, part in _each(sums, rows):
         place = part["span"].to_numpy(int)
-        table = ratios(_sums(part), m.bounds)
+        table = ratios(part, m.bounds)
         low, high = spans.edges[place], spans.edges[place + 1]
         table = table.assign(
             metric=m.name, period=np.array(spans.names)[place], n=part["n"], rows=part["rows"],
@@ -390,16 +367,15 @@ def _levels(known: Known, rows: Rows, total: pd.DataFrame, spans: Spans) -> list
 
 
 def _level(m: Measure, part: pd.DataFrame) -> pd.DataFrame:
-    given = _sums(part)
     # A part of a rate is no more or less than the whole, and has customers at every level.
     divided = m.whole & ~part["personal"].to_numpy(bool)
     some = np.where(divided, part["y"] > 0, part["n"] > 0)
     named = some & (part["level"] != NOT_GIVEN).to_numpy()
     # The only level is all there is.
     levels = pd.Series(named).groupby(part["by"]).transform("sum")
-    gap = changes(given, m.bounds)
+    gap = changes(part, m.bounds)
     gap[divided | (levels < 2).to_numpy()] = np.nan
-    table = ratios(given, m.bounds).assign(
+    table = ratios(part, m.bounds).assign(
         metric=m.name,
         by=part["by"],
         level=part["level"],

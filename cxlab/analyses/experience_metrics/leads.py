@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.experience_metrics.gather import Known
-from cxlab.analyses.experience_metrics.readable import label
-from cxlab.frames.measures import Spans, cells
+from cxlab.frames.measures import cells
+from cxlab.frames.spans import Spans
 from cxlab.models.intervals import holm
 from cxlab.models.leadlag import LEAST_GROUPS, LeadLag, lead_lag
-from cxlab.results import Check, Result, counted
+from cxlab.results import Check, Result, counted, metric_label
 
 __all__ = ["leads"]
 
@@ -168,15 +168,16 @@ def _sentence(told: dict[str, tuple[str, int | None]], found: dict[str, LeadLag]
             "lags": f"moves {many} after churn does: it tells nothing beforehand",
             "moves together": f"moves in the same {unit} as churn",
         }[verdict]
-        lines.append(f"{_capital(label(name))} {said}.")
+        lines.append(f"{_capital(metric_label(name))} {said}.")
     rest = len(told) - len(lines)
     some = next(iter(found.values()))
     on = f"on {some.groups} groups of customers over {some.periods} {unit}s"
     if rest:
-        which = f"Of the other {rest} metrics" if lines else f"Of {rest} metrics"
+        which = counted(rest, "other metric" if lines else "metric")
+        they, them = ("it moves", "it") if rest == 1 else ("they move", "them")
         lines.append(
-            f"{which} it cannot be told whether they move before or after churn, {on}; that says "
-            "nothing against them."
+            f"Of {which} it cannot be told whether {they} before or after churn, {on}; that says "
+            f"nothing against {them}."
         )
     return " ".join(lines)
 

@@ -10,29 +10,16 @@ import pandas as pd
 
 from cxlab.models.intervals import holm
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, three_figures
+from cxlab.results import Result, metric_label, three_figures
 
-__all__ = ["adopted", "gap", "gaps", "label", "scorecard", "silence", "value", "waits"]
+__all__ = ["adopted", "gap", "gaps", "scorecard", "silence", "value", "waits"]
 
 _NOTHING, _MINUS = "–", "\N{MINUS SIGN}"
-_SHORT = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
 # Beside their medians, which skewed times are told by first.
 _BESIDE = ("mean first response", "mean handle time")
 _MOST_GAPS = 8
 _MOST_ADOPTED = 12
 _UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "min"), (1.0, "s"))
-
-
-def label(metric: str) -> str:
-    """Write a metric's name for readers.
-
-    Parameters
-    ----------
-    metric : str
-        As in the tables of figures.
-    """
-    first, _, rest = metric.partition(" ")
-    return f"{_SHORT.get(first, first)} {rest}".strip()
 
 
 def value(x: float, unit: str, digits: int = 1) -> str:
@@ -57,7 +44,7 @@ def value(x: float, unit: str, digits: int = 1) -> str:
         return f"{x:.{digits}f}"
     if unit == "seconds":
         size, name = next((u for u in _UNITS if abs(x) >= u[0]), _UNITS[-1])
-        return f"{three_figures(x / size)} {name}"
+        return _with_unit(three_figures(x / size), name)
     small = 0 < abs(x) < 0.1 and not unit.startswith("score")
     return three_figures(x) if small or abs(x) >= 100 else f"{x:.2f}"
 
@@ -105,7 +92,11 @@ def _times(three: list[float], signed: bool) -> str:
         return f"{sign}{text}" if signed else text
 
     middle, low, high = (write(x) for x in three)
-    return f"{middle} {name} ({low} to {high})"
+    return f"{_with_unit(middle, name)} ({low} to {high})"
+
+
+def _with_unit(text: str, name: str) -> str:
+    return f"{text} {name.removesuffix('s') if text.lstrip('+' + _MINUS) == '1' else name}"
 
 
 def scorecard(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> Result:
@@ -126,7 +117,8 @@ def scorecard(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> Resu
         unit = str(row["unit"])
         rows.append(
             (
-                label(str(row["metric"])) + (f", {unit}" if unit.endswith("a customer") else ""),
+                metric_label(str(row["metric"]))
+                + (f", {unit}" if unit.endswith("a customer") else ""),
                 _with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
                 value(float(row["before"]), unit),
                 _with_ends(row, ("change", "change_low", "change_high"), unit, gap),
@@ -185,7 +177,7 @@ def gaps(levels: pd.DataFrame, betters: Mapping[str, str]) -> tuple[Result, pd.D
     for _, row in pd.concat(chosen).iterrows():
         unit, good = str(row["unit"]), bool(row["good"])
         rows.append(
-            (f"{row['by']}: {row['level']}", label(str(row["metric"])),
+            (f"{row['by']}: {row['level']}", metric_label(str(row["metric"])),
              value(float(row["estimate"]), unit),
              _with_ends(row, ("gap", "gap_low", "gap_high"), unit, gap),
              "better" if good else "worse", f"{int(row['n']):,}")
@@ -207,7 +199,8 @@ def silence(table: pd.DataFrame) -> Result:
     for _, row in table.iterrows():
         unit = str(row["unit"])
         rows.append(
-            (label(str(row["metric"])), f"{int(row['asked']):,}", value(row["response"], "share"),
+            (metric_label(str(row["metric"])), f"{int(row['asked']):,}",
+             value(row["response"], "share"),
              _with_ends(row, ("raw", "raw_low", "raw_high"), unit),
              _with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
              _with_ends(row, ("difference", "difference_low", "difference_high"), unit, gap))

@@ -10,10 +10,12 @@ from scipy import special
 
 from cxlab.analyses.experience_metrics.gather import About, Known, withheld
 from cxlab.frames.durations import Cohorts, binned, first_successes, squares
-from cxlab.frames.measures import Level, Rows, Spans, windows
+from cxlab.frames.measures import Level, Rows
+from cxlab.frames.people import NOT_GIVEN
+from cxlab.frames.spans import Spans, windows
+from cxlab.models.clustered import difference
 from cxlab.models.durations import Incidence, Reached
 from cxlab.models.intervals import Z
-from cxlab.models.scores import difference
 from cxlab.results import Result
 
 __all__ = ["ADOPTED", "adoption", "durations", "value_touchpoint"]
@@ -202,7 +204,7 @@ def _levels(name: str, table: pd.DataFrame, level: Level, known: Known) -> pd.Da
         return table
     named = table["level"]
     if level.names:
-        names = np.array([*level.names, "(not given)"], dtype=object)
+        names = np.array([*level.names, NOT_GIVEN], dtype=object)
         named = pd.Series(names[table["level"].to_numpy(int)])
     table = table.assign(metric=name, by=level.by, level=named.to_numpy(), unit="seconds")
     return withheld(table, known, _FIGURES)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from cxlab.analyses.experience_metrics.gather import About, Known
 from cxlab.data.contract import Inactivity
-from cxlab.frames.measures import NOT_GIVEN
 from cxlab.frames.paying import Paying, paying
+from cxlab.frames.people import NOT_GIVEN
 from cxlab.models.lifetime_value import Terms, Worth
 from cxlab.models.survival import Lifetimes
 
@@ -72,7 +72,8 @@ def _read(known: Known) -> Paying | str:
 def _each(found: Paying, terms: Terms, least: int) -> dict[str, Any] | str:
     there = ~found.ended
     if there.sum() < least or found.ended.sum() < _LEAST_ENDS:
-        return f"fewer than {least} customers are there, or fewer than {_LEAST_ENDS} have left"
+        who = f"fewer than {least} customers are" if least > 1 else "no customer is"
+        return f"{who} there, or fewer than {_LEAST_ENDS} have left"
     lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
     made = Worth(lives, there, found.monthly, terms, least=least, ahead=found.ahead,
                  log_monthly=found.log_monthly)  # fmt: skip

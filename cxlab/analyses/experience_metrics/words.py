@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.experience_metrics.readable import gap, label, value
+from cxlab.analyses.experience_metrics.readable import gap, value
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Finding, Findings, Result, listed
+from cxlab.results import Finding, Findings, Result, listed, metric_label
 
 __all__ = ["changed", "findings", "headline", "to_value", "where"]
 
@@ -35,7 +35,7 @@ def headline(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> str:
         return "No metric has enough customers to be told."
     first = [m for m in _FIRST if m in known.index] or list(known.index[:2])
     told = [
-        f"{label(m)} is {value(known.loc[m, 'estimate'], known.loc[m, 'unit'])} "
+        f"{metric_label(m)} is {value(known.loc[m, 'estimate'], known.loc[m, 'unit'])} "
         f"({value(known.loc[m, 'conf_low'], known.loc[m, 'unit'])} to "
         f"{value(known.loc[m, 'conf_high'], known.loc[m, 'unit'])})"
         for m in first[:2]
@@ -50,7 +50,9 @@ def headline(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> str:
             f"Against the {days} days before, none of {len(compared)} metrics has changed by more "
             "than chance."
         )
-    parts = [f"{label(str(m))} {_moved(r, betters.get(str(m), ''))}" for m, r in moved.iterrows()]
+    parts = [
+        f"{metric_label(str(m))} {_moved(r, betters.get(str(m), ''))}" for m, r in moved.iterrows()
+    ]
     return text + f"Against the {days} days before: {'; '.join(parts[:_MOST])}."
 
 
@@ -95,12 +97,12 @@ def changed(
         how = f" ({told})" if good else ""
         way = "rose" if up else "fell"
         if row.kind == "shift":
-            lines.append(f"{label(name)} {way} by {size} from {row.period} on{how}")
+            lines.append(f"{metric_label(name)} {way} by {size} from {row.period} on{how}")
         elif row.kind == "trend":
-            lines.append(f"{label(name)} {way} steadily by {size} over all {row.periods} "
+            lines.append(f"{metric_label(name)} {way} steadily by {size} over all {row.periods} "
                          f"{period}s{how}")  # fmt: skip
         else:
-            lines.append(f"{label(name)} was out of line in {row.period}, by {size}")
+            lines.append(f"{metric_label(name)} was out of line in {row.period}, by {size}")
     rest = len(changes) - len(real)
     more = f" The other {rest} show no more than noise." if rest else ""
     text = "; ".join(lines)

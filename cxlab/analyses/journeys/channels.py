@@ -11,7 +11,7 @@ import pandas as pd
 from cxlab.analyses.journeys.cutting import Cut, collected
 from cxlab.analyses.journeys.follow import Fit, drawn, fitted, held_equal
 from cxlab.models.intervals import hazard_ratios, wald_p
-from cxlab.results import Result
+from cxlab.results import Result, counted
 
 __all__ = ["channels"]
 
@@ -59,15 +59,15 @@ def channels(cut: Cut, early_days: float, follow_days: float) -> Result | str:
     levels = _levels(late, cut.min_group)
     if events < max(_LEAST_EVENTS, cut.min_group) or len(levels) < 2:
         return (
-            f"after their first {early_days:g} days only {events} customers left, or all had used "
-            "as many channels"
+            f"after their first {early_days:g} days only {counted(events, 'customer')} "
+            "left, or all had used as many channels"
         )
     late["tenure"], late["start"] = late["landmark"] - late["started"], late["landmark"]
     contacts = np.log(late["contacts"].to_numpy(float))
     held = np.column_stack([held_equal(cut, late).matrix, contacts, contacts**2])
     one = np.ones((len(late), 1))
     dummies = _dummies(late["early"], levels)
-    parts = [_quoted(rows, levels, cut.spans.end)]
+    parts = [_quoted(rows, levels, cut.min_group)]
     for name, equal in (("from the landmark", one), ("adjusted", held)):
         fit = fitted(dummies, equal, late)
         if fit is not None:
@@ -102,8 +102,14 @@ def _rows(cut: Cut, early_days: float) -> tuple[pd.DataFrame, float]:
 def _levels(late: pd.DataFrame, least: int) -> list[int]:
     """Give the numbers of channels that are told; the last stands for all above it as well."""
     count = np.minimum(late["early"], _TOP)
-    found = [k for k in range(1, _TOP + 1) if (count == k).sum() >= least]
-    return found if 1 in found else []
+    found: list[int] = []
+    for k in range(1, _TOP + 1):
+        if (count >= k).sum() < least:
+            break
+        found.append(k)
+        if (count == k).sum() < least:
+            break  # too few of just so many: it stands for more as well
+    return found if len(found) > 1 else []
 
 
 def _dummies(values: pd.Series, levels: list[int]) -> np.ndarray:
@@ -116,7 +122,7 @@ def _level(values: pd.Series, levels: list[int]) -> np.ndarray:
     return np.asarray(levels)[np.maximum(place, 0)]
 
 
-def _quoted(rows: pd.DataFrame, levels: list[int], end: float) -> pd.DataFrame:
+def _quoted(rows: pd.DataFrame, levels: list[int], least: int) -> pd.DataFrame:
     """Compare by the channels of all of a customer's time, as nobody should."""
     rows = rows[rows["ever"] > 0].copy()
     rows["event"] = rows["left_at"].notna().astype(int)
@@ -128,6 +134,8 @@ def _quoted(rows: pd.DataFrame, levels: list[int], end: float) -> pd.DataFrame:
         return pd.DataFrame()
     told = _told("as quoted", fit, levels, rows["ever"], 0.0)
     level = _level(rows["ever"], levels)
+    if told["n"].min() < least:
+        return pd.DataFrame()
     told["stay"] = [1 - rows["event"][level == k].mean() for k in levels]
     return told
 

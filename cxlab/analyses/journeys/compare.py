@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from cxlab.analyses.journeys.cutting import Cut, collected, sums
 from cxlab.analyses.journeys.sides import Sides
-from cxlab.analyses.journeys.touchpoints import FIGURES, Asked, cells, stages, with_who
-from cxlab.models.clustered import SUMS, difference, ratios
+from cxlab.analyses.journeys.touchpoints import FIGURES, Asked, bounds, cells, stages, with_who
+from cxlab.models.clustered import CROSSED, OTHER, changes, ratios
 from cxlab.models.intervals import benjamini_hochberg
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result, counted, listed
@@ -22,8 +21,7 @@ Frame = nw.LazyFrame[Any]
 
 VOLUME = "volume"
 _BY = ["figure", "touchpoint"]
-_CROSS = {"xx_ab": ("xa", "xb"), "xn_ab": ("xa", "nb"), "nx_ab": ("na", "xb"),
-          "nn_ab": ("na", "nb")}  # fmt: skip
+_TOLD = ["estimate", "conf_low", "conf_high", "p_value", "first", "second"]
 _PER = 30.0 * 100.0  # contacts of 100 customers in 30 days
 
 
@@ -53,26 +51,25 @@ def compare(cut: Cut, told: Asked, exit_days: float, sides: Sides) -> Result:
     parts = [_differences(cells(cut, told, exit_days, sides))]
     if cut.spans is not None:
         parts.append(_volumes(cut, sides))
+    if not any(len(p) for p in parts):
+        text = f"{' and '.join(sides.names)} have no touchpoint in common: nothing is compared."
+        return Result("compared", pd.DataFrame(), sentence=text)
     rows = pd.concat([p for p in parts if len(p)], ignore_index=True)
-    few = (rows[["customers_a", "customers_b"]] < cut.min_group).any(axis=1)
+    few = (rows[["n", "n0"]] < cut.min_group).any(axis=1)
     withheld = int(few.sum())
     rows = rows[~few].reset_index(drop=True)
-    pairs = _second_first(rows)
-    gap = difference(pairs, (rows["figure"] == "exits").to_numpy())
-    scale = np.where(rows["figure"] == VOLUME, _PER, 1.0)
-    first, second = (ratios(_side(pairs, s))[0] * scale for s in "ba")
+    made = [_apart(part, str(f), bounds(cut, told, str(f))) for f, part in rows.groupby("figure")]
+    gap = pd.concat(made).reindex(rows.index) if made else pd.DataFrame(columns=_TOLD)
     place = stages(cut).reset_index().rename(columns={"index": "order", "touchpoint": "name"})
     table = pd.DataFrame(
         {
             "k": rows["touchpoint"],
             "figure": rows["figure"],
-            **{c: gap[c] * scale for c in ("estimate", "conf_low", "conf_high")},
-            "p_value": gap["p_value"],
-            "q_value": benjamini_hochberg(gap["p_value"].to_numpy()),
-            "n": rows["customers_a"].astype(int),
-            "n_second": rows["customers_b"].astype(int),
-            "first": first,
-            "second": second,
+            **{c: gap[c] for c in _TOLD[:4]},
+            "q_value": benjamini_hochberg(gap["p_value"].to_numpy(float)),
+            "n": rows["n0"].astype(int),
+            "n_second": rows["n"].astype(int),
+            **{c: gap[c] for c in _TOLD[4:]},
         }
     ).merge(place, on="k")
     rank = {f: i for i, f in enumerate((VOLUME, *FIGURES))}
@@ -85,15 +82,14 @@ def compare(cut: Cut, told: Asked, exit_days: float, sides: Sides) -> Result:
     return Result("compared", table, meta=meta, sentence=_sentence(table, sides, withheld))
 
 
-def _side(pairs: pd.DataFrame, side: str) -> pd.DataFrame:
-    return pairs[[f"{c}_{side}" for c in SUMS]].set_axis(list(SUMS), axis=1)
-
-
-def _second_first(rows: pd.DataFrame) -> pd.DataFrame:
-    """Change the sides about, so that the difference is the second less the first."""
-    swap = {f"{c}_{s}": f"{c}_{o}" for c in SUMS for s, o in ("ab", "ba")}
-    swap |= {"xn_ab": "nx_ab", "nx_ab": "xn_ab"}
-    return rows.rename(columns=swap)
+def _apart(part: pd.DataFrame, figure: str, within: tuple[float, float]) -> pd.DataFrame:
+    """Tell how far one figure of the second side is from the first's."""
+    gap = changes(part, within, times=figure == "exits")
+    first, second = (ratios(part, within, other=o)["estimate"] for o in (True, False))
+    gap = gap.assign(first=first, second=second)
+    if figure == VOLUME:
+        gap[[c for c in _TOLD if c != "p_value"]] *= _PER
+    return gap[_TOLD]
 
 
 def _differences(frame: Frame) -> pd.DataFrame:
@@ -101,29 +97,33 @@ def _differences(frame: Frame) -> pd.DataFrame:
     found = sums(frame, [*_BY, "side"])
     if found.empty:
         return pd.DataFrame()
-    a, b = (
-        found[found["side"] == s].drop(columns="side").set_index(_BY).add_suffix(f"_{name}")
-        for s, name in enumerate("ab")
-    )
-    rows = a.join(b, how="inner")
-    both = _both(frame.filter(nw.col("n") > 0), _BY)
+    rows = _beside(found, _BY)
+    both = _both(frame.filter(nw.col("x") > 0), _BY)
     cross = collected(both.group_by(*_BY).agg(**_products()), *_BY).set_index(_BY)
     rows = rows.join(cross, how="left")
     return rows.fillna(0.0).reset_index()
+
+
+def _beside(found: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Put the sums of the first side, the other one, beside those of the second."""
+    first, second = (
+        found[found["side"] == side].drop(columns="side").set_index(by) for side in (0, 1)
+    )
+    return second.join(first.rename(columns=OTHER), how="inner")
 
 
 def _both(frame: Frame, by: list[str]) -> Frame:
     """Put both sides of a customer beside each other."""
     of = {
         f"{c}{name}": nw.when(nw.col("side") == s).then(nw.col(c)).otherwise(nw.lit(0.0))
-        for c in "xn"
-        for s, name in enumerate("ab")
+        for c in "yx"
+        for s, name in enumerate(("0", ""))
     }
     return frame.with_columns(**of).group_by("who", *by).agg(*(nw.col(c).sum() for c in of))
 
 
 def _products() -> dict[str, nw.Expr]:
-    return {name: (nw.col(x) * nw.col(y)).sum() for name, (x, y) in _CROSS.items()}
+    return {c: (nw.col(c[:2]) * nw.col(c[2:])).sum() for c in CROSSED}
 
 
 def _volumes(cut: Cut, sides: Sides) -> pd.DataFrame:
@@ -133,44 +133,41 @@ def _volumes(cut: Cut, sides: Sides) -> pd.DataFrame:
     contacts = sides.of(cut.contacts.frame.select("who", "at", "touchpoint"), "at")
     contacts = contacts.join(there, on="who", how="inner")
     contacts = contacts.filter((nw.col("at") >= nw.col("began")) & (nw.col("at") < nw.col("until")))
-    each = contacts.group_by("who", "touchpoint", "side").agg(x=nw.len().cast(nw.Float64))
+    each = contacts.group_by("who", "touchpoint", "side").agg(y=nw.len().cast(nw.Float64))
     each = each.join(time, on=["who", "side"], how="inner")
     found = sums(each, ["touchpoint", "side"])
-    whole = sums(time.with_columns(x=nw.lit(0.0)), ["side"]).set_index("side")
-    for column in ("customers", "n", "nn"):
+    time = time.with_columns(y=nw.lit(0.0))
+    whole = sums(time, ["side"]).set_index("side")
+    for column in ("n", "x", "xx"):
         found[column] = found["side"].map(whole[column])
-    a, b = (
-        found[found["side"] == s].drop(columns="side").set_index("touchpoint").add_suffix(f"_{n}")
-        for s, n in enumerate("ab")
-    )
-    rows = a.join(b, how="inner")
-    days = _both(time.with_columns(x=nw.lit(0.0)), []).select("who", "na", "nb")
-    own = _both(each.select("who", "touchpoint", "side", "x", "n"), ["touchpoint"])
-    own = own.select("who", "touchpoint", "xa", "xb").join(days, on="who", how="inner")
+    rows = _beside(found, ["touchpoint"])
+    days = _both(time, []).select("who", "x0", "x")
+    own = _both(each.select("who", "touchpoint", "side", "y", "x"), ["touchpoint"])
+    own = own.select("who", "touchpoint", "y0", "y").join(days, on="who", how="inner")
     cross = collected(own.group_by("touchpoint").agg(**_products()), "touchpoint")
     rows = rows.join(cross.set_index("touchpoint"), how="left")
-    product = collected(days.select(nn=(nw.col("na") * nw.col("nb")).sum()))["nn"].iloc[0]
-    rows["nn_ab"] = 0.0 if pd.isna(product) else float(product)
+    product = collected(days.select(xx=(nw.col("x0") * nw.col("x")).sum()))["xx"].iloc[0]
+    rows["x0x"] = 0.0 if pd.isna(product) else float(product)
     return rows.fillna(0.0).reset_index().assign(figure=VOLUME)
 
 
 def _time(cut: Cut, sides: Sides) -> Frame:
-    """Give each customer's days at risk on each side: ``who, side, n``."""
+    """Give each customer's days at risk on each side: ``who, side, x``."""
     there = with_who(cut)
     if sides.members is not None:
         there = there.join(sides.members, on="who", how="inner")
-        there = there.with_columns(n=nw.col("until") - nw.col("began"))
+        there = there.with_columns(x=nw.col("until") - nw.col("began"))
     else:
         there = nw.concat(
             [
                 sides.at_risk(there, side).with_columns(
-                    side=nw.lit(side), n=nw.col("until") - nw.col("began")
+                    side=nw.lit(side), x=nw.col("until") - nw.col("began")
                 )
                 for side in (0, 1)
             ],
             how="vertical",
         )
-    return there.group_by("who", "side").agg(n=nw.col("n").sum())
+    return there.group_by("who", "side").agg(nw.col("x").sum())
 
 
 def _sentence(table: pd.DataFrame, sides: Sides, withheld: int) -> str:

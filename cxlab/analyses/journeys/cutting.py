@@ -221,16 +221,15 @@ def sums(cells: Frame, by: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     cells : LazyFrame
-        A row a customer and group: ``x`` and ``n``; those without ``n`` do not count.
+        A row a customer and group: ``y`` and ``x``; those without ``x`` do not count.
     by : sequence of str
         What makes a group.
     """
-    x, n = nw.col("x").cast(nw.Float64), nw.col("n").cast(nw.Float64)
-    frame = cells.with_columns(x=x, n=n).filter(nw.col("n") > 0)
-    x, n = nw.col("x"), nw.col("n")
-    frame = frame.with_columns(xx=x * x, xn=x * n, nn=n * n)
-    told = {c: nw.col(c).sum() for c in SUMS if c != "customers"}
+    y, x = nw.col("y").cast(nw.Float64), nw.col("x").cast(nw.Float64)
+    frame = cells.with_columns(y=y, x=x).filter(nw.col("x") > 0)
+    y, x = nw.col("y"), nw.col("x")
+    frame = frame.with_columns(n=nw.lit(1), yy=y * y, yx=y * x, xx=x * x)
+    told = [nw.col(c).sum() for c in SUMS]
     if not by:
-        table = collected(frame.select(customers=nw.len(), **told))
-        return table.fillna(0.0).astype(float)
-    return collected(frame.group_by(*by).agg(customers=nw.len(), **told), *by)
+        return collected(frame.select(*told)).fillna(0.0).astype(float)
+    return collected(frame.group_by(*by).agg(*told), *by)

@@ -13,7 +13,7 @@ from cxlab.analyses.journeys.follow import drawn, fitted, held_equal
 from cxlab.models.clustered import areas
 from cxlab.models.intervals import Z, benjamini_hochberg, hazard_ratios, wald_p
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result
+from cxlab.results import Result, counted
 
 __all__ = ["MEASURES", "experience"]
 
@@ -70,7 +70,8 @@ def experience(cut: Cut, window_days: float, follow_days: float) -> Result | str
     rows, share = _rows(cut, moments, window_days, follow_days)
     events = int(rows["event"].sum())
     if events < max(_LEAST_EVENTS, cut.min_group):
-        return f"only {events} customers with judged contacts left in the days that follow"
+        who = counted(events, "customer")
+        return f"only {who} with judged contacts left in the days that follow"
     table = _table(cut, rows)
     meta = {
         "moments": len(moments), "window_days": window_days, "follow_days": follow_days,

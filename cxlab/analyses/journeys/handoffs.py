@@ -10,8 +10,8 @@ import pandas as pd
 
 from cxlab.analyses.journeys.cutting import Cut, collected, sums
 from cxlab.frames.journeys import handed
-from cxlab.models.clustered import Within, shares, within_strata
-from cxlab.results import Result
+from cxlab.models.clustered import SHARE, Within, ratios, within_strata
+from cxlab.results import Result, counted
 
 __all__ = ["handoffs", "pairs", "rates"]
 
@@ -65,21 +65,22 @@ def rates(cut: Cut) -> Result | str:
         of["by another channel, in sessions"] = (nw.col("handed"), ~own)
     rows = []
     for name, (hit, among) in of.items():
-        n = among.cast(nw.Int64)
-        counted_ = frame.with_columns(n=n, x=n * hit.cast(nw.Int64))
-        cells = counted_.group_by("who").agg(x=nw.col("x").sum(), n=nw.col("n").sum())
+        x = among.cast(nw.Int64)
+        counted_ = frame.with_columns(x=x, y=x * hit.cast(nw.Int64))
+        cells = counted_.group_by("who").agg(nw.col("y").sum(), nw.col("x").sum())
         found = sums(cells, [])
-        rows.append(shares(found).assign(term=name, n=found["customers"].astype(int),
-                                         of=found["n"].astype(int)))  # fmt: skip
+        rows.append(ratios(found, SHARE).assign(term=name, n=found["n"].astype(int),
+                                                of=found["x"].astype(int)))  # fmt: skip
     table = pd.concat(rows, ignore_index=True).assign(p_value=np.nan)
     if not table["of"].iloc[0]:
         return "no contact follows another in its journey by a known channel"
     table = table[["term", *_FIGURES, "p_value", "n", "of"]]
     if table["n"].iloc[0] < cut.min_group:
         return f"fewer than {cut.min_group} customers have a journey of several contacts"
+    table = table[table["n"] >= cut.min_group]  # the first two rows have as many
     one = table.iloc[0]
     text = (
-        f"Of {one['of']:,.0f} contacts that follow another in their journey, "
+        f"Of {counted(int(one['of']), 'contact')} in a journey after another, "
         f"{one['estimate']:.0%} (95% interval {one['conf_low']:.0%} to {one['conf_high']:.0%}) "
         f"come by another channel: a handoff. {table['estimate'].iloc[1]:.0%} are at a touchpoint "
         "the journey was at before."
@@ -104,16 +105,16 @@ def pairs(cut: Cut) -> Result:
     failed = nw.col("bad").cast(nw.Int64) * nw.col("judged").cast(nw.Int64)
     by = ["came_by", "channel"]
     cells = _followed(cut).group_by("who", *by).agg(
-        x=failed.sum(), n=nw.col("judged").cast(nw.Int64).sum()
+        y=failed.sum(), x=nw.col("judged").cast(nw.Int64).sum()
     )  # fmt: skip
     found = sums(cells, by)
-    kept = found["customers"] >= cut.min_group
+    kept = found["n"] >= cut.min_group
     withheld = int((~kept).sum())
     found = found[kept].reset_index(drop=True)
     names = np.array(cut.contacts.channels, dtype=object)
     before, now = names[found["came_by"].astype(int)], names[found["channel"].astype(int)]
-    table = shares(found).drop(columns="se").assign(p_value=np.nan)
-    table["n"], table["of"] = found["customers"].astype(int), found["n"].astype(int)
+    table = ratios(found, SHARE).drop(columns="se").assign(p_value=np.nan)
+    table["n"], table["of"] = found["n"].astype(int), found["x"].astype(int)
     table.insert(0, "term", before + " \N{RIGHTWARDS ARROW} " + now)
     table["from"], table["to"] = before, now
     table = table.sort_values("of", ascending=False, kind="stable", ignore_index=True)
@@ -162,6 +163,8 @@ def handoffs(cut: Cut) -> Result | str:
         return (
             "every contact that follows another is a handoff" if treated else "no handoff is seen"
         )
+    if not 0 < hit < n:
+        return f"{'every' if hit else 'no'} contact that follows another failed"
     rows = [_compared(cut, cells, name, list(by)) for name, by in _STRATA.items()]
     table = pd.DataFrame(rows).assign(
         share_after=both / treated, share_without=(hit - both) / (n - treated)
@@ -214,6 +217,8 @@ def _sentence(table: pd.DataFrame) -> str:
     raw, held = table.iloc[0], table.iloc[-1]
 
     def points(row: Any) -> str:
+        if not np.isfinite(row["conf_low"]):
+            return f"{100 * row['estimate']:+.1f} points".replace("-", "\N{MINUS SIGN}")
         ends = " to ".join(f"{100 * row[c]:+.1f}" for c in ("conf_low", "conf_high"))
         return f"{100 * row['estimate']:+.1f} points (95% interval {ends})".replace(
             "-", "\N{MINUS SIGN}"

@@ -112,25 +112,30 @@ def step_matrix(cut: Cut) -> Result:
     Result
         A row a step and touchpoint (the most met; the rest are :data:`OTHER`): ``estimate`` is
         the share of the journeys that get to the step; ``still``: how many do, ``going``: their
-        share of all that begin with several steps.
+        share of all that begin with several steps. Cells of fewer than ``min_group`` customers
+        are left out and counted.
     """
     top = _top(cut)
-    frame = _going_on(cut).filter(nw.col("step") <= _MOST_STEPS)
-    found = collected(frame.group_by("step", "touchpoint").agg(contacts=nw.len()), "step",
-                      "touchpoint")  # fmt: skip
-    if found.empty:
+    own = nw.when(nw.col("touchpoint").is_in(top)).then(nw.col("touchpoint")).otherwise(nw.lit(-1))
+    frame = _going_on(cut).filter(nw.col("step") <= _MOST_STEPS).with_columns(touchpoint=own)
+    by = ("step", "touchpoint")
+    each = frame.group_by("who", *by).agg(contacts=nw.len())
+    table = collected(each.group_by(*by).agg(n=nw.len(), contacts=nw.col("contacts").sum()), *by)
+    if table.empty:
         return Result("step_matrix", pd.DataFrame(), sentence=_alone(cut))
-    names = np.array([*cut.names], dtype=object)
-    found["touchpoint"] = np.where(found["touchpoint"].isin(top), names[found["touchpoint"]], OTHER)
-    table = found.groupby(["step", "touchpoint"], as_index=False)["contacts"].sum()
+    names = np.array([*cut.names, OTHER], dtype=object)  # -1 is the last
+    table["touchpoint"] = names[table["touchpoint"].to_numpy(int)]
+    table = table.astype({"n": int, "contacts": int})
     table["still"] = table.groupby("step")["contacts"].transform("sum")
     begun = int(table.loc[table["step"] == 1, "still"].iloc[0])
     table["estimate"], table["going"] = table["contacts"] / table["still"], table["still"] / begun
-    table = table[table["still"] >= cut.min_group]
+    few = table["n"] < cut.min_group
+    table = table[~few]
     whole = _numbers(cut)
     rest = len(cut.names) - len(top)
     meta = {"other": rest, "journeys": whole["journeys"], "several": whole["several"],
-            "longest": whole["longest"], "steps": _MOST_STEPS}  # fmt: skip
+            "longest": whole["longest"], "steps": _MOST_STEPS, "withheld": int(few.sum()),
+            "min_group": cut.min_group}  # fmt: skip
     return Result("step_matrix", table.reset_index(drop=True), meta=meta, sentence=_alone(cut))
 
 
@@ -148,14 +153,16 @@ def _numbers(cut: Cut) -> dict[str, int]:
 def _alone(cut: Cut) -> str:
     found = _numbers(cut)
     text = (
-        f"{counted(found['journeys'], 'journey')} were begun; "
-        f"{1 - found['several'] / max(found['journeys'], 1):.0%} are a single contact. "
-        f"Followed here are the {found['several']:,} of several steps"
+        f"{counted(found['journeys'], 'journey was', 'journeys were')} begun; "
+        f"{1 - found['several'] / max(found['journeys'], 1):.0%} are a single contact."
     )
+    if not found["several"]:
+        return text
+    text += f" Followed here: {found['several']:,} of several steps"
     if found["beyond"]:
         text += (
-            f", up to the {_MOST_STEPS}th step, which {found['beyond']:,} of them go beyond (the "
-            f"longest has {found['longest']:,})"
+            f", up to the {_MOST_STEPS}th step, which {counted(found['beyond'], 'goes', 'go')} "
+            f"beyond (the longest has {found['longest']:,})"
         )
     return f"{text}."
 

@@ -12,7 +12,8 @@ import narwhals as nw
 
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError, one_of
-from cxlab.frames.periods import EPOCH
+from cxlab.frames.periods import EPOCH, days_since_epoch
+from cxlab.results import listed
 
 __all__ = ["Sides", "read_sides"]
 
@@ -103,8 +104,8 @@ def read_sides(text: str, dataset: Dataset, people: Frame) -> Sides | None:
     Raises
     ------
     UsageError
-        It cannot be read, there is no such attribute or value, or the periods overlap or lie
-        outside the data.
+        It cannot be read, there is no such attribute or value, or the periods overlap, lie
+        outside the data or hold no contact.
     """
     if not text.strip():
         return None
@@ -144,8 +145,17 @@ def _groups(text: str, parts: list[str], dataset: Dataset, people: Frame) -> Sid
     there = kept.group_by("side").agg(n=nw.len()).collect(backend="pandas").to_native()
     for place, asked in enumerate((a, b)):
         if place not in set(there["side"]):
-            raise UsageError(f"compare is {text!r}: no customer with contacts has {name}={asked}")
+            raise UsageError(
+                f"compare is {text!r}: no customer with contacts has {name}={asked}; allowed: "
+                f"{_values(dataset, name)}"
+            )
     return Sides((f"{name}={a}", f"{name}={b}"), name, (a, b), (), kept)
+
+
+def _values(dataset: Dataset, name: str) -> str:
+    values = dataset.table("customers").select(value=nw.col(name).cast(nw.String)).unique()
+    met = values.collect(backend="pyarrow")["value"].to_list()
+    return listed(sorted(v for v in met if v is not None), 12, "or")
 
 
 def _digest(*told: str) -> str:
@@ -169,9 +179,21 @@ def _periods(text: str, parts: list[str], dataset: Dataset) -> Sides:
         spans.append((begin, end))
     (a, b), (c, d) = spans
     if a < d and c < b:
-        raise UsageError(f"compare is {text!r}: the periods overlap")
+        raise UsageError(f"compare is {text!r}: the periods overlap; allowed: two that do not")
     if max(b, d) > (dataset.end - EPOCH) / dt.timedelta(days=1):
         raise UsageError(f"compare is {text!r}; allowed: up to {dataset.as_of}, the last day seen")
+    at = days_since_epoch(nw.col("occurred_at"))
+    counts = {f"n{k}": ((at >= low) & (at < high)).cast(nw.Int64).sum()
+              for k, (low, high) in enumerate(spans)}  # fmt: skip
+    met = dataset.table("interactions").select(first=at.min(), **counts)
+    first, *there = met.collect(backend="pyarrow").row(0)
+    for part, contacts in zip(parts, there, strict=True):
+        if not contacts:
+            since = (EPOCH + dt.timedelta(days=first)).date()
+            raise UsageError(
+                f"compare is {text!r}: no contact falls in {part}; allowed: from {since} to "
+                f"{dataset.as_of}"
+            )
     return Sides((parts[0], parts[1]), periods=tuple(spans))
 
 

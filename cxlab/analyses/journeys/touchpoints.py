@@ -14,11 +14,10 @@ from cxlab.analyses.journeys.sides import Sides
 from cxlab.data.contract import Inactivity
 from cxlab.frames.journeys import tenure_rates
 from cxlab.frames.periods import days_since_epoch
-from cxlab.models.clustered import means, ratios, shares
-from cxlab.models.intervals import Z
+from cxlab.models.clustered import RATE, SHARE, ratios
 from cxlab.results import Result, counted
 
-__all__ = ["FIGURES", "NO_STAGE", "Asked", "asked", "cells", "journey_map", "stages"]
+__all__ = ["FIGURES", "NO_STAGE", "Asked", "asked", "bounds", "cells", "journey_map", "stages"]
 
 Frame = nw.LazyFrame[Any]
 
@@ -26,7 +25,7 @@ FIGURES = ("failed", "score", "effort", "emotion", "exits")
 """The figures of the map, each a ratio of two sums over customers."""
 NO_STAGE = "no stage given"
 _TENURES = (0.0, 30.0, 90.0, 180.0, 365.0, 730.0)
-_CELL = ("figure", "touchpoint", "who", "x", "n")
+_CELL = ("figure", "touchpoint", "who", "y", "x")
 _COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n", "stage", "touchpoint",
             "figure", "contacts", "of", "expected", "withheld"]  # fmt: skip
 
@@ -141,7 +140,7 @@ def cells(cut: Cut, told: Asked, exit_days: float, sides: Sides | None = None) -
     Returns
     -------
     LazyFrame
-        ``figure, touchpoint, who, x, n`` and, of a comparison, ``side``.
+        ``figure, touchpoint, who, y, x`` and, of a comparison, ``side``.
     """
 
     def of(frame: Frame, when: str) -> Frame:
@@ -150,35 +149,32 @@ def cells(cut: Cut, told: Asked, exit_days: float, sides: Sides | None = None) -
     by = ["touchpoint", "who", *(["side"] if sides else [])]
     contacts, parts = of(cut.contacts.frame, "at"), {}
     if "failed" not in told.missing:
-        x, n = nw.col("bad").cast(nw.Int64), nw.col("judged").cast(nw.Int64)
-        parts["failed"] = contacts.group_by(*by).agg(x=(x * n).sum(), n=n.sum())
+        y, x = nw.col("bad").cast(nw.Int64), nw.col("judged").cast(nw.Int64)
+        parts["failed"] = contacts.group_by(*by).agg(y=(y * x).sum(), x=x.sum())
     for figure, metric in told.metrics.items():
         assert told.answers is not None
         given = of(told.answers.filter(nw.col("metric") == metric), "when")
-        parts[figure] = given.group_by(*by).agg(x=nw.col("score").sum(), n=nw.len())
+        parts[figure] = given.group_by(*by).agg(y=nw.col("score").sum(), x=nw.len())
     if "exits" not in told.missing:
-        parts["exits"] = (
-            _exits(cut, contacts, exit_days, sides)
-            .group_by(*by)
-            .agg(x=nw.col("x").sum(), n=nw.col("n").sum())
-        )
+        left = _exits(cut, contacts, exit_days, sides)
+        parts["exits"] = left.group_by(*by).agg(nw.col("y").sum(), nw.col("x").sum())
     kept = [*_CELL, *(["side"] if sides else [])]
     frames = [
         frame.with_columns(
             nw.lit(figure).alias("figure"),
             nw.col("touchpoint").cast(nw.Int64),
-            *(nw.col(c).cast(nw.Float64) for c in ("x", "n")),
+            *(nw.col(c).cast(nw.Float64) for c in ("y", "x")),
         ).select(*kept)
         for figure, frame in parts.items()
     ]
     if not frames:
-        x = nw.lit(0.0)
-        frames = [contacts.with_columns(figure=nw.lit(""), x=x, n=x).select(*kept)]
+        none = nw.lit(0.0)
+        frames = [contacts.with_columns(figure=nw.lit(""), y=none, x=none).select(*kept)]
     return nw.concat(frames, how="vertical")
 
 
 def _exits(cut: Cut, contacts: Frame, days: float, sides: Sides | None) -> Frame:
-    """Follow each contact for some days: ends in them (x), and ends expected (n).
+    """Follow each contact for some days: ends in them (y), and ends expected (x).
 
     Expected are those of all customers at risk (of a comparison: on the same side) over as many
     days who have been there as long: what happens early, when more leave, would else seem to
@@ -196,7 +192,7 @@ def _exits(cut: Cut, contacts: Frame, days: float, sides: Sides | None) -> Frame
     frame = frame.filter((nw.col("at") >= nw.col("began")) & (nw.col("at") < nw.col("until")))
     over = nw.min_horizontal(nw.col("at") + days, nw.col("until"))
     left = (nw.col("left_at") <= nw.col("at") + days).fill_null(False)
-    return frame.with_columns(x=left.cast(nw.Float64), n=(over - nw.col("at")) * rate)
+    return frame.with_columns(y=left.cast(nw.Float64), x=(over - nw.col("at")) * rate)
 
 
 def with_who(cut: Cut) -> Frame:
@@ -268,11 +264,14 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
     volume = volume.astype({"contacts": int, "customers": int})
     found = sums(cells(cut, told, exit_days), ["figure", "touchpoint"])
     figures = [f for f in FIGURES if (found["figure"] == f).any()]
-    rows = pd.concat([_figure(found, f) for f in figures or FIGURES[:1]], ignore_index=True)
+    rows = [_figure(found, f, bounds(cut, told, f)) for f in figures or FIGURES[:1]]
+    rows = pd.concat(rows, ignore_index=True)
     place = stages(cut)
     rows = place.merge(rows, left_on="k", right_on="touchpoint", suffixes=("", "_k"))
     few = rows["n"] < cut.min_group
-    rows.loc[few, ["estimate", "conf_low", "conf_high", "expected"]] = np.nan
+    # How many left, or failed, of so few is theirs alone as well.
+    rows["of"] = rows["of"].astype(float)
+    rows.loc[few, ["estimate", "conf_low", "conf_high", "of", "expected"]] = np.nan
     rows["withheld"] = few
     rows = rows.merge(volume[["touchpoint", "contacts"]], left_on="k", right_on="touchpoint",
                       suffixes=("", "_v"))  # fmt: skip
@@ -293,28 +292,33 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
     return Result("journey_map", table, meta=meta | {"fails": said[0]}, sentence=" ".join(said))
 
 
-def _figure(found: pd.DataFrame, figure: str) -> pd.DataFrame:
+def bounds(cut: Cut, told: Asked, figure: str) -> tuple[float, float]:
+    """Give the bounds of a figure's values.
+
+    Parameters
+    ----------
+    cut : Cut
+        The journeys.
+    told : Asked
+        What tells each figure.
+    figure : str
+        One of :data:`FIGURES`, or another rate.
+    """
+    if figure in told.metrics:
+        return cut.dataset.settings.all_metrics[told.metrics[figure]].scale
+    return SHARE if figure == "failed" else RATE
+
+
+def _figure(found: pd.DataFrame, figure: str, within: tuple[float, float]) -> pd.DataFrame:
     """Tell one figure of every touchpoint."""
     own = found[found["figure"] == figure].reset_index(drop=True)
-    if figure == "failed":
-        told = shares(own)
-    elif figure == "exits":
-        told = _times(own)
-    else:
-        told = means(own)
-    kept = own[["touchpoint", "figure"]].assign(n=own["customers"].astype(int), of=own["n"])
-    if figure == "exits":
-        kept["of"] = own["x"]
-    expected = own["n"] if figure == "exits" else np.nan
-    return pd.concat([kept.assign(expected=expected), told.drop(columns="se")], axis=1)
-
-
-def _times(own: pd.DataFrame) -> pd.DataFrame:
-    """Tell ends after contacts over those expected, the interval on the log scale."""
-    r, se = ratios(own)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where(r > 0, np.exp(Z * se / r), np.nan)
-    return pd.DataFrame({"estimate": r, "conf_low": r / spread, "conf_high": r * spread, "se": se})
+    ended = figure == "exits"
+    kept = own[["touchpoint", "figure"]].assign(
+        n=own["n"].astype(int),
+        of=own["y"] if ended else own["x"],
+        expected=own["x"] if ended else np.nan,
+    )
+    return pd.concat([kept, ratios(own, within).drop(columns="se")], axis=1)
 
 
 def _sentences(table: pd.DataFrame, shown: pd.DataFrame, exit_days: float) -> list[str]:
@@ -334,11 +338,16 @@ def _sentences(table: pd.DataFrame, shown: pd.DataFrame, exit_days: float) -> li
     exits = table[(table["figure"] == "exits") & table["estimate"].notna()]
     if len(exits):
         most = exits.loc[exits["estimate"].idxmax()]
+        days, times = counted(int(exit_days), "day"), most["estimate"]
         said.append(
-            f"Customers leave most often within {exit_days:g} days after {most['touchpoint']}: "
-            f"{most['estimate']:.1f} times as often as customers do who have been there "
-            f"as long, in {exit_days:g} days. That they "
-            "come together does not say that one leads to the other: whoever has decided to "
-            "leave gets in touch as well."
+            f"Customers leave most often within {days} after {most['touchpoint']}: {times:.1f} "
+            f"times as often as customers do who have been there as long, in {days}. "
         )
+        if times >= 1:
+            said[-1] += (
+                "That they come together does not say that one leads to the other: whoever has "
+                "decided to leave gets in touch as well."
+            )
+        else:
+            said[-1] += "So after no touchpoint do more leave than would anyway."
     return said

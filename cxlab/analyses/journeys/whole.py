@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.journeys.cutting import STATES, Cut, collected, length, sums
-from cxlab.models.clustered import shares
+from cxlab.models.clustered import SHARE, ratios
 from cxlab.results import Result, counted
 
 __all__ = ["begun_at", "ends", "loops"]
@@ -33,7 +33,8 @@ def ends(cut: Cut) -> Result:
     -------
     Result
         A row a state: ``estimate`` is the share of the journeys whose end is known (complete or
-        abandoned), NaN of the others, which are counted apart; ``n``: customers; ``journeys``,
+        abandoned), NaN of the others, which are counted apart; ``n``: the customers it rests on,
+        of the others those who have one; ``journeys``,
         ``steps`` (mean) and ``hours`` (mean, from the first contact to the last).
     """
     frame = cut.steps.journeys
@@ -53,15 +54,17 @@ def ends(cut: Cut) -> Result:
         if state not in counts.index:
             continue
         row = counts.loc[state]
+        n, few = int(row["n"]), row["n"] < cut.min_group
         told: dict[str, Any] = dict.fromkeys(_FIGURES, np.nan)
         if state < _ENDED:
             cells = known.group_by("who").agg(
-                x=(nw.col("state") == state).cast(nw.Int64).sum(), n=nw.len()
+                y=(nw.col("state") == state).cast(nw.Int64).sum(), x=nw.len()
             )
-            told = shares(sums(cells, [])).iloc[0][_FIGURES].to_dict()
-        few = row["n"] < cut.min_group
-        told = dict.fromkeys(_FIGURES, np.nan) if few else told
-        rows.append({"term": name, **told, "p_value": np.nan, "n": int(row["n"]),
+            found = sums(cells, [])
+            n = int(found["n"].iloc[0])
+            if n >= cut.min_group:
+                told = ratios(found, SHARE).iloc[0][_FIGURES].to_dict()
+        rows.append({"term": name, **told, "p_value": np.nan, "n": n,
                      "journeys": int(row["journeys"]),
                      "steps": np.nan if few else row["steps"] / row["journeys"],
                      "hours": np.nan if few else row["hours"] / row["journeys"]})  # fmt: skip
@@ -71,7 +74,7 @@ def ends(cut: Cut) -> Result:
 
 def _told(table: pd.DataFrame, cut: Cut) -> str:
     rows = table.set_index("term")
-    text = f"{counted(int(table['journeys'].sum()), 'journey')} were begun."
+    text = f"{counted(int(table['journeys'].sum()), 'journey was', 'journeys were')} begun."
     if "abandoned" in rows.index and rows.loc["abandoned", "n"] >= cut.min_group:
         row = rows.loc["abandoned"]
         text += (
@@ -112,8 +115,8 @@ def begun_at(cut: Cut) -> Result:
         steps=nw.col("steps").sum(),
         several=(nw.col("steps") > 1).cast(nw.Int64).sum(),
         handed_on=(nw.col("handoffs") > 0).cast(nw.Int64).sum(),
-        x=(nw.col("state") == 1).cast(nw.Int64).sum(),
-        n=known.sum(),
+        y=(nw.col("state") == 1).cast(nw.Int64).sum(),
+        x=known.sum(),
     )
     counts = ("journeys", "steps", "several", "handed_on")
     whole = collected(
@@ -121,7 +124,10 @@ def begun_at(cut: Cut) -> Result:
         "start",
     )
     found = sums(each, ["start"])
-    told = shares(found).assign(start=found["start"])
+    told = ratios(found, SHARE).assign(start=found["start"])
+    # Of fewer customers the end may be known.
+    few = found["n"] < cut.min_group
+    told[_FIGURES] = told[_FIGURES].mask(few, axis=0)
     table = whole.merge(told, on="start", how="left")
     kept = table["customers"] >= cut.min_group
     table = table[kept].sort_values("journeys", ascending=False, kind="stable")
@@ -159,7 +165,7 @@ def loops(cut: Cut) -> Result:
     by = ["who", "own", "first", "touchpoint"]
     through = cut.steps.frame.group_by(*by).agg(extra=nw.col("again").cast(nw.Int64).sum())
     each = through.group_by("who", "touchpoint").agg(
-        x=(nw.col("extra") > 0).cast(nw.Int64).sum(), n=nw.len(), extra=nw.col("extra").sum()
+        y=(nw.col("extra") > 0).cast(nw.Int64).sum(), x=nw.len(), extra=nw.col("extra").sum()
     )
     each = cut.dataset.keep(
         f"journeys_loops_{cut.steps.idle_days:.6g}".replace(".", "p"), lambda: each
@@ -169,13 +175,13 @@ def loops(cut: Cut) -> Result:
     span = cut.contacts.frame.select(a=nw.col("at").min(), b=nw.col("at").max())
     first, last = span.collect(backend="pyarrow").row(0)
     months = max((last - first) / _MONTH, 1 / _MONTH)
-    table = shares(found).drop(columns="se")
+    table = ratios(found, SHARE).drop(columns="se")
     names = np.array(cut.names, dtype=object)[found["touchpoint"].astype(int)]
     table = table.assign(
         term=names,
         p_value=np.nan,
-        n=found["customers"].astype(int),
-        journeys=found["n"].astype(int),
+        n=found["n"].astype(int),
+        journeys=found["x"].astype(int),
         extra=extra["extra"].astype(int),
         a_month=extra["extra"].astype(float) / months,
     )
@@ -183,10 +189,13 @@ def loops(cut: Cut) -> Result:
     table = table[kept].sort_values(["estimate", "term"], ascending=[False, True],
                                     ignore_index=True)  # fmt: skip
     columns = ["term", *_FIGURES, "p_value", "n", "journeys", "extra", "a_month"]
-    whole = cut.steps.journeys.with_columns(x=(nw.col("again") > 0).cast(nw.Int64))
-    whole = whole.group_by("who").agg(x=nw.col("x").sum(), n=nw.len())
-    share = shares(sums(whole, [])).iloc[0]
+    whole = cut.steps.journeys.with_columns(y=(nw.col("again") > 0).cast(nw.Int64))
+    whole = whole.group_by("who").agg(y=nw.col("y").sum(), x=nw.len())
+    found = sums(whole, [])
+    share = ratios(found, SHARE).assign(n=found["n"]).iloc[0]
     text = _circles(table, share, int(extra["extra"].sum()))
+    if share["n"] < cut.min_group:
+        text = f"Fewer than {cut.min_group} customers have a journey: nothing is told of circles."
     return Result("loops", table[columns], meta={"withheld": int((~kept).sum())}, sentence=text)
 
 

@@ -27,7 +27,7 @@ from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL, Z
 from cxlab.models.survival import Curve, Lifetimes, restricted_means
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Check, Result
+from cxlab.results import Check, Result, counted
 
 __all__ = ["findings", "run"]
 
@@ -277,11 +277,11 @@ def _segments(
 def _checks(seen: Seen, span: tuple[float, float], least: int) -> list[Check]:
     """Say how customers were followed."""
     scale, lives = seen.scale, seen.lives
-    made = [Check("churns", seen.ended(LEFT) >= 2 * least, f"{seen.ended(LEFT):,} churns")]
+    made = [Check("churns", seen.ended(LEFT) >= 2 * least, counted(seen.ended(LEFT), "churn"))]
     if seen.late:
         text = (
-            f"{seen.late:,} of {len(lives):,} spells began before the feed; they are followed from "
-            "its first day, since whoever had left before it was never seen"
+            f"{seen.late:,} of {counted(len(lives), 'spell')} began before the feed; they are "
+            "followed from its first day, since whoever had left before it was never seen"
         )
         made.append(Check("late entry", None, text))
     if span[0]:
@@ -289,14 +289,14 @@ def _checks(seen: Seen, span: tuple[float, float], least: int) -> list[Check]:
         made.append(Check("start", False, text))
     if others := seen.ended(OTHERWISE):
         text = (
-            f"{others:,} spells ended otherwise than by the customer's choice; the curve follows "
-            "them until then, and shows how many would stay if there were no such ends"
+            f"{counted(others, 'spell')} ended otherwise than by the customer's choice; the curve "
+            "follows them until then, and shows how many would stay if there were no such ends"
         )
         made.append(Check("other ends", None, text))
     if again := len(lives) - seen.customers:
         text = (
-            f"{again:,} spells are of customers who came back: tenure starts anew, and intervals "
-            "and tests take the spells of a customer together"
+            f"{counted(again, 'spell is', 'spells are')} of customers who came back: tenure "
+            "starts anew, and intervals and tests take the spells of a customer together"
         )
         made.append(Check("returning customers", None, text))
     if seen.risk is not None and seen.risk.renewals is not None:

@@ -54,8 +54,8 @@ def cliffs(seen: Seen, span: tuple[float, float]) -> dict[str, Result]:
         ``cliffs``: ``term, estimate`` (times as many as beside), ``conf_low, conf_high,
         p_value`` (corrected), ``n`` (followed then), ``kind, from, to, period, windows, left,
         expected, excess, excess_low, excess_high``. ``hazard``: ``from, to, estimate`` (share
-        that leaves within), ``smooth, conf_low, conf_high, n, cliff``; not there where nothing
-        can be told.
+        that leaves within), ``smooth`` (what the smooth rate brings) with its interval
+        ``conf_low, conf_high``, ``n, cliff``; not there where nothing can be told.
     """
     if (reason := _untold(seen, span)) is not None:
         return {"cliffs": Result("cliffs", _table([]), sentence=reason)}
@@ -219,17 +219,24 @@ def _sentence(table: pd.DataFrame, scan: Scan, seen: Seen, widest: int) -> str:
         )
     most = table.sort_values("excess", ascending=False).head(_MOST_NAMED)
     told = [
-        f"{_where(row)}: {row['left']:,} left, where {row['expected']:,.0f} would have smoothly "
-        f"({three_figures(row['estimate'])} times as many; 95% interval "
-        f"{three_figures(row['conf_low'])} to {three_figures(row['conf_high'])})"
-        for _, row in most.iterrows()
+        f"{_where(row)}: {row['left']:,} left, where {_smoothly(row)}" for _, row in most.iterrows()
     ]
     more = f", and {counted(len(table) - len(most), 'more cliff')}" if len(table) > 3 else ""
     churns, excess = seen.ended(LEFT), table["excess"].sum()
     return (
-        f"Customers leave all at once {listed(told)}{more}. Of {churns:,} churns, "
+        f"Customers leave all at once {listed(told)}{more}. Of {counted(churns, 'churn')}, "
         f"{excess:,.0f} ({excess / churns:.0%}) are in such cliffs, beyond what the smooth rate "
         "beside them would bring."
+    )
+
+
+def _smoothly(row: pd.Series) -> str:
+    least = three_figures(row["conf_low"])
+    if row["expected"] < 0.5:  # next to none: no ratio of it can be told
+        return f"hardly any would have smoothly (at least {least} times as many; 95% limit)"
+    return (
+        f"{row['expected']:,.0f} would have smoothly ({three_figures(row['estimate'])} times as "
+        f"many; 95% interval {least} to {three_figures(row['conf_high'])})"
     )
 
 

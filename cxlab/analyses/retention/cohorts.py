@@ -95,6 +95,8 @@ def cohorts(seen: Seen, least: int) -> Result:
 def _trend(lives: Lifetimes, risk: RiskSet) -> dict[str, float]:
     """Estimate how the hazard changes with the start, a year later."""
     coefficient, se = trend(lives, risk.spells["started"].to_numpy(float) / _YEAR)
+    if not se > 0:  # all leave at one tenure, or start on one day: nothing to tell
+        return dict.fromkeys(("trend", "trend_low", "trend_high", "trend_p"), np.nan)
     ends = (coefficient, coefficient - Z * se, coefficient + Z * se)
     ratio, low, high = (float(np.exp(np.clip(v, -20, 20))) for v in ends)
     p = float(wald_p(np.array(coefficient), np.array(se)))
@@ -151,8 +153,9 @@ def _sentence(table: pd.DataFrame, slope: dict[str, float]) -> str:
     rows = shown[shown["months"] == month]
     early, late = rows.iloc[0], rows.iloc[-1]
     after = counted(month, "month")
+    text = f"{text}\n".lstrip()
     return (
-        f"{text}\nOf 100 who started in {early['term']}, {100 * early['estimate']:.0f} were still "
+        f"{text}Of 100 who started in {early['term']}, {100 * early['estimate']:.0f} were still "
         f"there after {after} (95% interval {100 * early['conf_low']:.0f} to "
         f"{100 * early['conf_high']:.0f}); of those of {late['term']}, "
         f"{100 * late['estimate']:.0f} ({100 * late['conf_low']:.0f} to "

@@ -116,8 +116,8 @@ def _sentence(table: pd.DataFrame, meta: Mapping[str, Any]) -> str:
     ends = spread.iloc[[0, -1]]
     rates = [f"{100 * r.rate:.1f} at {r.days} days" for r in ends.itertuples()]
     return (
-        f"Of customers silent for {row['days']} days, who count as gone here, "
-        f"{_share(row)} come back within {counted(int(row['within']), 'day')}. {_needed(meta)} "
+        f"Of silences of {row['days']} days, which count as leaving here, {_share(row)} are over "
+        f"within {counted(int(row['within']), 'day')}: the customer is back. {_needed(meta)} "
         f"The churn rate hangs on the rule: per 100 customers and {MONTH_DAYS:.0f} days it is "
         f"{100 * row['rate']:.1f} at {row['days']} days, {' and '.join(rates)}."
     )

@@ -173,7 +173,8 @@ def _worth_of(found: Paying, terms: Terms, least: int) -> Worth | str:
     """Put a value on some customers, or say why there is none."""
     there = ~found.ended
     if there.sum() < least:
-        return f"fewer than {least} customers are there whose monthly value is known"
+        who = f"fewer than {least} customers are" if least > 1 else "no customer is"
+        return f"{who} there whose monthly value is known"
     if found.ended.sum() < _LEAST_ENDS:
         return f"fewer than {_LEAST_ENDS} of them have left"
     lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
@@ -312,7 +313,7 @@ def _counting(meta: Mapping[str, Any]) -> str:
 def _worth_words(table: pd.DataFrame, meta: Mapping[str, Any], least: int) -> str:
     row, currency = table.iloc[0], meta["currency"]
     shop = "silence" in meta
-    who = f"{row['n']:,} customers{' who ever bought' if shop else ' of today'}"
+    who = f"{row['n']:,} customers{' who began within the feed' if shop else ' of today'}"
     text = (
         f"The {who} are expected to bring {_money(row['total'], currency)} {_counting(meta)} "
         f"({_between(row['total_low'], row['total_high'], currency)}): "
@@ -365,12 +366,16 @@ def _retention_words(table: pd.DataFrame, meta: Mapping[str, Any]) -> str:
                 f"{words} of 100 kept {'adds' if points == 1 else 'add'} "
                 f"{_money(row.estimate, meta['currency'])} "
                 f"({_between(row.conf_low, row.conf_high, meta['currency'])}), "
-                f"{row.share:.1%} of what they are worth"
+                f"{_of_worth(row.share)} what they are worth"
             )
     if not told:
         return f"{text} So few leave that there is hardly one to keep."
     first = f"{told[0][0].upper()}{told[0][1:]}"
     return f"{text} {'; '.join([first, *told[1:]])}. What it costs to keep them is not taken off."
+
+
+def _of_worth(share: float) -> str:
+    return f"{share:.1%} of" if share < 2 else f"{share:,.0f} times"
 
 
 def _spans(rows: pd.DataFrame, names: Sequence[str], currency: str) -> list[str]:
