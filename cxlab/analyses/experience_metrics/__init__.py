@@ -226,8 +226,8 @@ def _checks(
         unfinished = sorted(set(series.loc[~series["whole"], "period"]))
         text = (
             "a change is marked where a series without one would show as much in under 5% of "
-            f"cases, corrected for {len(parts['changes'].table)} metrics; not tested, being seen "
-            f"in part by some metric: {', '.join(unfinished) or 'none'}"
+            f"cases, corrected for {with_noun(len(parts['changes'].table), 'metric')}; not "
+            f"tested, being seen in part by some metric: {', '.join(unfinished) or 'none'}"
         )
         made.append(Check("noise and change", None, text))
     if len(parts["response"].table):

@@ -86,7 +86,7 @@ def _groups(known: Known) -> tuple[list[str], list[str]] | str:
                 keys = [k if isinstance(k, tuple) else (k,) for k in large.index]
                 best = (list(tried), [" | ".join(map(str, k)) for k in keys])
     if len(best[1]) < LEAST_GROUPS:
-        many = f"{len(best[1])} groups of {_LEAST_CUSTOMERS} customers and more"
+        many = f"{counted(len(best[1]), 'group')} of {_LEAST_CUSTOMERS} customers and more"
         return f"{many}, where {LEAST_GROUPS} are wanted"
     return best
 

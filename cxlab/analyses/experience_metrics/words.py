@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.experience_metrics.readable import gap, value
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Finding, Findings, Result, listed, metric_label
+from cxlab.results import Finding, Findings, Result, counted, listed, metric_label
 
 __all__ = ["changed", "findings", "headline", "to_value", "where"]
 
@@ -34,12 +34,7 @@ def headline(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> str:
     if known.empty:
         return "No metric has enough customers to be told."
     first = [m for m in _FIRST if m in known.index] or list(known.index[:2])
-    told = [
-        f"{metric_label(m)} is {value(known.loc[m, 'estimate'], known.loc[m, 'unit'])} "
-        f"({value(known.loc[m, 'conf_low'], known.loc[m, 'unit'])} to "
-        f"{value(known.loc[m, 'conf_high'], known.loc[m, 'unit'])})"
-        for m in first[:2]
-    ]
+    told = [f"{metric_label(m)} is {_stands(known.loc[m])}" for m in first[:2]]
     text = f"In the last {days} days {listed(told)}. "
     compared = known[known["change"].notna()]
     moved = compared[compared["p_holm"] < ALPHA]
@@ -47,8 +42,8 @@ def headline(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> str:
         return text + f"There are no {days} days before them to compare with."
     if moved.empty:
         return text + (
-            f"Against the {days} days before, none of {len(compared)} metrics has changed by more "
-            "than chance."
+            f"Against the {days} days before, none of {counted(len(compared), 'metric')} has "
+            "changed by more than chance."
         )
     parts = [
         f"{metric_label(str(m))} {_moved(r, betters.get(str(m), ''))}" for m, r in moved.iterrows()
@@ -56,9 +51,23 @@ def headline(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> str:
     return text + f"Against the {days} days before: {'; '.join(parts[:_MOST])}."
 
 
+def _stands(row: Any) -> str:
+    unit = str(row["unit"])
+    middle, low, high = (value(row[c], unit) for c in ("estimate", "conf_low", "conf_high"))
+    return f"{middle} ({low} to {high}){_noun(unit, '', '')}"
+
+
+def _noun(unit: str, share: str = " percentage points", points: str = " points") -> str:
+    """Give what stands behind a figure in a sentence, where its unit is not with it already."""
+    if unit == "seconds" or unit.startswith("score"):
+        return ""
+    return {"share": share, "points": points}.get(unit, f" {unit}")
+
+
 def _moved(row: Any, better: str) -> str:
-    up = row["change"] > 0
-    way = ("rose" if up else "fell") + f" by {gap(abs(row['change']), row['unit']).lstrip('+')}"
+    up, unit = row["change"] > 0, str(row["unit"])
+    size = gap(abs(row["change"]), unit).lstrip("+") + _noun(unit)
+    way = f"{'rose' if up else 'fell'} by {size}"
     if not better:
         return way
     return f"{way} ({'better' if up == (better == 'higher') else 'worse'})"
@@ -83,14 +92,13 @@ def changed(
     real = changes[changes["real"]]
     if real.empty:
         return (
-            f"None of {len(changes)} metrics shows more than the noise between {period}s: nothing "
-            "has shifted, drifted or jumped beyond it."
+            f"None of {counted(len(changes), 'metric')} shows more than the noise between "
+            f"{period}s: nothing has shifted, drifted or jumped beyond it."
         )
     lines = []
     for row in real.sort_values("p_value").itertuples():
         name, unit = str(row.metric), units[str(row.metric)]
-        size = gap(abs(float(row.estimate)), unit).lstrip("+")
-        size += " percentage points" if unit == "share" else " points" if unit == "points" else ""
+        size = gap(abs(float(row.estimate)), unit).lstrip("+") + _noun(unit)
         up = float(row.estimate) > 0
         good = betters.get(name, "")
         told = "better" if up == (good == "higher") else "worse"
@@ -104,7 +112,8 @@ def changed(
         else:
             lines.append(f"{metric_label(name)} was out of line in {row.period}, by {size}")
     rest = len(changes) - len(real)
-    more = f" The other {rest} show no more than noise." if rest else ""
+    shows = "one shows" if rest == 1 else f"{rest} show"
+    more = f" The other {shows} no more than noise." if rest else ""
     text = "; ".join(lines)
     return f"{text[0].upper()}{text[1:]}.{more}"
 
@@ -121,7 +130,8 @@ def where(shown: pd.DataFrame) -> str:
         return "No touchpoint, channel or segment differs from all by more than chance."
     bad = shown[shown["what it says"] == "worse"]
     if bad.empty:
-        return f"{len(shown)} differences from all are beyond chance, and none is for the worse."
+        many = counted(len(shown), "difference from all is", "differences from all are")
+        return f"{many} beyond chance, and none is for the worse."
     told = [
         f"{r['metric']} is {r['there']} at {r['where'].replace(': ', ' ', 1)}, "
         f"{r['against all (95% interval)'].replace(' (', ' against all (', 1)}"
