@@ -206,7 +206,7 @@ def _searched(values: np.ndarray, se: np.ndarray) -> _Found:
 
 
 def _judged(found: _Found, null: _Found) -> tuple[str, float]:
-    """Give the kind that shows most, and the p-value of having looked for all three."""
+    """Give the kind that fits best, and the p-value of having looked for all three."""
     least = np.ones(_DRAWS)
     own: dict[str, float] = {}
     for kind in KINDS:
@@ -214,9 +214,10 @@ def _judged(found: _Found, null: _Found) -> tuple[str, float]:
         order = np.sort(drawn)
         least = np.minimum(least, _share_above(order, drawn))
         own[kind] = float(_share_above(order, found.statistic[kind])[0])
-    # Where two kinds are as rare, the one further out in its own scale is it.
-    kind = min(KINDS, key=lambda k: (own[k], -found.statistic[k][0]))
-    p = (1 + (least <= own[kind]).sum()) / (1 + _DRAWS)
+    # Named is the kind that fits best (Akaike 1974): what a shift and one period out of line
+    # have more than a trend is a place.
+    kind = max(KINDS, key=lambda k: found.statistic[k][0] ** 2 - 2 * (k != "trend"))
+    p = (1 + (least <= min(own.values())).sum()) / (1 + _DRAWS)
     return kind, float(p)
 
 
