@@ -89,6 +89,7 @@ def _places() -> dict[str, list[tuple[Any, str, str]]]:
     from cxlab.analyses import experience_metrics, journeys, retention
     from cxlab.analyses.experience_metrics import answers, gather, leads, times, value
     from cxlab.analyses.journeys import cutting, handoffs, paths, touchpoints, whole
+    from cxlab.frames.journeys import Ordered
 
     metrics = [(gather, "_card", "{} metrics now"), (gather, "_series", "{} metrics by period"),
                (gather, "_levels", "{} metrics by level"), (times, "durations", "medians"),
@@ -96,6 +97,7 @@ def _places() -> dict[str, list[tuple[Any, str, str]]]:
                (leads, "leads", "lead and lag"),
                (value, "paying", "what customers pay")]  # fmt: skip
     steps = [(cutting, "order", "contacts in order"), (cutting, "gap_counts", "gaps"),
+             (Ordered, "cut", "journeys cut"),
              (touchpoints, "asked", "scores"), (touchpoints, "journey_map", "journey map"),
              (paths, "transitions", "transitions"), (paths, "step_matrix", "steps"),
              (paths, "flows", "flows"), (handoffs, "rates", "handoff rates"),
@@ -246,7 +248,7 @@ def page(found: dict[str, dict[str, Any]], contacts: int, questions: int) -> str
     ours = found["experience_metrics"]["spent"]
     cut = found["journeys"]["spent"]
     share = ours["contacts metrics by period"] + ours["contacts metrics by level"]
-    steps = sum(cut[k] for k in ("contacts in order", "transitions", "ends"))
+    steps = sum(cut[k] for k in ("contacts in order", "journeys cut", "transitions", "ends"))
     pairs = (
         ("failure share by month and touchpoint", share, "by stage, channel and segment too"),
         ("journeys, transitions and ends", steps, "with intervals; handoffs and repeats too"),
