@@ -135,7 +135,7 @@ def _verdict(row: Any, better: str) -> str:
     if np.isnan(row["estimate"]):
         return "withheld"
     if np.isnan(row["change"]):
-        return "nothing to compare with"
+        return "not compared"
     if not row["p_holm"] < ALPHA:
         return "no clear change"
     up = row["change"] > 0
