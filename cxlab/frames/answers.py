@@ -6,6 +6,7 @@ state of a row is that of the last question asked before the row's ``cut``, less
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 from cxlab.data.dataset import Dataset
 from cxlab.frames.periods import days_since_epoch
 
-__all__ = ["Questions", "last_questions", "questions"]
+__all__ = ["Questions", "last_questions", "questions", "said_before"]
 
 Frame = nw.LazyFrame[Any]
 # Row tables are joined in blocks, so that one join's intermediate rows stay small.
@@ -132,3 +133,31 @@ def last_questions(
     table = pd.concat(found, ignore_index=True)
     table = table.astype({c: float for c in ("asked", "answered", "score")})
     return table.sort_values(["row", "metric"], ignore_index=True)
+
+
+def said_before(before: pd.DataFrame, rows: np.ndarray, metrics: Sequence[str]) -> np.ndarray:
+    """Give what customers had last said, or not, to each metric, as columns of a model.
+
+    Parameters
+    ----------
+    before : pandas.DataFrame
+        Of :func:`last_questions`.
+    rows : ndarray of int, shape (n,)
+        The rows' places.
+    metrics : sequence of str
+        The metrics.
+
+    Returns
+    -------
+    ndarray, shape (n, 3 * metrics)
+        Of each metric: whether it had been asked, whether a score was given, and that score
+        less the mean of all given (0 without).
+    """
+    columns = []
+    for metric in metrics:
+        mine = before[before["metric"] == metric].set_index("row").reindex(rows)
+        asked, score = mine["asked"].notna().to_numpy(), mine["score"].to_numpy(float)
+        given = ~np.isnan(score)
+        mean = score[given].mean() if given.any() else 0.0
+        columns += [asked, given, np.where(given, score - mean, 0.0)]
+    return np.column_stack(columns).astype(float)

@@ -335,12 +335,15 @@ def _asking_for_help(known: Places) -> tuple[list[str], str]:
 
 
 def _gaps(frame: Frame, keys: Sequence[str], name: str) -> Frame:
-    """Add the days since the contact before within the keys, and until the one after."""
-    order = nw.col("at")
-    before = nw.col("at").shift(1).over(*keys, order_by="at")
-    after = nw.col("at").shift(-1).over(*keys, order_by="at")
+    """Add the days since the contact before within the keys, and until the one after.
+
+    Contacts of one moment are in the same order every time.
+    """
+    at, there = nw.col("at"), frame.collect_schema().names()
+    order = ["at", *(c for c in ("touchpoint", "channel", "outcome") if c in there)]
+    before, after = (at.shift(n).over(*keys, order_by=order) for n in (1, -1))
     return frame.with_columns(
-        (order - before).alias(f"{name}_before"), (after - order).alias(f"{name}_after")
+        (at - before).alias(f"{name}_before"), (after - at).alias(f"{name}_after")
     )
 
 

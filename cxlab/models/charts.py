@@ -9,7 +9,7 @@ from the differences between neighbours, which a shift or a trend hardly touches
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy import special
@@ -140,16 +140,12 @@ def _tau2(spread: np.ndarray, se: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(spread - 1, 0.0) / (2 * np.mean(1 / own)))
 
 
-_CACHE: dict[int, float] = {}
-
-
+@cache
 def _left_out(count: int) -> float:
     """Give the mean of normal squares without their largest: neighbours' differences of noise."""
-    if count not in _CACHE:
-        draw = np.random.Generator(np.random.PCG64(count))
-        z = np.diff(draw.standard_normal((20_000, count + 1)), axis=1) ** 2 / 2
-        _CACHE[count] = float(((z.sum(axis=1) - z.max(axis=1)) / (count - 1)).mean())
-    return _CACHE[count]
+    draw = np.random.Generator(np.random.PCG64(count))
+    z = np.diff(draw.standard_normal((20_000, count + 1)), axis=1) ** 2 / 2
+    return float(((z.sum(axis=1) - z.max(axis=1)) / (count - 1)).mean())
 
 
 @dataclass(frozen=True)

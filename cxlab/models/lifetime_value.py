@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy import optimize
@@ -22,7 +23,8 @@ from scipy import optimize
 from cxlab.models.intervals import Z
 from cxlab.models.survival import Lifetimes
 
-__all__ = ["MONTH_DAYS", "RETENTION_DAYS", "YEAR_DAYS", "Estimate", "Staying", "Terms", "Worth"]
+__all__ = ["MONTH_DAYS", "RETENTION_DAYS", "YEAR_DAYS", "Estimate", "Paid", "Staying", "Terms",
+           "Worth", "worth_of"]  # fmt: skip
 
 YEAR_DAYS = 365.25
 MONTH_DAYS = YEAR_DAYS / 12
@@ -32,6 +34,8 @@ RETENTION_DAYS = 365
 # The last stretch, whose rate holds beyond the data: this many ends, or half of all.
 _TAIL_ENDS = 100
 _MOST_HAZARD = 1 - 1e-9
+# Of fewer ends no interval can be told.
+_LEAST_ENDS = 10
 # An interval on a log scale goes no further: beyond it, nothing is known.
 _WIDEST = 100.0
 
@@ -359,6 +363,64 @@ class Worth:
         share = self._number / max(self._number.sum(), 1.0) * np.exp(-factor * gone)
         weight = factor * _spread(share, begin, len(self._head_losses), RETENTION_DAYS)
         return float(share.sum()), weight, -float(share @ gone)
+
+
+class Paid(Protocol):
+    """Spells with what each pays, in days; as :class:`Worth` takes them."""
+
+    @property
+    def entry(self) -> np.ndarray:
+        """Tenure from which a spell was followed."""
+
+    @property
+    def exit(self) -> np.ndarray:
+        """Tenure at which it ended or was last seen."""
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Whether it ended."""
+
+    @property
+    def customer(self) -> np.ndarray:
+        """Whose it is."""
+
+    @property
+    def monthly(self) -> np.ndarray:
+        """What is paid in a month."""
+
+    @property
+    def ahead(self) -> int:
+        """Days since those without an end are known to be there."""
+
+    @property
+    def log_monthly(self) -> np.ndarray | None:
+        """Each spell's influence on the log of one estimate for all."""
+
+
+def worth_of(found: Paid, terms: Terms, least: int) -> Worth | str:
+    """Put a value on some customers, or say why there is none.
+
+    Parameters
+    ----------
+    found : Paid
+        Their spells.
+    terms : Terms
+        How value is counted.
+    least : int
+        Fewer customers are not told of.
+    """
+    there = ~found.ended
+    if there.sum() < least:
+        who = f"fewer than {least} customers are" if least > 1 else "no customer is"
+        return f"{who} there whose monthly value is known"
+    if found.ended.sum() < _LEAST_ENDS:
+        return f"fewer than {_LEAST_ENDS} of them have left"
+    lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
+    made = Worth(lives, there, found.monthly, terms, least=least, ahead=found.ahead,
+                 log_monthly=found.log_monthly)  # fmt: skip
+    if not made.total.value > 0 or made.customers < least:
+        return "nobody pays anything, or too few are followed at their tenure"
+    return made
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots.marks import estimate, names_at
+from cxlab.plots.marks import axes_of, estimate, names_at
+from cxlab.plots.retention import about
 from cxlab.plots.style import (
     ACCENT,
     HARM,
@@ -48,12 +49,6 @@ _LOOKS = {
 _FIGURES = ["estimate", "conf_low", "conf_high"]
 
 
-def _axes(ax: Axes | None, high: float, wide: float = 9.0) -> Axes:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(wide, high))[1] if ax is None else ax
-
-
 def _rows(result: Result) -> pd.DataFrame:
     """Give the cohorts that are drawn: the newest, with all of them first."""
     table = result["cohorts"].table
@@ -82,7 +77,7 @@ def cohorts(result: Result, *, ax: Axes | None = None) -> Axes:
     shown = table[table["state"] == "shown"]
     least = float(shown["estimate"].min()) if len(shown) else 0.0
     with style():
-        ax = _axes(ax, 1.3 + 0.3 * len(names))
+        ax = axes_of(ax, 1.3 + 0.3 * len(names))
         for row in table.itertuples():
             x, y = months.index(row.months), _place(names, row.term)
             if row.state == "withheld":
@@ -153,7 +148,7 @@ def cohorts_words(result: Result) -> dict[str, Any]:
     dropped = part.table["term"].nunique() - drawn["term"].nunique()
     if dropped:
         caption += f" The newest {_MOST_ROWS}; {dropped} earlier ones are not drawn."
-    caption += f" {_about(result)}"
+    caption += f" {about(result)}"
     alt = (
         f"A table of shades, {drawn['term'].nunique() - 1} starts by "
         f"{drawn['months'].nunique()} tenures, from {low:.0%} to {high:.0%}."
@@ -161,13 +156,6 @@ def cohorts_words(result: Result) -> dict[str, Any]:
     if part.sentence:
         alt += f" {part.sentence.splitlines()[0]}"
     return {"caption": caption, "alt": alt, "data": drawn}
-
-
-def _about(result: Result) -> str:
-    meta = result.meta
-    when = f" {meta['period'][0]} to {meta['period'][1]}." if meta.get("period") else ""
-    who = counted(meta["customers"], "customer")
-    return f"{who}, {meta['churns']:,} left.{when} 95% intervals."
 
 
 def cliffs(result: Result, *, ax: Axes | None = None) -> Axes:
@@ -189,7 +177,7 @@ def cliffs(result: Result, *, ax: Axes | None = None) -> Axes:
     part, found = result["hazard"], result["cliffs"].table
     table = part.table
     with style():
-        ax = _axes(ax, 3.8)
+        ax = axes_of(ax, 3.8)
         middle = (table["from"] + table["to"]) / 2
         wide = (table["to"] - table["from"]) * 0.86
         steep = table["cliff"].to_numpy(bool)
@@ -249,7 +237,7 @@ def cliffs_words(result: Result) -> dict[str, Any]:
         told = f"cliffs, hatched: {listed(found['term'].astype(str), _MOST_NAMED)}"
     caption = (
         f"Share of those still there that leaves, by tenure: bars for each {part.meta['per']}, the "
-        f"smooth rate as a line with its band; {told}. {_about(result)}"
+        f"smooth rate as a line with its band; {told}. {about(result)}"
     )
     most = part.table.loc[part.table["estimate"].idxmax()]
     alt = (
@@ -277,7 +265,7 @@ def after_first_bad(result: Result, *, ax: Axes | None = None) -> Axes:
 
     table = result["first_bad_curves"].table
     with style():
-        ax = _axes(ax, 4.2)
+        ax = axes_of(ax, 4.2)
         for name, rows in table.groupby("term", sort=False):
             look = _LOOKS[str(name)]
             band = (rows["tenure"], rows["conf_low"], rows["conf_high"])
@@ -327,7 +315,7 @@ def after_first_bad_words(result: Result) -> dict[str, Any]:
     caption = (
         f"Share still there after a first bad contact, and after an ordinary contact of matched "
         f"customers who had had no bad one: {told}. {meta['cases']:,} first bad contacts, "
-        f"{meta['controls']:,} ordinary ones. The axis does not begin at 0. {_about(result)}"
+        f"{meta['controls']:,} ordinary ones. The axis does not begin at 0. {about(result)}"
     )
     alt = f"Two falling curves: {told}."
     return {"caption": caption, "alt": alt, "data": part.table}
@@ -395,6 +383,6 @@ def ends_by_group_words(result: Result) -> dict[str, Any]:
     ]
     caption = (
         f"Share of customers that has ended by {until}, by {part.meta['segment']}, all ends "
-        f"counted; the largest group in bold. {_about(result)}"
+        f"counted; the largest group in bold. {about(result)}"
     )
     return {"caption": caption, "alt": f"Dots. {'; '.join(each)}.", "data": part.table}

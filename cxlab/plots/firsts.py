@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxlab.plots.marks import estimate, panels, say_nothing
+from cxlab.plots.marks import axes_of, estimate, panels, say_nothing
 from cxlab.plots.style import ACCENT, INK, LABEL, UNSURE, style
 from cxlab.results import Result, counted, metric_label
 
@@ -36,12 +36,11 @@ def to_value(result: Result, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
     from matplotlib.ticker import PercentFormatter
 
     table = result["to_value"].table
     with style():
-        ax = plt.subplots(figsize=(9.0, 3.6))[1] if ax is None else ax
+        ax = axes_of(ax, 3.6)
         ax.fill_between(table["day"], table["conf_low"], table["conf_high"], color=ACCENT,
                         alpha=_BAND, lw=0)  # fmt: skip
         ax.plot(table["day"], table["estimate"], color=ACCENT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots.marks import say_nothing, whole
+from cxlab.plots.marks import axes_of, say_nothing, whole
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
 from cxlab.results import Result, counted
 
@@ -77,19 +77,17 @@ def flows(result: Result, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
 
     table, steps = _drawn(result)
     with style():
         if table.empty:
-            ax = plt.subplots(figsize=(8, 2))[1] if ax is None else ax
+            ax = axes_of(ax, 2, 8)
             say_nothing(ax, "No journey has more than one step.")
             return ax
         order = _in_map_order(result, result["flows"].meta["top"])
         lanes = _lanes(table, order)
         depth = max(top + high for top, high in lanes.values())
-        if ax is None:
-            ax = plt.subplots(figsize=(10.5, max(4.0, 3.1 * depth + 0.9)))[1]
+        ax = axes_of(ax, max(4.0, 3.1 * depth + 0.9), 10.5)
         _bars(ax, table, lanes)
         _ribbons(ax, table, lanes)
         ax.set_xlim(0.9, steps + 1.25)
@@ -233,9 +231,7 @@ def transitions(result: Result, *, ax: Axes | None = None) -> Axes:
 
     table, rows, columns = _square(result)
     with style():
-        if ax is None:
-            wide = 3.2 + 0.55 * max(len(columns), 3)
-            ax = plt.subplots(figsize=(wide, 2.2 + 0.34 * max(len(rows), 3)))[1]
+        ax = axes_of(ax, 2.2 + 0.34 * max(len(rows), 3), 3.2 + 0.55 * max(len(columns), 3))
         if table.empty:
             say_nothing(ax, "Nothing follows another contact in its journey.")
             return ax
@@ -326,14 +322,13 @@ def step_matrix(result: Result, *, ax: Axes | None = None) -> Axes:
     table = result["step_matrix"].table
     with style():
         if table.empty:
-            ax = plt.subplots(figsize=(8, 2))[1] if ax is None else ax
+            ax = axes_of(ax, 2, 8)
             say_nothing(ax, "No journey has more than one step.")
             return ax
         present = set(table["touchpoint"])
         names = [*_in_map_order(result, list(present)), *([_OTHER] if _OTHER in present else [])]
         steps = sorted(table["step"].unique())
-        if ax is None:
-            ax = plt.subplots(figsize=(3.0 + 0.85 * len(steps), 1.5 + 0.36 * len(names)))[1]
+        ax = axes_of(ax, 1.5 + 0.36 * len(names), 3.0 + 0.85 * len(steps))
         top = float(table["estimate"].max())
         for row in table.itertuples():
             i, j = names.index(row.touchpoint), steps.index(row.step)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots.marks import beside, estimate, names_at, rows_axes, say_nothing
+from cxlab.plots.marks import axes_of, beside, estimate, names_at, rows_axes, say_nothing
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, style
 from cxlab.results import Result, counted, ratio_text
 
@@ -47,8 +47,7 @@ def handoffs(result: Result, *, ax: Axes | None = None) -> Axes:
 
     table, names = _ways(result)
     with style():
-        if ax is None:
-            ax = plt.subplots(figsize=(2.6 + 1.15 * len(names), 1.5 + 0.62 * len(names)))[1]
+        ax = axes_of(ax, 1.5 + 0.62 * len(names), 2.6 + 1.15 * len(names))
         if table.empty:
             say_nothing(ax, "There are no handoffs to draw.")
             return ax

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "axes_of",
     "beside",
     "contrasts",
     "estimate",
@@ -33,6 +34,21 @@ _LEAST, _MOST = 0.05, 50.0
 _HOLLOW = "white"
 
 
+def axes_of(ax: Axes | None, high: float, wide: float = 9.0) -> Axes:
+    """Give the axes to draw in, by default of a figure of their own.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        As the caller was given it.
+    high, wide : float
+        The figure's size in inches.
+    """
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(wide, high))[1] if ax is None else ax
+
+
 def rows_axes(ax: Axes | None, rows: int, each: float = 0.34, wide: float = 9.5) -> Axes:
     """Give the axes to draw in, by default as high as its rows need.
 
@@ -45,9 +61,7 @@ def rows_axes(ax: Axes | None, rows: int, each: float = 0.34, wide: float = 9.5)
     each, wide : float
         The height of a row and the width of the figure, in inches.
     """
-    import matplotlib.pyplot as plt
-
-    return ax if ax is not None else plt.subplots(figsize=(wide, 1.4 + each * max(rows, 3)))[1]
+    return axes_of(ax, 1.4 + each * max(rows, 3), wide)
 
 
 def panels(count: int, across: int, high: float = 2.6, **shared: Any) -> list[Axes]:

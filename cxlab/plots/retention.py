@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cxlab.plots.marks import axes_of
 from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, Identity, identities, style
 from cxlab.results import Result, counted, listed
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "about",
     "curve",
     "curve_words",
     "ends",
@@ -59,7 +61,7 @@ def curve(result: Result, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     with style():
-        ax = _axes(ax, 4.6)
+        ax = axes_of(ax, 4.6)
         table = result["curve"].table
         _line(ax, table, _PLAIN)
         _halves(ax)
@@ -88,7 +90,7 @@ def segment_curves(result: Result, *, ax: Axes | None = None) -> Axes:
     groups = {str(name): rows for name, rows in table.groupby("term", sort=False)}
     colours = {name: looks[name].colour for name in groups}
     with style():
-        ax = _axes(ax, 4.4 + 0.24 * len(groups))
+        ax = axes_of(ax, 4.4 + 0.24 * len(groups))
         for name, rows in groups.items():
             _line(ax, rows, looks[name])
         _halves(ax)
@@ -116,7 +118,7 @@ def ends(result: Result, *, ax: Axes | None = None) -> Axes:
     groups = {_NAMES[str(w)]: rows for w, rows in table.groupby("what", sort=False)}
     looks = {_NAMES[w]: look for w, look in _LOOKS.items()}
     with style():
-        ax = _axes(ax, 4.6)
+        ax = axes_of(ax, 4.6)
         for name, rows in groups.items():
             _line(ax, rows, looks[name], 0)
         _finish(ax, table, result.meta, "Of all customers")
@@ -142,7 +144,7 @@ def tenures(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     table, meta = result["by_tenure"].table, result.meta
     with style():
-        ax = _axes(ax, 3.8)
+        ax = axes_of(ax, 3.8)
         for row in table.itertuples():
             span = [row[table.columns.get_loc("from") + 1], row.to]
             ax.fill_between(
@@ -172,7 +174,7 @@ def months(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     table, meta = _drawn_months(result), result.meta
     with style():
-        ax = _axes(ax, 3.8)
+        ax = axes_of(ax, 3.8)
         place = np.arange(len(table))
         known = table["estimate"].notna().to_numpy()
         ax.plot(place[known], table["estimate"][known], color=ACCENT, lw=1, zorder=1)
@@ -188,12 +190,6 @@ def months(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.set_xlim(-0.6, len(table) - 0.4)
         ax.grid(axis="x", visible=False)
     return ax
-
-
-def _axes(ax: Axes | None, height: float) -> Axes:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(9.0, height))[1] if ax is None else ax
 
 
 def _line(ax: Axes, rows: pd.DataFrame, look: Identity, most: int = _MANY) -> None:
@@ -299,8 +295,14 @@ def _apart(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _about(result: Result) -> str:
-    """Tell n, the period and the level of intervals."""
+def about(result: Result) -> str:
+    """Tell n, the period and the level of intervals.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``retention``.
+    """
     meta = result.meta
     when = f" {meta['period'][0]} to {meta['period'][1]}." if meta.get("period") else ""
     who = counted(meta["customers"], "customer")
@@ -325,7 +327,7 @@ def curve_words(result: Result) -> dict[str, Any]:
     # A curve that is down to 0 has no limits.
     if np.isfinite(last["conf_low"]):
         caption += f" (95% interval {last['conf_low']:.0%} to {last['conf_high']:.0%})"
-    caption += f". {_about(result)}"
+    caption += f". {about(result)}"
     return {"caption": caption, "alt": alt, "data": table}
 
 
@@ -344,7 +346,7 @@ def segment_curves_words(result: Result) -> dict[str, Any]:
     told = "the groups cannot be told apart"
     if part.meta["clear"]:
         told = f"{order[0]} leaves soonest, {order[-1]} stays longest"
-    caption = f"Share that stays by {part.meta['segment']}: {told}. {_about(result)}"
+    caption = f"Share that stays by {part.meta['segment']}: {told}. {about(result)}"
     if rest:
         caption += (
             f" The {len(drawn)} largest groups are drawn; not drawn: {listed(rest, _MOST_NAMED)}."
@@ -379,7 +381,7 @@ def ends_words(result: Result) -> dict[str, Any]:
     there = table[table["what"] == "still there"].iloc[-1]
     caption = (
         f"What has become of customers, by tenure: {there['estimate']:.0%} are still there at "
-        f"{_tenure(there['tenure'])} {result.meta['tenure_unit']}. {_about(result)} "
+        f"{_tenure(there['tenure'])} {result.meta['tenure_unit']}. {about(result)} "
         f"{counted(result.meta['other_ends'], 'spell')} ended otherwise."
     )
     return {"caption": caption, "alt": f"Three curves. {'; '.join(each)}.", "data": table}
@@ -402,7 +404,7 @@ def tenures_words(result: Result) -> dict[str, Any]:
     most = part.table.loc[part.table["estimate"].idxmax()]
     caption = (
         f"Rate of leaving of those still there, by stretch of tenure: highest at {most['term']} "
-        f"({100 * most['estimate']:.1f} per 100 customers). {_about(result)}"
+        f"({100 * most['estimate']:.1f} per 100 customers). {about(result)}"
     )
     return {"caption": caption, "alt": alt, "data": part.table}
 
@@ -427,7 +429,7 @@ def months_words(result: Result) -> dict[str, Any]:
         )
         alt = f"Dots by month from {known['term'].iloc[0]} to {known['term'].iloc[-1]}, {told}."
     what = "Customers that leave per 100 and 30 days, by month"
-    caption = f"{what}: {told}. {_about(result)}"
+    caption = f"{what}: {told}. {about(result)}"
     if not drawn["whole"].all():
         caption += " Hollow: a month seen in part."
     if len(drawn) < len(part.table):

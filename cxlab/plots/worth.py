@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cxlab.plots.marks import axes_of
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, style
 from cxlab.results import Result, counted, three_figures
 
@@ -46,7 +47,7 @@ def comeback(result: Result, *, ax: Axes | None = None) -> Axes:
     part = result["comeback"]
     known, window = _known(part), part.meta["window"]
     with style():
-        ax = _axes(ax, 4.2)
+        ax = axes_of(ax, 4.2)
         whole = (known["within"] == window).to_numpy()
         ax.plot(known["days"], known["estimate"], color=ACCENT, lw=1, zorder=1)
         for row, full in zip(known.itertuples(), whole, strict=True):
@@ -120,7 +121,7 @@ def worth(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     part, rows = result["worth"], _groups(result["worth"])
     with style():
-        ax = _axes(ax, 1.5 + 0.42 * len(rows))
+        ax = axes_of(ax, 1.5 + 0.42 * len(rows))
         place = np.arange(len(rows))[::-1]
         for y, row in zip(place, rows.itertuples(), strict=True):
             colour, mark = (INK, "D") if y == place[0] else (ACCENT, "o")
@@ -189,7 +190,7 @@ def retention_worth(result: Result, *, ax: Axes | None = None) -> Axes:
     many = float(table["conf_high"].max()) >= 2e6
     scale, unit = (1e6, "million ") if many else (1.0, "")
     with style():
-        ax = _axes(ax, 4.2)
+        ax = axes_of(ax, 4.2)
         x = np.append(0.0, table["points"])
         values, low, high = (
             np.append(0.0, table[c]) / scale for c in ("estimate", "conf_low", "conf_high")
@@ -248,12 +249,6 @@ def retention_worth_words(result: Result) -> dict[str, Any]:
         "with its band."
     )
     return {"caption": caption, "alt": alt, "data": table}
-
-
-def _axes(ax: Axes | None, height: float) -> Axes:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(9.0, height))[1] if ax is None else ax
 
 
 def _known(part: Result) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import narwhals as nw
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from cxlab.analyses.experience_metrics.gather import Known
 from cxlab.analyses.experience_metrics.readable import gap
 from cxlab.frames.adjustment import adjustment
-from cxlab.frames.answers import last_questions, questions
+from cxlab.frames.answers import last_questions, questions, said_before
 from cxlab.frames.engine import PRIME, hashed, with_key
 from cxlab.frames.measures import Measure
 from cxlab.frames.periods import attribute, days_since_epoch
@@ -139,7 +138,7 @@ def _known_at_asking(known: Known, asked: pd.DataFrame) -> np.ndarray:
     if not isinstance(earlier, str):
         rows = asked[["customer_id"]].assign(cut=asked["asked"])
         before = last_questions(known.dataset, earlier, rows, 0.0)
-        columns.append(_said_before(before, len(asked), earlier.metrics))
+        columns.append(said_before(before, np.arange(len(asked)), earlier.metrics))
     return np.hstack(columns)
 
 
@@ -169,19 +168,6 @@ def _contacts_before(known: Known, asked: pd.DataFrame) -> np.ndarray:
     made[row, 2 * place + 1] = table["bad"]
     together = np.log1p(made[:, ::2].sum(axis=1))
     return np.column_stack([together, made])
-
-
-def _said_before(before: pd.DataFrame, rows: int, metrics: Sequence[str]) -> np.ndarray:
-    """Give what the customer had last said, or not, to each metric before a question."""
-    columns = []
-    for metric in metrics:
-        mine = before[before["metric"] == metric].drop_duplicates("row", keep="last")
-        mine = mine.set_index("row").reindex(range(rows))
-        put, score = mine["asked"].notna().to_numpy(), mine["score"].to_numpy(float)
-        given = ~np.isnan(score)
-        mean = score[given].mean() if given.any() else 0.0
-        columns += [put, given, np.where(given, score - mean, 0.0)]
-    return np.column_stack(columns).astype(float)
 
 
 def _columns(

@@ -10,14 +10,11 @@ from cxlab.analyses.experience_metrics.gather import About, Known
 from cxlab.data.contract import Inactivity
 from cxlab.frames.paying import Paying, paying
 from cxlab.frames.people import NOT_GIVEN
-from cxlab.models.lifetime_value import Terms, Worth
-from cxlab.models.survival import Lifetimes
+from cxlab.models.lifetime_value import Terms, worth_of
 
 __all__ = ["lifetime_value"]
 
 _METRIC = "lifetime value"
-# Of fewer ends no interval can be told.
-_LEAST_ENDS = 10
 
 
 def lifetime_value(known: Known) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -70,15 +67,9 @@ def _read(known: Known) -> Paying | str:
 
 
 def _each(found: Paying, terms: Terms, least: int) -> dict[str, Any] | str:
-    there = ~found.ended
-    if there.sum() < least or found.ended.sum() < _LEAST_ENDS:
-        who = f"fewer than {least} customers are" if least > 1 else "no customer is"
-        return f"{who} there, or fewer than {_LEAST_ENDS} have left"
-    lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
-    made = Worth(lives, there, found.monthly, terms, least=least, ahead=found.ahead,
-                 log_monthly=found.log_monthly)  # fmt: skip
-    if made.customers < least or not made.total.value > 0:
-        return "nobody pays anything, or too few are followed at their tenure"
+    made = worth_of(found, terms, least)
+    if isinstance(made, str):
+        return made
     one = made.total.per(made.customers)
     return {"estimate": one.value, "conf_low": one.low, "conf_high": one.high,
             "n": made.customers, "rows": made.customers}  # fmt: skip

@@ -17,8 +17,7 @@ from cxlab.frames.paying import Paying, paying
 from cxlab.frames.periods import RiskSet, attribute
 from cxlab.models.buying import Bought, fit
 from cxlab.models.intervals import LEVEL
-from cxlab.models.lifetime_value import Estimate, Terms, Worth
-from cxlab.models.survival import Lifetimes
+from cxlab.models.lifetime_value import Estimate, Terms, Worth, worth_of
 from cxlab.results import Result, counted, listed
 
 __all__ = ["worth"]
@@ -28,8 +27,8 @@ _COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n", "total"
             "total_high", "monthly", "beyond", "gone"]  # fmt: skip
 _POINTS = np.arange(0.5, 10.01, 0.5)
 _TOLD = (1.0, 2.0, 5.0, 10.0)
-# Of fewer ends, or of fewer customers who bought again, no interval can be told.
-_LEAST_ENDS, _LEAST_AGAIN = 10, 30
+# Of fewer customers who bought again no interval can be told.
+_LEAST_AGAIN = 30
 # Purchases ahead are discounted in steps of a quarter. Where customers are many, their times are
 # told in steps of a week or more, up to four, so that fewer differ.
 _STEPS, _MOST_ROWS, _FEWER_ROWS, _WEEK, _COARSEST = 4, 30_000, 5_000, 7, 28
@@ -149,13 +148,13 @@ def _contract(
 ) -> dict[str, Result]:
     unknown = int((~found.known & ~found.ended).sum())
     found = found.where(found.known)
-    whole = _worth_of(found, terms, least)
+    whole = worth_of(found, terms, least)
     if isinstance(whole, str):
         return _nothing(f"What customers are worth cannot be told: {whole}.")
     rows, withheld = [_of(_ALL, found, whole)], []
     for level, inside in _parted(found.attributes, segment, found.exit):
         part = found.where(inside)
-        one = _worth_of(part, terms, least)
+        one = worth_of(part, terms, least)
         if isinstance(one, str):
             withheld.append(level)
         else:
@@ -167,22 +166,6 @@ def _contract(
     )  # fmt: skip
     told = Result("worth", table, meta=meta, sentence=_worth_words(table, meta, least))
     return {"worth": told, "worths": _worths(told), **_retention(whole, meta)}
-
-
-def _worth_of(found: Paying, terms: Terms, least: int) -> Worth | str:
-    """Put a value on some customers, or say why there is none."""
-    there = ~found.ended
-    if there.sum() < least:
-        who = f"fewer than {least} customers are" if least > 1 else "no customer is"
-        return f"{who} there whose monthly value is known"
-    if found.ended.sum() < _LEAST_ENDS:
-        return f"fewer than {_LEAST_ENDS} of them have left"
-    lives = Lifetimes(found.entry, found.exit, found.ended.astype(int), found.customer)
-    made = Worth(lives, there, found.monthly, terms, least=least, ahead=found.ahead,
-                 log_monthly=found.log_monthly)  # fmt: skip
-    if not made.total.value > 0 or made.customers < least:
-        return "nobody pays anything, or too few are followed at their tenure"
-    return made
 
 
 def _of(term: str, found: Paying, made: Worth) -> _Row:

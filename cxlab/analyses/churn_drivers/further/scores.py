@@ -13,7 +13,7 @@ import pandas as pd
 
 from cxlab.analyses.churn_drivers.study import Model, Study
 from cxlab.frames.adjustment import adjustment
-from cxlab.frames.answers import Questions, last_questions, questions
+from cxlab.frames.answers import Questions, last_questions, questions, said_before
 from cxlab.frames.exposures import Kernel
 from cxlab.models import intervals
 from cxlab.models.response import Response, response_weights
@@ -344,7 +344,7 @@ def _responses(study: Study, known: Questions, states: Sequence[_State]) -> dict
             [
                 adjustment(rows[mine], study.dataset.attributes).matrix,
                 _contacts(measured, mine, gave),
-                _said_before(before, np.flatnonzero(mine), known.metrics),
+                said_before(before, np.flatnonzero(mine), known.metrics),
             ]
         )
         fitted = ripe[mine].to_numpy()
@@ -394,18 +394,6 @@ def _contacts(
         met = ((x[answered] > 0).sum(axis=0), (x[~answered] > 0).sum(axis=0))
         sums.append(x[:, np.minimum(*met) >= _LEAST_CHURNS])
     return np.hstack(sums)
-
-
-def _said_before(before: pd.DataFrame, rows: np.ndarray, metrics: Sequence[str]) -> np.ndarray:
-    """Give what the customer had last said, or not, to each metric before a question."""
-    columns = []
-    for metric in metrics:
-        mine = before[before["metric"] == metric].set_index("row").reindex(rows)
-        asked, score = mine["asked"].notna().to_numpy(), mine["score"].to_numpy(float)
-        given = ~np.isnan(score)
-        mean = score[given].mean() if given.any() else 0.0
-        columns += [asked, given, np.where(given, score - mean, 0.0)]
-    return np.column_stack(columns).astype(float)
 
 
 # -- what stands beside ------------------------------------------------------------------------
