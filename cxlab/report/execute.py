@@ -9,8 +9,10 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -32,6 +34,10 @@ _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
 _MARK = "CXLAB_JOB"
 # Letters of a failure kept for a page.
 _LONGEST = 400
+# A socket's whole path has about a hundred letters at most.
+_LONGEST_FOLDER = 60
+# Of a kernel that does not come up; nothing was run by then.
+_STARTS = 3
 _KERNEL = {
     "argv": [
         sys.executable,
@@ -173,29 +179,45 @@ def run_all(
         outcomes[name] = outcome
         done(name, outcome)
 
-    try:
-        while waiting or running:
-            ready = [n for n in waiting if set(before[n]) <= set(outcomes)]
-            for name in ready[: jobs - len(running)]:
-                waiting.remove(name)
-                job = prepare(name, outcomes)
-                if isinstance(job, Outcome):
-                    note(name, job)
-                else:
-                    running[name] = _start(job)
-            for name, outcome in _ended(running):
-                note(name, outcome)
-    finally:
-        for each in running.values():
-            _stop(each, grace=0)
+    with _sockets() as sockets:
+        try:
+            while waiting or running:
+                ready = [n for n in waiting if set(before[n]) <= set(outcomes)]
+                for name in ready[: jobs - len(running)]:
+                    waiting.remove(name)
+                    job = prepare(name, outcomes)
+                    if isinstance(job, Outcome):
+                        note(name, job)
+                    else:
+                        running[name] = _start(job, sockets / str(len(outcomes) + len(running)))
+                for name, outcome in _ended(running):
+                    note(name, outcome)
+        finally:
+            for each in running.values():
+                _stop(each, grace=0)
     return {name: outcomes[name] for name in before}
 
 
-def _start(job: Job) -> _Running:
+@contextlib.contextmanager
+def _sockets() -> Iterator[Path]:
+    """Give a folder of a short name for the sockets on which kernels are spoken to.
+
+    Not network ports: what a cell shows is for this user alone, and two kernels that start at
+    once never take the same one. Not in OUT: not every file system holds sockets.
+    """
+    place = tempfile.gettempdir()
+    short = place if len(place) <= _LONGEST_FOLDER else "/tmp"
+    with tempfile.TemporaryDirectory(
+        prefix="cxlab-", dir=short, ignore_cleanup_errors=True
+    ) as made:
+        yield Path(made)
+
+
+def _start(job: Job, sockets: Path) -> _Running:
     """Start a job in a process of its own."""
     context = multiprocessing.get_context("forkserver")
     receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_run_job, args=(job, send), daemon=True)
+    process = context.Process(target=_run_job, args=(job, sockets, send), daemon=True)
     with _no_main_module():
         process.start()
     send.close()  # so that the process's end is seen as the end of the pipe
@@ -298,14 +320,14 @@ def _family(running: _Running) -> list[psutil.Process]:
     return found
 
 
-def _run_job(job: Job, channel: Connection) -> None:
+def _run_job(job: Job, sockets: Path, channel: Connection) -> None:
     """Run a job, in its own process, and send None when all went well, else why not."""
     os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(sockets.parent,), daemon=True).start()
     try:
         _set_up(job)
-        _execute(job)
+        _execute(job, sockets)
     except BaseException as error:  # whatever it is belongs in the manifest
         channel.send(_reason(error))
     else:
@@ -313,7 +335,7 @@ def _run_job(job: Job, channel: Connection) -> None:
     channel.close()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(sockets: Path) -> None:
     """End this process and its kernel when cxlab is gone, however it went."""
     import psutil
 
@@ -323,6 +345,7 @@ def _end_with_parent() -> None:
     parent.join()
     for child in psutil.Process().children(recursive=True):
         child.kill()
+    shutil.rmtree(sockets, ignore_errors=True)
     os._exit(1)
 
 
@@ -365,19 +388,30 @@ def _joined(*paths: str) -> str:
     return os.pathsep.join(p for p in paths if p)
 
 
-def _execute(job: Job) -> None:
-    """Run the notebook with papermill."""
+def _execute(job: Job, sockets: Path) -> None:
+    """Run the notebook with papermill; a kernel that does not come up is started again."""
     import papermill
+    from traitlets.config import Config
 
-    papermill.execute_notebook(
-        _to_the_letter(job.source),
-        _to_the_letter(job.target),
-        parameters=job.parameters,
-        kernel_name="cxlab",
-        language="python",
-        progress_bar=False,
-        cwd=job.work / "cwd",
-    )
+    for start in range(_STARTS):
+        address = f"{sockets}-{start}"
+        try:
+            papermill.execute_notebook(
+                _to_the_letter(job.source),
+                _to_the_letter(job.target),
+                parameters=job.parameters,
+                kernel_name="cxlab",
+                language="python",
+                progress_bar=False,
+                cwd=job.work / "cwd",
+                config=Config({"KernelManager": {"transport": "ipc", "ip": address}}),
+            )
+        except RuntimeError as error:  # of a cell it would be papermill's own
+            if not str(error).startswith("Kernel ") or start + 1 == _STARTS:
+                raise
+            sys.stderr.write(f"started again: {error}\n")
+        else:
+            return
 
 
 def _to_the_letter(path: Path) -> str:

@@ -4,9 +4,11 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -193,6 +195,31 @@ def test_each_way_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "<script>alert" not in page
 
 
+def test_a_kernel_that_does_not_come_up_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python itself ends the first kernels: the second start goes well, a fourth is not tried."""
+    starts = tmp_path / "starts"
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'ipykernel_launcher' in sys.orig_argv:\n"
+        "    with open(os.environ['STARTS'], 'a') as file: file.write('.')\n"
+        "    if os.path.getsize(os.environ['STARTS']) <= int(os.environ['FAILING']): os._exit(1)\n"
+    )
+    spec = write_spec(tmp_path, notebooks=["drivers"])
+    beside = {"STARTS": str(starts), "PYTHONPATH": str(tmp_path / "path")}
+    for failing, status in ((1, "ok"), (9, "failed")):
+        for name, value in {**beside, "FAILING": str(failing)}.items():
+            monkeypatch.setenv(name, value)
+        starts.write_text("")
+        run = render(spec, load=load_toy)
+        told = run.manifest["notebooks"]["drivers"]
+        assert told["status"] == status
+        assert len(starts.read_text()) == (2 if status == "ok" else 3)
+    assert "Kernel died before replying" in told["error"]
+
+
 def test_two_at_once(tmp_path: Path) -> None:
     """Called as a program, silent where it is no terminal, each published whole."""
     spec = write_spec(tmp_path, notebooks=["drivers"])
@@ -215,7 +242,9 @@ def test_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
         text = (FAULTS / name).read_text()
         (patient / name).write_text(text.replace("timeout_seconds: 4", "timeout_seconds: 400"))
     spec = write_spec(tmp_path, notebooks=["hangs"])
-    program = start(spec, out, CXLAB_NOTEBOOKS=str(patient), CXLAB_TEST_PIDS=str(pids))
+    beside = {"CXLAB_NOTEBOOKS": str(patient), "CXLAB_TEST_PIDS": str(pids)}
+    sockets = Path(tempfile.mkdtemp())  # a socket's path has to be short
+    program = start(spec, out, **beside, TMPDIR=str(sockets))
     deadline = time.monotonic() + 40
     while not (pids.exists() and pids.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -230,6 +259,10 @@ def test_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
         assert not out.exists()
         assert ("KeyboardInterrupt" in error) == (number == signal.SIGINT)
     assert left_over(pids) == []
+    while [*sockets.glob("cxlab-*")] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [*sockets.glob("cxlab-*")]
+    shutil.rmtree(sockets)
 
 
 def test_ctrl_c_while_the_fork_server_imports(tmp_path: Path) -> None:
