@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset, load
     from cxlab.errors import CxlabError
-    from cxlab.results import Check, Finding, Findings, Plain, Result
+    from cxlab.results import Check, Finding, Findings, Kept, Plain, Result
 
-__all__ = ["Check", "CxlabError", "Dataset", "Finding", "Findings", "Plain", "Result", "load"]
+__all__ = [
+    "Check",
+    "CxlabError",
+    "Dataset",
+    "Finding",
+    "Findings",
+    "Kept",
+    "Plain",
+    "Result",
+    "load",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -23,6 +33,7 @@ _HOMES = {
     "Dataset": "cxlab.data.dataset",
     "Finding": "cxlab.results",
     "Findings": "cxlab.results",
+    "Kept": "cxlab.results",
     "Plain": "cxlab.results",
     "Result": "cxlab.results",
     "load": "cxlab.data.dataset",

@@ -13,12 +13,14 @@ import pandas as pd
 
 __all__ = [
     "FINDINGS_MIME",
+    "KEPT_MIME",
     "NOTHING",
     "RESULT_MIME",
     "TO_THE_LETTER",
     "Check",
     "Finding",
     "Findings",
+    "Kept",
     "Plain",
     "Result",
     "cell_text",
@@ -32,6 +34,7 @@ __all__ = [
 
 RESULT_MIME = "application/vnd.cxlab.result+json"
 FINDINGS_MIME = "application/vnd.cxlab.findings+json"
+KEPT_MIME = "application/vnd.cxlab.kept+json"
 NOTHING = "There is nothing to show here."
 """What stands in place of an empty table whose result has no sentence."""
 TO_THE_LETTER = "mathjax_ignore"
@@ -106,6 +109,32 @@ class Findings(list[Finding]):
         self, include: object = None, exclude: object = None
     ) -> dict[str, dict[str, Any]]:
         return {FINDINGS_MIME: self.to_dict()}
+
+
+class Kept:
+    """A file that a run hands to the next one, such as the theme book, as a notebook shows it.
+
+    Parameters
+    ----------
+    name : str
+        Of the file: small letters, digits, ``-`` and ``_``, then ``.yml``, ``.json`` or ``.csv``.
+    text : str
+        What it holds.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.text = name, text
+
+    def __str__(self) -> str:
+        return f"Kept for the next run: {self.name}"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        shown = f"<p>{html.escape(str(self))}</p>"
+        return {
+            "text/plain": str(self),
+            "text/html": shown,
+            KEPT_MIME: {"name": self.name, "text": self.text},
+        }
 
 
 class Plain:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from cxlab.data.contract import is_folder, validation_line
 from cxlab.errors import DataError, UsageError, one_of
 from cxlab.report.registry import Registry
+from cxlab.report.state import BEFORE, STATE, hashes_of
 from cxlab.results import counted
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class _Manifest(_Part):
     versions: dict[str, str | None]
     git_commit: str | None
     sha256: dict[str, str]
+    state_sha256: dict[str, str] = {}
 
     @field_validator("run_id")
     @classmethod
@@ -102,6 +104,11 @@ class Earlier:
     def as_of(self) -> dt.date | None:
         """The date it was asked for, if it was."""
         return self.manifest.asked.as_of
+
+    @property
+    def state(self) -> Path:
+        """Where it keeps what it had been handed."""
+        return self.path.parent / STATE / BEFORE
 
     @property
     def snapshot(self) -> str | None:
@@ -272,6 +279,9 @@ def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:
         raise UsageError(f"{asked}: a run of {Path(manifest.spec).name}, not of {spec.name}")
     if manifest.status != "ok":
         raise DataError(f"{path}: status is {manifest.status!r}; allowed: ok, a run to be repeated")
+    _refuse_other(
+        hashes_of(folder / STATE / BEFORE), manifest.state_sha256, folder / STATE / BEFORE
+    )
     return Earlier(path, manifest, _read_answers(folder, manifest))
 
 
@@ -287,12 +297,17 @@ def _read_manifest(path: Path) -> _Manifest:
         raise DataError(f"{line} (a run of another version cannot be repeated)") from None
 
 
-def _read_answers(folder: Path, manifest: _Manifest) -> dict[str, bytes]:
-    there = hashes(folder)
-    for name in ANSWERS:
-        if there.get(name) != manifest.sha256.get(name):
+def _refuse_other(there: Mapping[str, str], then: Mapping[str, str], folder: Path) -> None:
+    """Refuse files of a run that are not as they were written."""
+    for name in sorted(there.keys() | then.keys()):
+        if there.get(name) != then.get(name):
             how = "is missing" if name not in there else "has been changed since it was written"
             raise DataError(f"{folder / name}: {how}, so that nothing can be compared with it")
+
+
+def _read_answers(folder: Path, manifest: _Manifest) -> dict[str, bytes]:
+    there = hashes(folder)
+    _refuse_other(there, manifest.sha256, folder)
     return {name: (folder / name).read_bytes() for name in there}
 
 

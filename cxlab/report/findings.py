@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import AnalysisError
 from cxlab.plots.picture import PICTURE_MIME
+from cxlab.report.state import is_state_file
 from cxlab.report.tables import csv_text, write_tables, write_text
-from cxlab.results import FINDINGS_MIME, RESULT_MIME, Finding, Result
+from cxlab.results import FINDINGS_MIME, KEPT_MIME, RESULT_MIME, Finding, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,7 @@ __all__ = [
 DRIVERS_RESULT = "churn_drivers"
 """The result that becomes ``drivers.csv``."""
 
+_ONE = {"kept": "file"}
 _WHOLE = ("rank", "exposed_customers", "exposures")
 
 
@@ -56,6 +58,8 @@ class Harvest:
         By name, as :meth:`cxlab.results.Result.to_dict` gave them.
     sources : dict of str to str
         The notebook that shows a result, by the result's name.
+    kept : dict of str to dict
+        What is handed to the next run, by the name of the file: ``name`` and ``text``.
     """
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,6 +67,7 @@ class Harvest:
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, other: Harvest) -> None:
         """Add what another notebook shows; the first to show something is its source.
@@ -77,13 +82,13 @@ class Harvest:
         AnalysisError
             If a finding, table or picture of that name has another content.
         """
-        for kind in ("findings", "tables", "pictures"):
+        for kind in ("findings", "tables", "pictures", "kept"):
             mine, theirs = getattr(self, kind), getattr(other, kind)
             for name in mine.keys() & theirs.keys():
                 if {**mine[name], "notebook": ""} != {**theirs[name], "notebook": ""}:
-                    what = f"the {kind.removesuffix('s')} {name}"
+                    what = f"the {_ONE.get(kind, kind.removesuffix('s'))} {name}"
                     raise AnalysisError(f"{what} was shown before with other content")
-        for kind in ("findings", "tables", "pictures", "results", "sources"):
+        for kind in ("findings", "tables", "pictures", "results", "sources", "kept"):
             mine = getattr(self, kind)
             mine.update({k: v for k, v in getattr(other, kind).items() if k not in mine})
 
@@ -140,6 +145,9 @@ def read_outputs(path: Path) -> Harvest:
             if PICTURE_MIME in data:
                 picture = data[PICTURE_MIME]
                 _add("picture", found.pictures, file_name(picture["name"]), picture)
+            if KEPT_MIME in data:
+                kept = data[KEPT_MIME]
+                _add("file", found.kept, _state_file(kept["name"]), kept)
             if FINDINGS_MIME in data and tagged:
                 rows = data[FINDINGS_MIME]["findings"]
                 for finding in (_finding(row, path.stem) for row in rows):
@@ -185,6 +193,13 @@ def _finding(row: Mapping[str, Any], notebook: str) -> dict[str, Any]:
     except TypeError as error:
         raise AnalysisError(f"a finding is not as it should be: {error}") from None
     return {name: _rounded(getattr(finding, name)) for name in Finding.__dataclass_fields__}
+
+
+def _state_file(name: str) -> str:
+    """Refuse to hand on a file under a name that cannot be."""
+    if not is_state_file(name):
+        raise AnalysisError(f"the file {name!r} cannot be kept; allowed: a name such as themes.yml")
+    return name
 
 
 def _rounded(value: Any) -> Any:

@@ -23,7 +23,7 @@ from cxlab.errors import DataError, UsageError, one_of
 
 __all__ = ["STANDARD", "STRICT", "Default", "Parameter", "read_defaults"]
 
-STANDARD = ("dataset", "as_of", "quick", "run")
+STANDARD = ("dataset", "as_of", "quick", "run", "state", "include_quotes")
 """Parameters the renderer sets itself where a notebook's parameters cell has them."""
 
 STRICT = ConfigDict(extra="forbid", frozen=True)

@@ -20,6 +20,7 @@ from cxlab.errors import UsageError
 from cxlab.report.earlier import RUN_ID, hashes
 from cxlab.report.execute import Outcome
 from cxlab.report.spec import Plan
+from cxlab.report.state import BEFORE, STATE, hashes_of, keep
 
 __all__ = ["Build", "describe_run"]
 
@@ -93,7 +94,7 @@ class Build:
         """A folder for what is not published."""
         return self.folder / ".work"
 
-    def publish(self, *, good: bool, keep_runs: int | None = None) -> Path:
+    def publish(self, *, good: bool, keep_runs: int | None = None, keep_state: bool = True) -> Path:
         """Publish the run.
 
         Parameters
@@ -102,6 +103,8 @@ class Build:
             Whether ``latest`` may point at it.
         keep_runs : int, optional
             How many runs stay; the one ``latest`` points at always does.
+        keep_state : bool
+            Whether a good run hands on what it keeps for the next one.
 
         Returns
         -------
@@ -120,6 +123,8 @@ class Build:
                 self.folder.rename(target)
                 if good:
                     _point_latest(self.out, self.run_id)
+                    if keep_state:
+                        keep(target, self.out)
                 if keep_runs is not None:
                     _keep(self.out, keep_runs)
         except OSError as error:
@@ -259,6 +264,7 @@ def describe_run(
         "versions": versions,
         "git_commit": commit,
         "sha256": hashes(build.folder),
+        "state_sha256": hashes_of(build.folder / STATE / BEFORE),
         "compared_with": None,
         **_repeated(plan, build.folder, versions, commit),
     }

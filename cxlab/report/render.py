@@ -21,6 +21,7 @@ from cxlab.errors import UsageError
 from cxlab.report.execute import Job, Outcome, run_all, warm_up
 from cxlab.report.publish import Build, describe_run
 from cxlab.report.spec import Load, Plan, make_plan
+from cxlab.report.state import STATE, hand_in, hand_on
 from cxlab.report.tables import write_text
 
 __all__ = ["Run", "render"]
@@ -129,13 +130,18 @@ def render(
             ThreadPoolExecutor(1) as converter,
         ):
             converter.submit(_import_later)
-            outcomes = _run(plan, build, jobs, memory, converter)
+            state = hand_in(plan.earlier.state if plan.earlier else plan.out / STATE, build.folder)
+            outcomes = _run(plan, build, jobs, memory, converter, state)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
             with signals.held():
                 if manifest["status"] == "ok":  # the run can be made again as long as it is there
                     plan.dataset.keep_for(plan.out / build.run_id)
-                path = build.publish(good=manifest["status"] == "ok", keep_runs=keep)
+                path = build.publish(
+                    good=manifest["status"] == "ok",
+                    keep_runs=keep,
+                    keep_state=plan.earlier is None,
+                )
     return Run(path, manifest["status"], manifest)
 
 
@@ -160,7 +166,12 @@ def _import_later() -> None:
 
 
 def _run(
-    plan: Plan, build: Build, jobs: int, memory: str, converter: Executor
+    plan: Plan,
+    build: Build,
+    jobs: int,
+    memory: str,
+    converter: Executor,
+    state: Path | None,
 ) -> dict[str, Outcome]:
     """Run the notebooks, and turn each into its page while the next ones run."""
     from tqdm import tqdm
@@ -178,7 +189,7 @@ def _run(
             reason = plan.skipped.get(name) or _blocked(plan, name, outcomes)
             if reason:
                 return Outcome("skipped", reason)
-            return _job(plan, build, name, before[name], outcomes, memory)
+            return _job(plan, build, name, before[name], outcomes, memory, state)
 
         outcomes = run_all(before, prepare, jobs=jobs, done=done)
     for page in pages:
@@ -209,6 +220,7 @@ def _job(
     before: set[str],
     outcomes: Mapping[str, Outcome],
     memory: str,
+    state: Path | None,
 ) -> Job:
     """Set up a notebook's job; it sees what those before it found, and no others."""
     from cxlab.report.findings import collect, write_found
@@ -225,7 +237,7 @@ def _job(
         name=name,
         source=plan.registry.path(name).resolve(),
         target=build.folder.resolve() / f"{name}.ipynb",
-        parameters=plan.injected(name, seen),
+        parameters=plan.injected(name, seen, state and state.resolve()),
         timeout_seconds=plan.registry.notebooks[name].timeout_seconds,
         work=work,
         environment=plan.dataset.environment() | {MEMORY_VARIABLE: memory},
@@ -247,6 +259,7 @@ def _finish(
     write_found(build.folder, plan.dataset, harvest)
     write_workbook(harvest.tables, build.folder / "tables.xlsx")
     write_pictures(harvest.pictures, build.folder / "figures")
+    hand_on(build.folder, {name: kept["text"] for name, kept in harvest.kept.items()})
     for name, outcome in outcomes.items():
         log = build.work / name / "log.txt"  # what the kernel had to say
         if outcome.error is not None and log.is_file() and log.stat().st_size:

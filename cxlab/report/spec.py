@@ -37,7 +37,7 @@ class Publish(BaseModel):
     include_customers: bool = False
     include_quotes: bool = False
 
-    @field_validator("include_customers", "include_quotes")
+    @field_validator("include_customers")
     @classmethod
     def _not_yet(cls, value: bool) -> bool:
         if value:
@@ -118,7 +118,7 @@ class Plan:
         values = {k: d.value for k, d in self.registry.defaults[name].items() if k in own}
         return {**values, **self.given[name]}
 
-    def injected(self, name: str, run: Path | None) -> dict[str, Any]:
+    def injected(self, name: str, run: Path | None, state: Path | None) -> dict[str, Any]:
         """Give what is injected into a notebook.
 
         Parameters
@@ -127,12 +127,16 @@ class Plan:
             The notebook.
         run : pathlib.Path, optional
             Where it finds what those before it found, if there are any.
+        state : pathlib.Path, optional
+            Where it finds what the last run handed on, if there was one.
         """
         standard = {
             "dataset": str(self.dataset_path),
             "as_of": self.as_of,
             "quick": self.quick,
             "run": str(run or ""),
+            "state": str(state or ""),
+            "include_quotes": self.spec.publish.include_quotes,
         }
         has = self.registry.defaults[name]
         return {k: v for k, v in standard.items() if k in has} | self.given[name]

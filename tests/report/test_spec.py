@@ -26,10 +26,6 @@ def plan(spec: Path, **given: Any) -> Any:
         ("title: a\ndataset: d\nas_of: soon", "as_of is 'soon'; allowed: a date such as"),
         ("title: a\ndataset: d\npublish: {keep: 1}", "unknown key publish.keep; allowed: keep_r"),
         (
-            "title: a\ndataset: d\npublish: {include_quotes: true}",
-            "publish.include_quotes: true is not offered yet; allowed: false",
-        ),
-        (
             "title: a\ndataset: d\npublish: {include_customers: true}",
             "publish.include_customers: true is not offered yet; allowed: false",
         ),
