@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +12,28 @@ import pandas as pd
 import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+# Groups of tests that take longest.
+_FIRST = {"world": 9, "test_churn_drivers.py": 8, "test_hostile.py": 7, "test_render.py": 6}
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a case made of bytes by its argument: packed bytes may hold the time of day."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give each file to one of xdist's workers, and all that read the report of a world to one.
+
+    What a module sets up is then made once, and nobody waits for another's report.
+    """
+    shared = "world" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("world" if shared else item.path.name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest groups come first."""
+    items.sort(key=lambda i: -_FIRST.get(next(i.iter_markers("xdist_group")).args[0], 0))
 
 
 @pytest.fixture(scope="session")
@@ -187,3 +206,47 @@ def refused(cx: Callable[..., Ran]) -> Callable[..., str]:
         return ran.err.removeprefix("cxlab: ").rstrip()
 
     return run
+
+
+# -- reports -----------------------------------------------------------------------------------
+
+Once = Callable[[str, Path, Callable[[Path], Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Make a good run of some notebooks once, whichever of xdist's workers comes first."""
+    base = tmp_path_factory.getbasetemp()
+
+    def made(name: str, notebooks: Path, make: Callable[[Path], Any]) -> Any:
+        from cxlab.report.render import Run
+
+        folder = (base if worker_id == "master" else base.parent) / name
+        folder.mkdir(exist_ok=True)
+        with (folder / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (there := [*folder.glob("*/latest")]):
+                patch.setenv("CXLAB_NOTEBOOKS", str(notebooks))
+                run = make(folder)
+                assert run.status == "ok", run.reason
+                return run
+        path = there[0].resolve()
+        return Run(path, "ok", json.loads((path / "manifest.json").read_text()))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def world(once: Once) -> Any:
+    """A report of a small world by the notebooks that are shipped; tests only read it."""
+
+    def make(folder: Path) -> Any:
+        from cxlab.data.simulate import simulate, write
+        from cxlab.report.render import render
+
+        write(simulate("demo", 1000, 2), folder / "data")
+        text = "title: A world\ndataset: data\nparameters: {window_days: 70}\n"
+        (folder / "report.yml").write_text(text, encoding="utf-8")
+        return render(folder / "report.yml", as_of="2026-06-15", parameters=["window_days=80"])
+
+    return once("world", NOTEBOOKS, make)

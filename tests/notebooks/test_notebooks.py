@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cxlab.data.simulate import simulate, write
-from cxlab.report.render import render
+from cxlab.report.render import Run, render
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -50,10 +50,8 @@ def _spec(folder: Path) -> Path:
     return spec
 
 
-def test_the_report_of_a_small_world(tmp_path: Path) -> None:
-    write(simulate("demo", 1200, 2), tmp_path / "data")
-    run = render(_spec(tmp_path / "data"), quick=False)
-    assert run.status == "ok", run.reason
+def test_the_report_of_a_small_world(world: Run) -> None:
+    run = world
     held = {p.name for p in run.path.iterdir()}
     assert {"index.html", "findings.json", "drivers.csv", "manifest.json", "tables.xlsx"} <= held
     assert {f"{p.stem}.html" for p in ALL} | {f"{p.stem}.ipynb" for p in ALL} <= held
