@@ -145,6 +145,8 @@ class Cohorts:
         Customers by day since the start and kind: not seen further, met success, ended before.
     months : tuple of int
         The cohorts' start months, numbered from 1970-01 on.
+    segments : dict
+        Attribute -> the names of its levels, and counts as above with levels for cohorts.
     late : int
         Spells that began before the feed, whose first success may not have been seen.
     outcome : bool
@@ -153,6 +155,7 @@ class Cohorts:
 
     counts: np.ndarray
     months: tuple[int, ...]
+    segments: dict[str, tuple[tuple[str, ...], np.ndarray]]
     late: int
     outcome: bool
 
@@ -193,8 +196,20 @@ def first_successes(
     months = _months_of_starts(dataset, begin)
     spells = spells.join(months, on=["customer_id", "started"], how="inner")
     follow = (nw.col("over") - nw.col("started")).floor().cast(nw.Int64)
-    spells = spells.with_columns(follow=nw.min_horizontal(follow, nw.lit(most + 1)))
-    seen = spells.group_by("cohort", "follow", "kind").agg(n=nw.len())
+    followed = spells.with_columns(follow=nw.min_horizontal(follow, nw.lit(most + 1)))
+    spells = dataset.keep(f"adopting_spells_{most}", lambda: followed)
+    met = dataset.keep(f"adopting_firsts_{most}", lambda: _firsts(dataset, spells, outcome, most))
+    starts, counts = _counted(spells, met, known.touchpoints, most, "cohort")
+    segments = {}
+    for name, column in person.attributes.items():
+        own = person.frame.select("who", level=nw.col(column))
+        both = [t.join(own, on="who", how="inner") for t in (spells, met)]
+        segments[name] = _counted(both[0], both[1], known.touchpoints, most, "level")
+    return Cohorts(counts, tuple(int(m) for m in starts), segments, late, outcome)
+
+
+def _firsts(dataset: Dataset, spells: Frame, outcome: bool, most: int) -> Frame:
+    """Give each spell's first success at each touchpoint."""
     good = dataset.table("interactions")
     if outcome:
         good = good.filter(nw.col("outcome") == "ok")
@@ -202,34 +217,29 @@ def first_successes(
     met = good.join(spells, on="customer_id", how="inner")
     # The moment of leaving is still the customer's.
     met = met.filter((nw.col("at") >= nw.col("started")) & (nw.col("at") <= nw.col("over")))
-    keys = ("spell", "touchpoint", "cohort", "started", "follow", "kind")
+    keys = ("spell", "who", "touchpoint", "cohort", "started", "follow", "kind")
     first = met.group_by(*keys).agg(at=nw.col("at").min())
     day = (nw.col("at") - nw.col("started")).floor().cast(nw.Int64)
-    first = first.with_columns(day=nw.min_horizontal(day, nw.lit(most + 1)))
-    counted = first.group_by("touchpoint", "cohort", "day", "follow", "kind").agg(n=nw.len())
-    tables = (seen, counted)
-    whole, reached = (t.collect(backend="pandas").to_native() for t in tables)
-    cohorts = tuple(sorted(int(m) for m in set(whole["cohort"])))
-    counts = _placed(whole, reached, known.touchpoints, cohorts, most)
-    return Cohorts(counts, cohorts, late, outcome)
+    return first.with_columns(day=nw.min_horizontal(day, nw.lit(most + 1)))
 
 
-def _placed(
-    whole: pd.DataFrame,
-    reached: pd.DataFrame,
-    touchpoints: tuple[str, ...],
-    months: tuple[int, ...],
-    most: int,
-) -> np.ndarray:
-    """Count by touchpoint, cohort, kind and day: those with a success, and all the others."""
-    made = np.zeros((len(touchpoints), len(months), 3, most + 1))
+def _counted(
+    spells: Frame, met: Frame, touchpoints: tuple[str, ...], most: int, by: str
+) -> tuple[tuple[Any, ...], np.ndarray]:
+    """Count by touchpoint, group, kind and day: those with a success, and all the others."""
+    seen = spells.group_by(by, "follow", "kind").agg(n=nw.len())
+    first = met.group_by("touchpoint", by, "day", "follow", "kind").agg(n=nw.len())
+    whole, reached = (t.collect(backend="pandas").to_native() for t in (seen, first))
+    groups = tuple(sorted(set(whole[by])))
+    made = np.zeros((len(touchpoints), len(groups), 3, most + 1))
+    numbers = {g: i for i, g in enumerate(groups)}
 
     def add(table: pd.DataFrame, place: Any, day: str, kind: Any, sign: int) -> None:
-        cohort = np.searchsorted(months, table["cohort"].to_numpy(int))
+        group = table[by].map(numbers).to_numpy(int)
         when = table[day].to_numpy(int)
         # who is followed for longer is still there at the last day
         kinds = np.where(when > most, 0, kind)
-        where = (place, cohort, kinds, np.minimum(when, most))
+        where = (place, group, kinds, np.minimum(when, most))
         np.add.at(made, where, sign * table["n"].to_numpy(float))
 
     for place in range(len(touchpoints)):
@@ -238,7 +248,7 @@ def _placed(
     place = reached["touchpoint"].map(names).to_numpy(int)
     add(reached, place, "follow", reached["kind"].to_numpy(int), -1)
     add(reached, place, "day", np.full(len(reached), HAPPENED), 1)
-    return made
+    return groups, made
 
 
 def _months_of_starts(dataset: Dataset, begin: float) -> Frame:

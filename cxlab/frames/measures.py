@@ -185,7 +185,8 @@ def moments(
         What to cut by: of the last span alone, each level is held against all rows. Without,
         each span is a level.
     compared : bool
-        Without levels: whether the last of two spans is held against the one before it.
+        Whether the last of two spans is held against the one before it; with levels, each level
+        against itself.
     total : pandas.DataFrame, optional
         With levels: what this function gives of the same spans compared, where that is known
         already.
@@ -206,9 +207,15 @@ def moments(
         keys = [] if compared else ["span"]
         found = _summed(_by_customer(rows, frame, keys, parts), rows, keys, list(parts))
         return _long(found, rows, by, keys, list(parts))
-    frame = frame.filter(nw.col("span") == last)
     if total is None:
         total = moments(dataset, rows, spans, compared=True)
+    if compared:
+        now = {"0": nw.col("span") == last - 1, "": nw.col("span") == last}
+        each = _by_customer(rows, levelled(dataset, frame, by), ["level"], now)
+        found = _summed(_whole(each, rows, ["0", ""]), rows, ["level"], ["0", ""])
+        found = _out_of_all(found, total.set_index("measure"), rows)
+        return _long(found, rows, by, ["level"], ["0", ""])
+    frame = frame.filter(nw.col("span") == last)
     each = _by_customer(rows, levelled(dataset, frame, by), ["level"], {"": None})
     found = _summed(_with_totals(each, rows), rows, ["level"], [""], crossed=True)
     found = _against_all(found, total.set_index("measure"), rows, personal=False)
@@ -216,7 +223,13 @@ def moments(
 
 
 def moments_by_people(
-    dataset: Dataset, rows: Rows, spans: Spans, person: People, total: pd.DataFrame
+    dataset: Dataset,
+    rows: Rows,
+    spans: Spans,
+    person: People,
+    total: pd.DataFrame,
+    *,
+    compared: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """Give what :func:`moments` gives of levels, for each of the people's attributes.
 
@@ -234,22 +247,29 @@ def moments_by_people(
         The customers.
     total : pandas.DataFrame
         Of :func:`moments`, of the same spans compared.
+    compared : bool
+        Whether each level is held against itself in the span before, in place of all.
     """
-    frame = placed(rows, spans, len(spans) - 1)
-    known = replace(rows, anonymous=0)
-    each = _by_customer(known, frame.filter(~nw.col("who").is_null()), [], {"": None})
+    last = len(spans) - 1
+    frame = placed(rows, spans, None if compared else last)
+    known, names = replace(rows, anonymous=0), ["0", ""] if compared else [""]
+    inside: dict[str, nw.Expr | None] = {"": None}
+    if compared:
+        inside = {"0": nw.col("span") == last - 1, "": nw.col("span") == last}
+    each = _by_customer(known, frame.filter(~nw.col("who").is_null()), [], inside)
     columns = list(person.attributes.values())
     together = [columns] if person.cells <= _MOST_CELLS else [[c] for c in columns]
     found: dict[str, pd.DataFrame] = {}
     whole = total.set_index("measure")
     for held in together:
         joined = each.join(person.frame.select("who", *held), on="who", how="inner")
-        cells = _summed(joined, rows, held, [""])
+        cells = _summed(joined, rows, held, names)
         for attribute, column in person.attributes.items():
             if column in held:
                 part = cells.groupby(column, sort=True).sum(numeric_only=True).reset_index()
                 part = part.rename(columns={column: "level"})
-                part = _against_all(part, whole, rows, personal=True)
+                if not compared:
+                    part = _against_all(part, whole, rows, personal=True)
                 found[attribute] = _long(part, rows, None, ["level"], ["0", ""])
     return found
 
@@ -317,6 +337,23 @@ def _with_totals(each: Frame, rows: Rows) -> Frame:
             whole = nw.when(nw.col("who").is_null()).then(nw.col(c)).otherwise(whole)
         totals[c.replace("_", "0_")] = whole
     return each.with_columns(**totals)
+
+
+def _whole(each: Frame, rows: Rows, parts: Sequence[str]) -> Frame:
+    """Put a customer's denominator over all levels for a level's, of what is out of all."""
+    wide = [f"x{part}_{i}" for part in parts for i, m in enumerate(rows.measures) if m.whole]
+    return each.with_columns(nw.col(c).sum().over("who") for c in wide) if wide else each
+
+
+def _out_of_all(found: pd.DataFrame, total: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+    """Put all customers' denominators for those of a level's, of what is out of all of them."""
+    made: dict[str, Any] = {}
+    for i, m in enumerate(rows.measures):
+        if m.whole:
+            for name in ("x", "n", "xx", "x0", "n0", "x0x0", "x0x"):
+                made[f"{name}_{i}"] = total.loc[m.name, name]
+            made |= {f"r{p}_{i}": found[f"y{p}_{i}"] for p in ("", "0")}
+    return found.assign(**made)
 
 
 def _products(parts: Sequence[str]) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ __all__ = [
     "areas",
     "changes",
     "difference",
+    "limits",
     "ratios",
     "within_strata",
 ]
@@ -94,6 +95,23 @@ def _small(n: np.ndarray) -> np.ndarray:
 def _quantile(n: np.ndarray) -> np.ndarray:
     """Give Student's quantile: variances of few customers are themselves uncertain."""
     return np.asarray(special.stdtrit(np.maximum(n - 1, 1), 1 - _TAIL))
+
+
+def limits(
+    estimate: np.ndarray, se: np.ndarray, n: np.ndarray, bounds: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the 95% limits of means within finite bounds, as :func:`ratios` does.
+
+    Parameters
+    ----------
+    estimate, se : ndarray
+        The means and their standard errors.
+    n : ndarray
+        Customers that each rests on.
+    bounds : tuple of float
+        Between which each customer's value lies.
+    """
+    return _within(estimate, se, n, n, bounds)
 
 
 def _within(

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 __all__ = [
     "flows",
     "flows_words",
+    "in_map_order",
+    "square",
     "step_matrix",
     "step_matrix_words",
     "transitions",
     "transitions_words",
 ]
 
-_OTHER, _END = "other touchpoints", "(end)"
 _ENDS = {"complete": HELP, "abandoned": HARM, "still open": UNSURE, "not known": UNSURE,
          "going on": WITHHELD}  # fmt: skip
 # Steps that less than this share of the journeys get to, and thinner flows, are not drawn.
 _LEAST_GOING, _LEAST_FLOW = 0.02, 0.002
 _GAP, _BAR = 0.035, 0.07
-_MOST_NAMES = 16
+_MOST_NAMES = 22
+Lane = tuple[str, bool]
+"""A touchpoint, or (True) how journeys ended."""
 
 
 def _drawn(result: Result) -> tuple[pd.DataFrame, int]:
@@ -49,17 +52,25 @@ def _drawn(result: Result) -> tuple[pd.DataFrame, int]:
     return table.assign(share=table["journeys"] / begun), steps
 
 
-def _lanes(table: pd.DataFrame, order: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Give each touchpoint and each end a lane as high as its highest bar: top and height."""
+def _lanes(table: pd.DataFrame, order: Sequence[str]) -> dict[Lane, tuple[float, float]]:
+    """Give each touchpoint and each end a lane as high as its highest bar: top and height.
+
+    A touchpoint that is called as an end has a lane of its own.
+    """
     inside = table.groupby(["step", "from"])["share"].sum().groupby("from").max()
-    into = table.groupby(["step", "to"])["share"].sum().groupby("to").max()
-    heights = inside.combine(into, max, fill_value=0.0)
-    known = [n for n in (*order, _OTHER, *_ENDS) if n in heights.index]
+    into = table.groupby(["step", "to", "ends"])["share"].sum().groupby(["to", "ends"]).max()
+    heights: dict[Lane, float] = {(str(n), False): float(h) for n, h in inside.items()}
+    for (name, ends), high in into.items():
+        heights[name, bool(ends)] = max(float(high), heights.get((name, bool(ends)), 0.0))
+    met = [n for n, ends in heights if not ends]
+    rest = [n for n in dict.fromkeys(met) if n not in order]
+    known = [(n, False) for n in (*order, *rest)] + [(n, True) for n in _ENDS]
     lanes, top = {}, 0.0
-    for name in known:
-        high = max(float(heights[name]), 0.012)
-        lanes[name] = (top, high)
-        top += high + _GAP + (_GAP if name == _OTHER else 0.0)
+    for lane in known:
+        if lane in heights:
+            high = max(heights[lane], 0.012)
+            lanes[lane] = (top, high)
+            top += high + _GAP + (_GAP if lane[0] in rest else 0.0)
     return lanes
 
 
@@ -84,7 +95,7 @@ def flows(result: Result, *, ax: Axes | None = None) -> Axes:
             ax = axes_of(ax, 2, 8)
             say_nothing(ax, "No journey has more than one step.")
             return ax
-        order = _in_map_order(result, result["flows"].meta["top"])
+        order = in_map_order(result, result["flows"].meta["top"])
         lanes = _lanes(table, order)
         depth = max(top + high for top, high in lanes.values())
         ax = axes_of(ax, max(4.0, 3.1 * depth + 0.9), 10.5)
@@ -92,11 +103,10 @@ def flows(result: Result, *, ax: Axes | None = None) -> Axes:
         _ribbons(ax, table, lanes)
         ax.set_xlim(0.9, steps + 1.25)
         ax.set_ylim(depth + 0.02, -0.09)
-        names = list(lanes)
-        ax.set_yticks([lanes[n][0] + lanes[n][1] / 2 for n in names], names)
-        for label, name in zip(ax.get_yticklabels(), names, strict=True):
-            label.set_color(_ENDS.get(name, INK))
-            label.set_fontweight("bold" if name in _ENDS else "normal")
+        ax.set_yticks([top + high / 2 for top, high in lanes.values()], [n for n, _ in lanes])
+        for label, (name, ends) in zip(ax.get_yticklabels(), lanes, strict=True):
+            label.set_color(_ENDS[name] if ends else INK)
+            label.set_fontweight("bold" if ends else "normal")
         heads = [f"step {s}" for s in range(1, steps + 1)]
         ax.set_xticks([s + _BAR / 2 for s in range(1, steps + 1)], heads)
         ax.xaxis.tick_top()
@@ -107,20 +117,29 @@ def flows(result: Result, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _in_map_order(result: Result, names: Sequence[str]) -> list[str]:
+def in_map_order(result: Result, names: Sequence[str]) -> list[str]:
+    """Put touchpoints in the order of the map.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    names : sequence of str
+        The touchpoints.
+    """
     return [t for t in result.meta["places"]["touchpoint"] if t in set(names)]
 
 
-def _bars(ax: Axes, table: pd.DataFrame, lanes: Mapping[str, tuple[float, float]]) -> None:
+def _bars(ax: Axes, table: pd.DataFrame, lanes: Mapping[Lane, tuple[float, float]]) -> None:
     """Draw the journeys at each step, and those that ended after it."""
     import matplotlib.pyplot as plt
 
     at = table.groupby(["step", "from"])["share"].sum()
     over = table[table["ends"]].groupby(["step", "to"])["share"].sum()
-    bars = [(s, name, share, ACCENT) for (s, name), share in at.items()]
-    bars += [(s + 1, name, share, _ENDS[name]) for (s, name), share in over.items()]
-    for step, name, share, colour in bars:
-        top, high = lanes[name]
+    bars = [(s, (name, False), share, ACCENT) for (s, name), share in at.items()]
+    bars += [(s + 1, (name, True), share, _ENDS[name]) for (s, name), share in over.items()]
+    for step, lane, share, colour in bars:
+        top, high = lanes[lane]
         y = top + (high - share) / 2
         ax.add_patch(plt.Rectangle((step, y), _BAR, share, color=colour, lw=0, zorder=3))
         if share >= 0.01:
@@ -129,27 +148,31 @@ def _bars(ax: Axes, table: pd.DataFrame, lanes: Mapping[str, tuple[float, float]
                     bbox={"facecolor": "#ffffff", "alpha": 0.75, "pad": 0.6, "lw": 0})  # fmt: skip
 
 
-def _ribbons(ax: Axes, table: pd.DataFrame, lanes: Mapping[str, tuple[float, float]]) -> None:
+def _ribbons(ax: Axes, table: pd.DataFrame, lanes: Mapping[Lane, tuple[float, float]]) -> None:
     """Draw the flows as ribbons, as wide as they are many; those to an end in its colour."""
-    place = {name: i for i, name in enumerate(lanes)}
-    table = table.assign(i=table["from"].map(place), j=table["to"].map(place))
-    leaves: dict[tuple[int, str], float] = {}
-    comes: dict[tuple[int, str], float] = {}
-    sizes = [
-        table.groupby(["step", "from"])["share"].sum(),
-        table.groupby(["step", "to"])["share"].sum(),
-    ]
-    for row in table.sort_values(["step", "i", "j"]).itertuples():
-        out, into = (row.step, row[table.columns.get_loc("from") + 1]), (row.step, row.to)
-        for used, key, size in ((leaves, out, sizes[0]), (comes, into, sizes[1])):
-            top, high = lanes[key[1]]
-            used.setdefault(key, top + (high - float(size[key])) / 2)
-        begin, end = leaves[out], comes[into]
-        leaves[out] += row.share
-        comes[into] += row.share
+    place = {lane: i for i, lane in enumerate(lanes)}
+    rows = pd.DataFrame(
+        {
+            "step": table["step"],
+            "out": [(name, False) for name in table["from"]],
+            "into": list(zip(table["to"], table["ends"].astype(bool), strict=True)),
+            "share": table["share"],
+        }
+    )
+    rows["i"], rows["j"] = rows["out"].map(place), rows["into"].map(place)
+    used: dict[tuple[str, int, Lane], float] = {}
+    sizes = {c: rows.groupby(["step", c])["share"].sum() for c in ("out", "into")}
+    for row in rows.sort_values(["step", "i", "j"]).itertuples():
+        ends = []
+        for column, lane in (("out", row.out), ("into", row.into)):
+            top, high = lanes[lane]
+            size = float(sizes[column][row.step, lane])
+            key = (column, row.step, lane)
+            ends.append(used.setdefault(key, top + (high - size) / 2))
+            used[key] += row.share
         if row.share >= _LEAST_FLOW:
-            colour = _ENDS.get(row.to, ACCENT)
-            _ribbon(ax, (row.step + _BAR, begin), (row.step + 1, end), row.share, colour)
+            colour = _ENDS[row.into[0]] if row.into[1] else ACCENT
+            _ribbon(ax, (row.step + _BAR, ends[0]), (row.step + 1, ends[1]), row.share, colour)
 
 
 def _ribbon(
@@ -229,29 +252,30 @@ def transitions(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     import matplotlib.pyplot as plt
 
-    table, rows, columns = _square(result)
+    table, names = square(result)
     with style():
-        ax = axes_of(ax, 2.2 + 0.34 * max(len(rows), 3), 3.2 + 0.55 * max(len(columns), 3))
+        ax = axes_of(ax, 2.6 + 0.32 * max(len(names), 3), 3.2 + 0.4 * max(len(names), 3))
         if table.empty:
             say_nothing(ax, "Nothing follows another contact in its journey.")
             return ax
-        top = max(float(table.loc[table["to"] != _END, "estimate"].max()), 0.01)
-        for row in table.itertuples():
-            i, j = rows.index(row[table.columns.get_loc("from") + 1]), columns.index(row.to)
-            ends = row.to == _END
-            shift = j + 0.35 * ends
-            depth = 0.12 if ends else 0.05 + 0.7 * min(row.estimate / top, 1.0)
-            ax.add_patch(plt.Rectangle((shift - 0.48, i - 0.46), 0.96, 0.92, lw=0, alpha=depth,
-                                       color=UNSURE if ends else ACCENT))  # fmt: skip
+        top = max(float(table.loc[table["kind"] == "move", "estimate"].max()), 0.01)
+        place = {name: float(k) for k, name in enumerate(names)}
+        last = len(names) + 0.35
+        for row in table.assign(came=table["from"]).itertuples():
+            x = last if row.kind == "end" else place[row.to]
+            y = last if row.kind == "start" else place[row.came]
+            moves = row.kind == "move"
+            depth = 0.05 + 0.7 * min(row.estimate / top, 1.0) if moves else 0.12
+            ax.add_patch(plt.Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, lw=0, alpha=depth,
+                                       color=ACCENT if moves else UNSURE))  # fmt: skip
             if row.estimate >= 0.005:
-                ax.text(shift, i, f"{100 * row.estimate:.0f}", ha="center", va="center",
+                ax.text(x, y, f"{100 * row.estimate:.0f}", ha="center", va="center",
                         fontsize=NOTE)  # fmt: skip
-        place = [j + 0.35 * (name == _END) for j, name in enumerate(columns)]
-        ax.set_xticks(place, columns, rotation=50, ha="left")
+        ax.set_xticks([*place.values(), last], [*names, "(end)"], rotation=50, ha="left")
         ax.xaxis.tick_top()
-        ax.set_yticks(range(len(rows)), rows)
-        ax.set_xlim(-0.6, max(place) + 0.6)
-        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.set_yticks([*place.values(), last], [*names, "(start)"])
+        ax.set_xlim(-0.6, last + 0.6)
+        ax.set_ylim(last + 0.6, -0.6)
         ax.tick_params(length=0)
         ax.grid(visible=False)
         for spine in ax.spines.values():
@@ -260,17 +284,25 @@ def transitions(result: Result, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _square(result: Result) -> tuple[pd.DataFrame, list[str], list[str]]:
+def square(result: Result) -> tuple[pd.DataFrame, list[str]]:
+    """Give the transitions between the touchpoints with most of them, and these in map order.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``journeys``.
+    """
     table = result["transitions"].table
-    moved = table[table["to"] != _END]
-    if moved.empty:
-        return moved, [], []
+    if table.empty or not (moves := table["kind"] == "move").any():
+        return table.head(0), []
+    moved = table[moves]
     size = moved.groupby("from")["contacts"].sum().add(
         moved.groupby("to")["contacts"].sum(), fill_value=0
     )  # fmt: skip
-    names = _in_map_order(result, list(size.nlargest(_MOST_NAMES).index))
-    kept = table[table["from"].isin(names) & table["to"].isin([*names, _END])]
-    return kept, names, [*names, _END]
+    names = in_map_order(result, list(size.nlargest(_MOST_NAMES).index))
+    came = table["from"].isin(names) | (table["kind"] == "start")
+    goes = table["to"].isin(names) | (table["kind"] == "end")
+    return table[came & goes], names
 
 
 def transitions_words(result: Result) -> dict[str, Any]:
@@ -281,15 +313,16 @@ def transitions_words(result: Result) -> dict[str, Any]:
     result : Result
         Of ``journeys``.
     """
-    table, names, _ = _square(result)
+    table, names = square(result)
     if table.empty:
         return {}
     part = result["transitions"]
     caption = (
-        f"What follows in the same journey, in % of the contacts at the touchpoint on the left; "
-        f"{_END}: nothing does. {part.sentence}"
+        "What follows in the same journey, in % of the contacts at the touchpoint on the left; "
+        "(end): nothing does; (start): in % of all journeys, those that begin there. "
+        f"{part.sentence}"
     )
-    every = part.table["from"].nunique()
+    every = part.table.loc[part.table["kind"] != "start", "from"].nunique()
     if every > len(names):
         caption += f" Drawn: {len(names)} with most steps between them, of {every} touchpoints."
     if part.meta["withheld"]:
@@ -297,7 +330,7 @@ def transitions_words(result: Result) -> dict[str, Any]:
             f" Blank: {counted(part.meta['withheld'], 'pair')} of fewer than "
             f"{part.meta['min_group']} customers."
         )
-    moved = table[table["to"] != _END].nlargest(8, "contacts")
+    moved = table[table["kind"] == "move"].nlargest(8, "contacts")
     each = [f"{t} {e:.0%}" for t, e in zip(moved["term"], moved["estimate"], strict=True)]
     alt = f"A square of {counted(len(names), 'touchpoint')}. Most contacts: {'; '.join(each)}."
     return {"caption": caption, "alt": alt, "data": table}
@@ -326,7 +359,8 @@ def step_matrix(result: Result, *, ax: Axes | None = None) -> Axes:
             say_nothing(ax, "No journey has more than one step.")
             return ax
         present = set(table["touchpoint"])
-        names = [*_in_map_order(result, list(present)), *([_OTHER] if _OTHER in present else [])]
+        known = in_map_order(result, list(present))
+        names = [*known, *sorted(present - set(known))]
         steps = sorted(table["step"].unique())
         ax = axes_of(ax, 1.5 + 0.36 * len(names), 3.0 + 0.85 * len(steps))
         top = float(table["estimate"].max())

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from cxlab.plots import flows, lived
+from cxlab.plots import flows, lived, ways
+from cxlab.plots.mapped import BAD, GOOD, PLAIN, average, known, look, places
 from cxlab.plots.marks import estimate, names_at, say_nothing, whole
-from cxlab.plots.picture import Drawing, Picture, pictures
-from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
+from cxlab.plots.paged import paged
+from cxlab.plots.picture import Drawing, Picture
+from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, style
 from cxlab.results import Plain, Result, counted, listed, metric_label
 
 if TYPE_CHECKING:
@@ -29,20 +30,19 @@ _MOST_ROWS = 45
 _CLEAR = 0.05
 _ROW = 0.27
 _BAND = "#dcdcd6"
-_GOOD, _BAD, _PLAIN = (HELP, "s", False), (HARM, "v", False), (UNSURE, "o", True)
-_LOW_IS_GOOD = ("failed", "exits")
+_LOW_ISGOOD = ("failed", "exits")
 _TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 
 def _rows(result: Result, names: Sequence[str] | None = None) -> list[tuple[str, bool]]:
     """Give the rows of the map: stages (True) and their touchpoints, in order."""
-    places = pd.DataFrame(result.meta["places"])
+    table = places(result)
     if names is not None:
-        places = places[places["touchpoint"].isin(list(names))]
-    if len(places) > _MOST_ROWS:
-        places = places.loc[places["contacts"].nlargest(_MOST_ROWS).index.sort_values()]
-    staged, found = len(set(places["stage"])) > 1, []
-    for stage, group in places.groupby("stage", sort=False):
+        table = table[table["touchpoint"].isin(list(names))]
+    if len(table) > _MOST_ROWS:
+        table = table.loc[table["contacts"].nlargest(_MOST_ROWS).index.sort_values()]
+    staged, found = len(set(table["stage"])) > 1, []
+    for stage, group in table.groupby("stage", sort=False):
         found += [(str(stage), True)] if staged else []
         found += [(str(name), False) for name in group["touchpoint"]]
     return found
@@ -104,16 +104,17 @@ def journey_map(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     rows, heads = _rows(result), _heads(result)
     place = {name: -i for i, (name, stage) in enumerate(rows) if not stage}
-    volume = pd.DataFrame(result.meta["places"]).set_index("touchpoint")["contacts"]
+    volume = places(result).set_index("touchpoint")["contacts"]
     with style():
         every = _panels(rows, [1.1, *[1.0] * len(heads)]) if ax is None else [ax]
         first = every[0]
         count = [float(volume[name]) for name in place]
-        first.barh(list(place.values()), count, height=0.62, color=ACCENT, zorder=2)
+        first.barh(list(place.values()), np.nan_to_num(count), height=0.62, color=ACCENT, zorder=2)
         for y, value in zip(place.values(), count, strict=True):
-            first.annotate(whole(value), (value, y), (3, 0), textcoords="offset points",
+            told = "withheld" if np.isnan(value) else whole(value)
+            first.annotate(told, (np.nan_to_num(value), y), (3, 0), textcoords="offset points",
                            va="center", fontsize=NOTE, color=INK)  # fmt: skip
-        first.set_xlim(0, 1.32 * max(count, default=1.0))
+        first.set_xlim(0, 1.32 * max(np.nan_to_num(count), default=1.0) or 1.0)
         _head(first, "Contacts")
         first.set_xticks([])
         for panel, (figure, head) in zip(every[1:], heads.items(), strict=False):
@@ -126,41 +127,21 @@ def _head(ax: Axes, text: str) -> None:
     ax.set_title(text, fontsize=LABEL, fontweight="bold", loc="left")
 
 
-def _known(result: Result, figure: str, names: Mapping[str, int]) -> pd.DataFrame:
-    table = result.table
-    kept = (table["figure"] == figure) & table["touchpoint"].isin(list(names))
-    return table[kept & table["estimate"].notna()]
-
-
-def _average(table: pd.DataFrame, figure: str) -> float:
-    if figure == "exits" or table.empty:
-        return 1.0
-    weight = table["of"].to_numpy(float)
-    return float((table["estimate"] * weight).sum() / weight.sum())
-
-
 def _high_is_good(result: Result, figure: str) -> bool:
-    if figure in _LOW_IS_GOOD:
+    if figure in _LOW_ISGOOD:
         return False
     metric = result.meta["metrics"][figure]
     return bool(result.meta["better"][metric] == "higher_is_better")
 
 
-def _look(row: Any, middle: float, high_is_good: bool) -> tuple[str, str, bool]:
-    """Tell good from bad by colour, by mark and by filling."""
-    if not np.isfinite(row.conf_low) or row.conf_low <= middle <= row.conf_high:
-        return _PLAIN
-    return _GOOD if (row.estimate > middle) == high_is_good else _BAD
-
-
 def _figure(ax: Axes, result: Result, figure: str, place: Mapping[str, int]) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    table = _known(result, figure, place)
-    middle, good = _average(table, figure), _high_is_good(result, figure)
+    table = known(result, figure, place)
+    middle, good = average(table, figure), _high_is_good(result, figure)
     ax.axvline(middle, color=INK, lw=0.9, ls=(0, (1, 2)), zorder=1)
     for row in table.itertuples():
-        colour, marker, hollow = _look(row, middle, good)
+        colour, marker, hollow = look(row, middle, good)
         three = (row.estimate, row.conf_low, row.conf_high)
         estimate(ax, place[row.touchpoint], three, colour, marker=marker, hollow=hollow, size=6)
     for row in result.table[result.table["withheld"]].itertuples():
@@ -220,7 +201,7 @@ def journey_map_words(result: Result) -> dict[str, Any]:
         caption += f" The {len(names)} touchpoints with most contacts; {more} are not drawn."
     told = []
     for figure in heads:
-        table = _known(result, figure, place)
+        table = known(result, figure, place)
         if table.empty:
             continue
         good = _high_is_good(result, figure)
@@ -276,9 +257,9 @@ def _apart(ax: Axes, result: Result, figure: str, place: Mapping[str, int]) -> N
     times, none = (100.0 if figure == "failed" else 1.0), float(figure == "exits")
     good = figure != "volume" and _high_is_good(result, figure)
     for row in rows.itertuples():
-        colour, marker, hollow = _PLAIN
+        colour, marker, hollow = PLAIN
         if row.q_value < _CLEAR:
-            colour, marker, hollow = _GOOD if (row.estimate > none) == good else _BAD
+            colour, marker, hollow = GOOD if (row.estimate > none) == good else BAD
             if figure == "volume":
                 colour, marker = ACCENT, "o"
         three = tuple(times * v for v in (row.estimate, row.conf_low, row.conf_high))
@@ -325,6 +306,7 @@ _PICTURES: Mapping[str, Drawing] = {
     "map": (journey_map, journey_map_words),
     "compared": (differences, differences_words),
     "flows": (flows.flows, flows.flows_words),
+    "ways": (ways.ways, ways.ways_words),
     "transitions": (flows.transitions, flows.transitions_words),
     "step_matrix": (flows.step_matrix, flows.step_matrix_words),
     "handoffs": (lived.handoffs, lived.handoffs_words),
@@ -345,13 +327,4 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
         ``words of PART`` gives a part's sentence; the name of a picture draws it; any other
         name gives the part's table.
     """
-    made: list[Plain | Picture | Result] = []
-    for name in names:
-        part = result.parts.get(name.removeprefix("words of "))
-        if name.startswith("words of "):
-            made += [Plain(part.sentence)] if part is not None and part.sentence else []
-        elif name in _PICTURES:
-            made += pictures(result, {name: _PICTURES[name]})
-        elif part is not None and len(part.table):
-            made.append(part)
-    return made
+    return paged(result, _PICTURES, names)

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.plots import firsts
+from cxlab.plots import firsts, silent
 from cxlab.plots.marks import estimate, names_at, panels, say_nothing
+from cxlab.plots.paged import paged
 from cxlab.plots.picture import Drawing, Picture, pictures
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result, counted, metric_label
+from cxlab.results import Plain, Result, counted, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["charts", "charts_words", "pictured", "touchpoints", "touchpoints_words"]
+__all__ = ["charts", "charts_words", "pictured", "shown", "touchpoints", "touchpoints_words"]
 
 _MOST_CHARTS, _MOST_BOARDS, _MOST_ROWS = 10, 3, 24
 _BAND = 0.15
@@ -286,9 +287,24 @@ def pictured(result: Result, name: str) -> Picture | None:
     return next(iter(pictures(result, {name: _PICTURES[name]})), None)
 
 
+def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
+    """Give what a page shows, in the order asked for; nothing of what there is nothing of.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``experience_metrics``.
+    *names : str
+        As :func:`cxlab.plots.paged.paged` takes them.
+    """
+    return paged(result, _PICTURES, names)
+
+
 _PICTURES: Mapping[str, Drawing] = {
     "charts": (charts, charts_words),
     "touchpoints": (touchpoints, touchpoints_words),
     "to_value": (firsts.to_value, firsts.to_value_words),
     "lead_lag": (firsts.lead_lag, firsts.lead_lag_words),
+    "weighted_months": (silent.weighted_months, silent.weighted_months_words),
+    "weighted_segments": (silent.weighted_segments, silent.weighted_segments_words),
 }

@@ -105,11 +105,12 @@ def test_small_groups_are_withheld_and_counted(demo: Result) -> None:
     told = [c.text for c in demo.checks if c.name == "small groups"]
     assert len(told) == 1
     gone = 0
-    for part in ("levels", "series"):
+    for part in ("levels", "series", "level_changes", "response_by", "adoption_by"):
         table = demo[part].table
-        small = table["estimate"].isna()
+        small = table["n"].isna()
         gone += small.sum()
-        assert table.loc[small, ["conf_low", "conf_high", "n", "rows"]].isna().all().all()
+        figures = {"conf_low", "conf_high", "rows", "estimate", "change", "raw", "gap"}
+        assert table.loc[small, sorted(figures & set(table))].isna().all().all()
         assert (table.loc[~small, "n"] >= 10).all()
     assert gone > 5
     assert told[0].startswith(f"{gone:,} figures")

@@ -264,12 +264,42 @@ def test_small_groups_are_withheld_and_named(
     contacts.loc[contacts.index[:3], "touchpoint"] = "rare <b>"
     result = journeys.run(shop(interactions=contacts), min_group=10)
     rare = result.table.query("touchpoint == 'rare <b>'")
-    assert rare["withheld"].all() and rare[["estimate", "of"]].isna().all().all()
+    assert rare["withheld"].all() and rare[["estimate", "of", "n"]].isna().all().all()
+    # Its volume is not told, and so that all contacts less the others do not tell it, the
+    # least of theirs is not told either.
+    places = pd.DataFrame(result.meta["places"]).set_index("touchpoint")
+    gone = places["contacts"].isna()
+    assert gone["rare <b>"] and gone.sum() == 2 and places["customers"].isna().equals(gone)
+    every = contacts.groupby("touchpoint")["customer_id"].nunique()
+    assert gone[every.drop("rare <b>").idxmin()]
+    assert result.table.loc[result.table["touchpoint"] == "rare <b>", "contacts"].isna().all()
+    assert (result["by_touchpoint"].table["contacts"] == "withheld").sum() == 2
     told = {c.name: c for c in result.checks}
     assert "rare <b> (failed)" in told["withheld on the map"].text
     assert told["stages"].text == "no stage is given for rare <b>"
     for part, column in (("loops", "term"), ("begun_at", "term"), ("transitions", "from")):
         assert "rare <b>" not in set(result[part].table[column])
+
+
+def test_starts_moves_and_ends_are_told_apart_whatever_touchpoints_are_called(
+    shop: Callable[..., Dataset], tables: dict[str, pd.DataFrame]
+) -> None:
+    contacts = tables["interactions"].copy()
+    names = {"call": "complete", "chat": "(end)", "invoice": "other touchpoints"}
+    contacts["touchpoint"] = contacts["touchpoint"].replace(names)
+    result = journeys.run(shop(interactions=contacts), min_group=1)
+    table = result["transitions"].table
+    for kind, column, many in (("start", "to", "from"), ("end", "from", "to")):
+        rows = table[table["kind"] == kind]
+        assert set(rows[column]) <= set(names.values())
+        assert len(set(rows[many])) == 1
+    starts = table[table["kind"] == "start"]
+    assert starts["estimate"].sum() == pytest.approx(1)
+    assert starts["contacts"].sum() == table.loc[table["kind"] == "end", "contacts"].sum()
+    rest = table[table["kind"] != "start"]
+    assert rest.groupby("from")["estimate"].sum().to_numpy() == pytest.approx(1)
+    flows = result["flows"].table
+    assert set(flows.loc[~flows["ends"], "to"]) <= set(names.values())
 
 
 def test_many_journeys_of_one_customer_are_no_group(

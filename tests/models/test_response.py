@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from cxlab.models.hazard import fit_hazard
-from cxlab.models.response import response_weights, weighted_means
+from cxlab.models.response import Weigher, response_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -83,22 +83,70 @@ def _silence(
 
 def test_weights_take_away_silence_that_is_known_and_know_how_sure_they_are() -> None:
     draw = np.random.default_rng(3)
-    made = [weighted_means(*_silence(draw, 1600)) for _ in range(60)]
+    made = []
+    for _ in range(60):
+        x, answered, score, who = _silence(draw, 1600)
+        made.append(Weigher(x, answered, who).means(score, np.zeros(len(x), dtype=int), 1))
     truth = 7.0 - 1.5 * 0.4
-    raw, weighted = (np.array([getattr(m, k) for m in made]) for k in ("raw", "weighted"))
+    raw, weighted = (np.array([getattr(m, k)[0] for m in made]) for k in ("raw", "weighted"))
     assert raw[:, 0].mean() - truth > 0.2
     assert abs(weighted[:, 0].mean() - truth) < 0.02
     # the error told is that of repeated worlds
     assert weighted[:, 1].mean() == pytest.approx(weighted[:, 0].std(ddof=1), rel=0.2)
     held = np.abs(weighted[:, 0] - truth) < 1.96 * weighted[:, 1]
     assert held.mean() > 0.88
-    gap = np.array([m.difference for m in made])
+    gap = np.array([m.difference[0] for m in made])
     assert gap[:, 1].mean() == pytest.approx(gap[:, 0].std(ddof=1), rel=0.25)
 
 
 def test_answers_that_are_missing_at_random_are_not_moved() -> None:
     draw = np.random.default_rng(4)
     x, _, score, who = _silence(draw, 4000)
-    made = weighted_means(x, draw.random(4000) < 0.4, score, who)
-    assert abs(made.difference[0]) < 3 * made.difference[1]
-    assert made.response.told < 0.55
+    weigher = Weigher(x, draw.random(4000) < 0.4, who)
+    gap, error = weigher.means(score, np.zeros(4000, dtype=int), 1).difference[0]
+    assert abs(gap) < 3 * error
+    assert weigher.response.told < 0.55
+
+
+def test_groups_have_the_errors_of_leaving_out_one_customer_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The limits of the weights count as given: here there are none that could move.
+    monkeypatch.setattr("cxlab.models.response._TRUNCATED", (0.0, 1.0))
+    draw = np.random.default_rng(8)
+    x, answered, score, who = _silence(draw, 700)
+    group = draw.integers(-1, 3, len(x))
+    group[x[:, 1] > 0.8] = 2  # one whose members answer otherwise
+    made = Weigher(x, answered, who).means(score, group, 3)
+    left_out = []
+    for one in np.unique(who):
+        kept = who != one
+        rest = Weigher(x[kept], answered[kept], np.unique(who[kept], return_inverse=True)[1])
+        found = rest.means(score[kept], group[kept], 3)
+        left_out.append(np.stack([found.raw[:, 0], found.weighted[:, 0], found.difference[:, 0]]))
+    n = len(left_out)
+    jackknife = np.sqrt((n - 1) ** 2 / n * np.var(left_out, axis=0, ddof=1))
+    told = np.stack([made.raw[:, 1], made.weighted[:, 1], made.difference[:, 1]])
+    # They agree to terms of one over the number of customers, of whom there are 350.
+    np.testing.assert_allclose(told, jackknife, rtol=0.1)
+    for k in range(3):
+        mine = answered & (group == k)
+        assert made.raw[k, 0] == pytest.approx(score[mine].mean())
+        assert (made.answers[k], made.asked[k]) == (mine.sum(), (group == k).sum())
+        assert made.customers[k] == len(set(who[mine]))
+
+
+def test_groups_of_nobody_are_nothing() -> None:
+    x, answered, score, who = _silence(np.random.default_rng(9), 300)
+    group = np.where(answered, 0, 1)  # of the second nobody answered, of the third nobody was asked
+    made = Weigher(x, answered, who).means(score, group, 3)
+    assert np.isfinite(made.weighted[0]).all() and np.isnan(made.weighted[1:]).all()
+    assert made.asked.tolist() == [answered.sum(), (~answered).sum(), 0]
+
+
+def test_where_all_answer_alike_weights_move_nothing() -> None:
+    x, answered, _, who = _silence(np.random.default_rng(10), 400)
+    group = np.arange(len(x)) % 3
+    made = Weigher(x, answered, who).means(np.full(len(x), -100.0), group, 3)
+    assert (made.weighted[:, 0] == pytest.approx(-100.0)) and not made.difference.any()
+    assert not made.weighted[:, 1].any() and not made.raw[:, 1].any()

@@ -17,12 +17,12 @@ from matplotlib.colors import to_hex
 from cxlab.analyses import journeys
 from cxlab.data.dataset import load
 from cxlab.data.simulate import simulate, write
-from cxlab.plots import flows, lived
+from cxlab.plots import flows, lived, ways
 from cxlab.plots import journeys as plots
 from cxlab.plots.style import HARM, HELP, UNSURE
 from cxlab.results import Result
 
-PICTURES = ("map", "compared", "flows", "transitions", "step_matrix", "handoffs", "loops",
+PICTURES = ("map", "compared", "flows", "ways", "transitions", "step_matrix", "handoffs", "loops",
             "experience", "channels")  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _texts(ax: Any) -> list[str]:
 def test_all_pictures_have_their_words(result: Result) -> None:
     before = dict(mpl.rcParams)
     for tell in (plots.journey_map_words, plots.differences_words, lived.handoffs_words,
-                 lived.loops_words, lived.accounts_words, lived.channels_words,
+                 lived.loops_words, lived.accounts_words, lived.channels_words, ways.ways_words,
                  flows.flows_words, flows.transitions_words, flows.step_matrix_words):  # fmt: skip
         said = tell(result)
         assert said["caption"].endswith(".") and "nan" not in said["caption"] + said["alt"]
@@ -127,6 +127,33 @@ def test_sixty_touchpoints_leave_the_map_readable(result: Result) -> None:
     assert "15 are not drawn" in plots.journey_map_words(many)["caption"]
 
 
+def test_a_touchpoint_called_as_an_end_has_a_lane_of_its_own(result: Result) -> None:
+    part = result["flows"]
+    old = part.meta["top"][0]
+    table = part.table.replace({"from": {old: "complete"}, "to": {old: "complete"}})
+    top = ["complete", *part.meta["top"][1:]]
+    places = dict(result.meta["places"])
+    places["touchpoint"] = ["complete" if t == old else t for t in places["touchpoint"]]
+    same = replace(
+        result,
+        meta={**result.meta, "places": places},
+        parts={**result.parts, "flows": replace(part, table=table, meta={**part.meta, "top": top})},
+    )
+    ax, plain = flows.flows(same), flows.flows(result)
+    labels = [t for t in ax.get_yticklabels() if t.get_text() == "complete"]
+    assert [t.get_fontweight() for t in labels] == ["normal", "bold"]
+    assert labels[0].get_position()[1] != labels[1].get_position()[1]
+    bars = [[p.get_bbox().bounds for p in each.patches] for each in (ax, plain)]
+    assert np.allclose(sorted(bars[0]), sorted(bars[1]))
+
+
+def test_volumes_that_are_withheld_are_said_so(result: Result) -> None:
+    places = {**result.meta["places"], "contacts": [None, *result.meta["places"]["contacts"][1:]]}
+    gone = replace(result, meta={**result.meta, "places": places})
+    assert "withheld" in _texts(plots.journey_map(gone))
+    assert ways.ways(gone) is not None
+
+
 def test_nothing_is_drawn_of_nothing(result: Result) -> None:
     parts = dict(result.parts)
     for name in ("flows", "transitions", "step_matrix", "handoff_pairs", "loops", "experience",
@@ -135,7 +162,7 @@ def test_nothing_is_drawn_of_nothing(result: Result) -> None:
     empty = replace(result, parts=parts)
     assert plots.shown(empty, *PICTURES[1:]) == []
     for draw in (lived.handoffs, lived.loops, lived.accounts, lived.channels, plots.differences,
-                 flows.flows, flows.transitions, flows.step_matrix):  # fmt: skip
+                 flows.flows, flows.transitions, flows.step_matrix, ways.ways):  # fmt: skip
         assert draw(empty) is not None  # says so instead
 
 

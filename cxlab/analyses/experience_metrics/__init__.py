@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.experience_metrics import answers, changes, leads, readable, times, words
+from cxlab.analyses.experience_metrics import answers, changes, leads, moved, readable, times, words
 from cxlab.analyses.experience_metrics.gather import Known, Options, counted
 from cxlab.analyses.experience_metrics.value import lifetime_value
 from cxlab.analyses.experience_metrics.words import findings
@@ -70,9 +70,12 @@ def run(
         A row a metric: ``metric, estimate, conf_low, conf_high, p_value`` (of the change),
         ``n`` (customers), ``rows, unit, before, change, change_low, change_high, p_holm, better,
         rule``. Parts: ``levels`` (by stage, touchpoint, channel and attribute), ``series`` (by
-        month or week, with limits), ``changes``, ``response``, ``adoption``, ``to_value``,
-        ``lead_lag``; in words, for reading: ``scorecard``, ``differences``, ``scores_weighted``,
-        ``waits``, ``adopted``.
+        month or week, with limits), ``changes``, ``level_changes`` (levels against the days
+        before), ``response`` and ``response_by`` (scores weighted for those who did not answer:
+        overall, and by month and level), ``adoption``, ``adoption_by`` (by attribute),
+        ``to_value``, ``lead_lag``; in words, for reading: ``scorecard``, ``differences``,
+        ``moved``, ``scores_weighted``, ``scores_weighted_by``, ``waits``, ``adopted``,
+        ``adopted_by``.
 
     Raises
     ------
@@ -93,18 +96,23 @@ def run(
         return _nothing(known)
     card, series, levels = _counted(known)
     betters = {name: a.better for name, a in known.abouts.items()}
-    series, moved = changes.charted(known, series)
+    series, changed = changes.charted(known, series)
     gaps, levels = readable.gaps(levels, betters) if len(levels) else (None, levels)
     units = {name: a.unit for name, a in known.abouts.items()}
     period = "week" if known.weekly else "month"
     parts = {
         "scorecard": readable.scorecard(card, betters, window_days),
         "series": Result("series", series.reindex(columns=_SERIES), meta={"period": period}),
-        "changes": Result("changes", moved, sentence=words.changed(moved, units, betters, period)),
+        "changes": Result(
+            "changes", changed, sentence=words.changed(changed, units, betters, period)
+        ),
         "levels": Result("levels", levels.reindex(columns=_LEVELS)),
     }
     if gaps is not None:
         parts["differences"] = replace(gaps, sentence=words.where(gaps.table))
+    parts["level_changes"] = by_level = moved.level_changes(known, known.totals)
+    if len(by_level.table):
+        parts["moved"] = moved.readable(by_level, betters, window_days)
     parts |= _silence(known) | _waits(card, levels) | _first_successes(known)
     parts["lead_lag"] = leads.leads(known)
     return Result(
@@ -152,7 +160,12 @@ def _silence(known: Known) -> dict[str, Result]:
     made = answers.weighted(known)
     if made.table.empty:
         return {"response": made}
-    return {"response": made, "scores_weighted": readable.silence(made.table)}
+    by = made["response_by"]
+    parts = {"response": replace(made, parts={}), by.name: by}
+    return parts | {
+        "scores_weighted": readable.silence(made.table),
+        "scores_weighted_by": readable.silence_by(by.table),
+    }
 
 
 def _waits(card: pd.DataFrame, levels: pd.DataFrame) -> dict[str, Result]:
@@ -171,6 +184,9 @@ def _first_successes(known: Known) -> dict[str, Result]:
     if parts:
         parts["to_value"] = replace(parts["to_value"], sentence=words.to_value(parts["to_value"]))
         parts["adopted"] = readable.adopted(parts["adoption"].table)
+        segments = parts["adoption_by"]
+        parts["adoption_by"] = replace(segments, sentence=words.adopted_by(segments.table))
+        parts["adopted_by"] = readable.adopted_by(segments.table)
     return parts
 
 
@@ -212,11 +228,14 @@ def _checks(
     if aside:
         text = "; ".join(f"{s.table}: {with_noun(s.rows, 'row')} {s.rule}" for s in aside)
         made.append(Check("rows that cannot be", None, f"not counted in any metric: {text}"))
-    small = [int(t["estimate"].isna().sum()) for t in (series, levels) if len(t)]
+    by_level = [parts[n].table for n in ("level_changes", "response_by", "adoption_by")
+                if n in parts]  # fmt: skip
+    small = [int(t["n"].isna().sum()) for t in (series, levels, *by_level) if len(t)]
     if sum(small):
         text = (
             f"{sum(small):,} figures by period or level rest on fewer than "
-            f"{known.options.min_group} customers and are withheld"
+            f"{known.options.min_group} customers, or would tell such as what all and the others "
+            "leave, and are withheld"
         )
         made.append(Check("small groups", None, text))
     if known.person is not None and known.person.left_out:

@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from cxlab.analyses.experience_metrics import silent
 from cxlab.analyses.experience_metrics.gather import Known
 from cxlab.analyses.experience_metrics.readable import gap
 from cxlab.frames.adjustment import adjustment
@@ -17,7 +18,7 @@ from cxlab.frames.measures import Measure
 from cxlab.frames.periods import attribute, days_since_epoch
 from cxlab.frames.surveys import ANSWER_DAYS, score_measures
 from cxlab.models.intervals import Z, wald_p
-from cxlab.models.response import Weighted, response_weights, weighted_means
+from cxlab.models.response import Response, Weighed, Weigher, response_weights
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Check, Result, listed, metric_label
 
@@ -54,7 +55,8 @@ def weighted(known: Known) -> Result:
         A row a metric: ``asked, answered, response``; ``raw`` and its interval; ``estimate``
         (weighted) and its interval, which holds that the weights are estimated; their
         difference; ``told_apart`` (area under the ROC curve of who answers), ``effective``
-        (answers that would tell as much).
+        (answers that would tell as much). Its part ``response_by`` has the same by month, by
+        what contacts are cut by and by attribute, with the same weights.
     """
     if "questions" not in known.sources or known.person is None:
         why = known.left_out.get("response rates") or known.left_out.get("scores", "")
@@ -63,7 +65,8 @@ def weighted(known: Known) -> Result:
     if asked.empty:
         return _nothing("No question of the last year names a customer who can be weighed for.")
     x_all = _known_at_asking(known, asked)
-    rows, checks = [], []
+    cuts = silent.cuts(known, asked, _DAYS)
+    rows, groups, checks = [], [], []
     for name in sorted(set(asked["metric"])):
         mine = (asked["metric"] == name).to_numpy()
         part, answered = asked[mine], asked.loc[mine, "answered"].to_numpy()
@@ -74,11 +77,16 @@ def weighted(known: Known) -> Result:
         x = _columns(part, x_all[mine], answered, known)
         who = np.unique(part["who"], return_inverse=True)[1]
         response = response_weights(x, answered, np.ones(len(x), dtype=bool))
+        weigher = Weigher(x, answered, who, response)
         for m in score_measures(name, known.dataset.settings.all_metrics[name]):
-            made = weighted_means(x, answered, _values(part, m), who, response)
-            rows.append(_row(m, made))
+            score, all_of = _values(part, m), np.zeros(len(part), dtype=int)
+            rows.append(_row(m, weigher.means(score, all_of, 1), response))
+            groups += [silent.told(m, c, weigher.means(score, c.place[mine], len(c.names)))
+                       for c in cuts]  # fmt: skip
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    return Result("response", table, tuple(checks), {"days": _DAYS}, _sentence(table))
+    by = silent.together(known, groups)
+    about = {"days": _DAYS}
+    return Result("response", table, tuple(checks), about, _sentence(table), {by.name: by})
 
 
 def _nothing(text: str) -> Result:
@@ -94,13 +102,15 @@ def _asked(known: Known) -> pd.DataFrame:
     )
     most = frame.group_by("metric").agg(n=nw.len()).select(nw.col("n").max())
     many = most.collect(backend="pyarrow").item()
-    frame = frame.join(person.frame.select("who", "customer_id"), on="who", how="inner")
+    own = person.frame.select("who", "customer_id", *person.attributes.values())
+    frame = frame.join(own, on="who", how="inner")
     if many and many > _MOST_QUESTIONS:
         frame = hashed(
             with_key(frame, "customer_id").with_columns(one=nw.lit(0).cast(nw.Int64)), "one", _SEED
         )
         frame = frame.filter(nw.col("draw") < int(PRIME * _MOST_QUESTIONS / many))
-    kept = ("who", "customer_id", "metric", "asked", "answered", "score", "touchpoint", "channel")
+    kept = ("who", "customer_id", "metric", "asked", "answered", "score", "touchpoint", "channel",
+            *person.attributes.values())  # fmt: skip
     table: pd.DataFrame = frame.select(*kept).collect(backend="pandas").to_native()
     within = table["answered"] - table["asked"] <= ANSWER_DAYS
     table["answered"] = (table["score"].notna() & within).to_numpy(bool)
@@ -198,16 +208,17 @@ def _values(part: pd.DataFrame, m: Measure) -> np.ndarray:
     return np.asarray(found, dtype=float)
 
 
-def _row(m: Measure, made: Weighted) -> tuple[object, ...]:
-    def ends(pair: tuple[float, float]) -> tuple[float, float, float]:
+def _row(m: Measure, made: Weighed, response: Response) -> tuple[object, ...]:
+    def ends(pair: np.ndarray) -> tuple[float, float, float]:
         low, high = pair[0] - Z * pair[1], pair[0] + Z * pair[1]
         return pair[0], low, high
 
-    gap, error = made.difference
+    gap, error = made.difference[0]
+    asked, answers = int(made.asked[0]), int(made.answers[0])
     p = float(wald_p(np.array([gap]), np.array([error]))[0]) if error > 0 else np.nan
-    return (m.name, made.asked, made.n, made.n / made.asked, *ends(made.raw),
-            *ends(made.weighted), *ends(made.difference), p, made.response.told,
-            made.response.effective, m.unit)  # fmt: skip
+    return (m.name, asked, answers, answers / asked, *ends(made.raw[0]), *ends(made.weighted[0]),
+            *ends(made.difference[0]), p, response.told, response.effective,
+            m.unit)  # fmt: skip
 
 
 def _sentence(table: pd.DataFrame) -> str:

@@ -23,11 +23,14 @@ from cxlab.frames.spans import Spans, spans_by_month, spans_by_week, windows
 from cxlab.models.charts import LEAST_PERIODS
 from cxlab.models.clustered import changes, ratios
 
-__all__ = ["About", "Known", "Options", "Source", "counted"]
+__all__ = ["About", "Known", "Options", "Source", "called", "counted", "each_measure", "hidden",
+           "small", "withheld"]  # fmt: skip
 
 # The feed starts on the day by which one in a thousand rows had come: one mistyped year is no feed.
 _EARLY = 0.001
 _MOST_PERIODS = 120
+# What rows are cut by themselves: an attribute may have the same name.
+_OF_CONTACTS = ("stage", "touchpoint", "channel", "month", "week")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Known:
     left_out: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     abouts: dict[str, About] = field(default_factory=dict)
+    totals: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def person(self) -> People | None:
@@ -236,8 +240,19 @@ class Known:
         """Give what rows can be cut by."""
         if self.person is None:
             return rows.levels
-        own = (Level(a, c, personal=True) for a, c in self.person.attributes.items())
+        own = (Level(called(a), c, personal=True) for a, c in self.person.attributes.items())
         return (*rows.levels, *own)
+
+
+def called(attribute: str) -> str:
+    """Name an attribute of customers apart from what contacts are cut by.
+
+    Parameters
+    ----------
+    attribute : str
+        Its name in the data.
+    """
+    return f"{attribute} (of the customer)" if attribute in _OF_CONTACTS else attribute
 
 
 def _one(source: Source) -> Spans:
@@ -263,10 +278,11 @@ def counted(known: Known) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         period; a row a metric and level in the last days, and how far it is from all.
     """
     cards, series, levels = [], [], []
-    for source in known.sources.values():
+    for name, source in known.sources.items():
         spans = known.window(source)
         rows = source.make(spans)
         sums = moments(known.dataset, rows, spans, compared=True)
+        known.totals[name] = sums
         cards.append(_card(known, source, rows, sums, spans))
         series.append(_series(known, source))
         levels += _levels(known, rows, sums, spans)
@@ -278,7 +294,16 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
 
 
-def _each(sums: pd.DataFrame, rows: Rows) -> list[tuple[Measure, pd.DataFrame]]:
+def each_measure(sums: pd.DataFrame, rows: Rows) -> list[tuple[Measure, pd.DataFrame]]:
+    """Part sums by measure.
+
+    Parameters
+    ----------
+    sums : pandas.DataFrame
+        Of :mod:`cxlab.frames.measures`.
+    rows : Rows
+        With the measures.
+    """
     measures = {m.name: m for m in rows.measures}
     return [
         (measures[str(name)], part.reset_index(drop=True))
@@ -290,7 +315,7 @@ def _card(
     known: Known, source: Source, rows: Rows, sums: pd.DataFrame, spans: Spans
 ) -> pd.DataFrame:
     made = []
-    for m, part in _each(sums, rows):
+    for m, part in each_measure(sums, rows):
         now, before = ratios(part, m.bounds), ratios(part, m.bounds, other=True)
         change = changes(part, m.bounds)
         row: dict[str, Any] = {"metric": m.name, **now.iloc[0].to_dict()}
@@ -305,12 +330,12 @@ def _card(
             row |= dict.fromkeys(("before", "change", "change_low", "change_high", "p_value"))
         made.append(row)
     table = pd.DataFrame(made)
-    small = table["n"] < known.options.min_group
-    gone = ["estimate", "se", "conf_low", "conf_high"]
+    few = table["n"] < known.options.min_group
+    gone = ["estimate", "se", "conf_low", "conf_high", "n", "rows"]
     moved = ["before", "change", "change_low", "change_high", "p_value"]
     table[[*gone, *moved]] = table[[*gone, *moved]].astype(float)
-    table.loc[small, gone] = np.nan
-    table.loc[small | (table["n_before"] < known.options.min_group), moved] = np.nan
+    table.loc[few, gone] = np.nan
+    table.loc[few | (table["n_before"] < known.options.min_group), moved] = np.nan
     return table
 
 
@@ -319,7 +344,7 @@ def _series(known: Known, source: Source) -> pd.DataFrame:
     rows = source.make(spans)
     sums = moments(known.dataset, rows, spans)
     made = []
-    for m, part in _each(sums, rows):
+    for m, part in each_measure(sums, rows):
         place = part["span"].to_numpy(int)
         table = ratios(part, m.bounds)
         low, high = spans.edges[place], spans.edges[place + 1]
@@ -331,23 +356,81 @@ def _series(known: Known, source: Source) -> pd.DataFrame:
     return withheld(pd.concat(made), known, ["estimate", "se", "conf_low", "conf_high"])
 
 
-def withheld(table: pd.DataFrame, known: Known, columns: list[str]) -> pd.DataFrame:
+def small(n: np.ndarray, key: np.ndarray, few: np.ndarray, least: int) -> np.ndarray:
+    """Tell which groups to withhold besides the small: those that would tell them.
+
+    All and the others told, what a small group is could be read as the difference: where those
+    withheld have together fewer customers than are shown, the smallest of the others goes too.
+
+    Parameters
+    ----------
+    n : ndarray, shape (rows,)
+        Customers of each group.
+    key : ndarray of int, shape (rows,)
+        The same for rows that add up to a total.
+    few : ndarray of bool, shape (rows,)
+        Those withheld already.
+    least : int
+        Groups of fewer customers are withheld.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows,)
+    """
+    few = few.copy()
+    for one in np.unique(key[few]):
+        mine = np.flatnonzero(key == one)
+        gone, told = n[mine[few[mine]]].sum(), mine[~few[mine]]
+        if 0 < gone < least and len(told):
+            few[told[np.argmin(n[told])]] = True
+    return few
+
+
+def withheld(
+    table: pd.DataFrame, known: Known, columns: list[str], *, total: bool = False
+) -> pd.DataFrame:
     """Blank figures of fewer customers than are shown, and how few they are.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        With ``n``.
+        With ``n``; levels also with ``metric, by, level``.
     known : Known
         The data.
     columns : list of str
         The figures.
+    total : bool
+        Whether what all rows of a metric and cut add up to is told as well.
     """
     table = table.reset_index(drop=True)
-    small = table["n"] < known.options.min_group
+    few = ~(table["n"] >= known.options.min_group).to_numpy(bool)
+    if total:
+        few = hidden(table, known)
     gone = [*columns, "n", "rows"]
-    table[gone] = table[gone].astype(float).mask(small, axis=0)
+    table[gone] = table[gone].astype(float).mask(np.repeat(few[:, None], len(gone), axis=1))
     return table
+
+
+def hidden(table: pd.DataFrame, known: Known) -> np.ndarray:
+    """Tell which levels to withhold: of a stage's touchpoints, which add up to it, and of all.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With ``metric, by, level`` and ``n``.
+    known : Known
+        The data.
+    """
+    places, least = known.places, known.options.min_group
+    n = table["n"].fillna(0).to_numpy(float)
+    few = n < least
+    cut = table.groupby(["metric", "by"], sort=False).ngroup().to_numpy(int)
+    if places.stages:
+        of = dict(zip(places.touchpoints, places.stage, strict=True))
+        stage = table["level"].map(of).fillna(-1).where(table["by"] == "touchpoint", -2)
+        within = cut * (len(places.stages) + 3) + stage.to_numpy(int) + 2
+        few = small(n, within, few, least)
+    return small(n, cut, few, least)
 
 
 def _levels(known: Known, rows: Rows, total: pd.DataFrame, spans: Spans) -> list[pd.DataFrame]:
@@ -357,13 +440,13 @@ def _levels(known: Known, rows: Rows, total: pd.DataFrame, spans: Spans) -> list
     ]
     if known.person is not None and known.person.attributes:
         own = moments_by_people(*given, known.person, total)
-        found += [sums.assign(by=name, personal=True) for name, sums in own.items()]
+        found += [sums.assign(by=called(name), personal=True) for name, sums in own.items()]
     if not found:
         return []
-    each = _each(pd.concat(found, ignore_index=True), rows)
+    each = each_measure(pd.concat(found, ignore_index=True), rows)
     kept = [t for m, part in each if len(t := _level(m, part))]
     gone = ["estimate", "conf_low", "conf_high", "gap", "gap_low", "gap_high", "p_value"]
-    return [withheld(pd.concat(kept), known, gone)] if kept else []
+    return [withheld(pd.concat(kept), known, gone, total=True)] if kept else []
 
 
 def _level(m: Measure, part: pd.DataFrame) -> pd.DataFrame:

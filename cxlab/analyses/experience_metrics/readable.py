@@ -12,13 +12,15 @@ from cxlab.models.intervals import holm
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result, metric_label, three_figures
 
-__all__ = ["adopted", "gap", "gaps", "scorecard", "silence", "value", "waits"]
+__all__ = ["adopted", "adopted_by", "gap", "gaps", "scorecard", "silence",
+           "silence_by", "value", "waits", "with_ends"]  # fmt: skip
 
 _NOTHING, _MINUS = "–", "\N{MINUS SIGN}"
 # Beside their medians, which skewed times are told by first.
 _BESIDE = ("mean first response", "mean handle time")
 _MOST_GAPS = 8
 _MOST_ADOPTED = 12
+_MOST_WEIGHTED = 12
 _UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "min"), (1.0, "s"))
 
 
@@ -41,7 +43,7 @@ def value(x: float, unit: str, digits: int = 1) -> str:
     if unit == "share":
         return f"{100 * x:.{digits}f}%"
     if unit == "points":
-        return f"{x:.{digits}f}"
+        return f"{x:.{digits}f}".replace("-", _MINUS)
     if unit == "seconds":
         size, name = next((u for u in _UNITS if abs(x) >= u[0]), _UNITS[-1])
         return _with_unit(three_figures(x / size), name)
@@ -66,7 +68,20 @@ def gap(x: float, unit: str) -> str:
     return text if zero else f"{'+' if x > 0 else _MINUS}{text}"
 
 
-def _with_ends(row: Any, names: tuple[str, str, str], unit: str, write: Any = value) -> str:
+def with_ends(row: Any, names: tuple[str, str, str], unit: str, write: Any = value) -> str:
+    """Write a figure with its interval.
+
+    Parameters
+    ----------
+    row : mapping
+        With the figure and its limits.
+    names : tuple of str
+        Of the figure, its lower and its upper limit.
+    unit : str
+        Of the metric.
+    write : callable
+        :func:`value` or :func:`gap`.
+    """
     three = [float(row[n]) for n in names]
     if np.isnan(three[0]):
         return _NOTHING
@@ -119,9 +134,9 @@ def scorecard(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> Resu
             (
                 metric_label(str(row["metric"]))
                 + (f", {unit}" if unit.endswith("a customer") else ""),
-                _with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
+                with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
                 value(float(row["before"]), unit),
-                _with_ends(row, ("change", "change_low", "change_high"), unit, gap),
+                with_ends(row, ("change", "change_low", "change_high"), unit, gap),
                 _verdict(row, betters.get(str(row["metric"]), "")),
                 "–" if np.isnan(row["n"]) else f"{int(row['n']):,}",
             )
@@ -179,7 +194,7 @@ def gaps(levels: pd.DataFrame, betters: Mapping[str, str]) -> tuple[Result, pd.D
         rows.append(
             (f"{row['by']}: {row['level']}", metric_label(str(row["metric"])),
              value(float(row["estimate"]), unit),
-             _with_ends(row, ("gap", "gap_low", "gap_high"), unit, gap),
+             with_ends(row, ("gap", "gap_low", "gap_high"), unit, gap),
              "better" if good else "worse", f"{int(row['n']):,}")
         )  # fmt: skip
     columns = ["where", "metric", "there", "against all (95% interval)", "what it says",
@@ -201,13 +216,40 @@ def silence(table: pd.DataFrame) -> Result:
         rows.append(
             (metric_label(str(row["metric"])), f"{int(row['asked']):,}",
              value(row["response"], "share"),
-             _with_ends(row, ("raw", "raw_low", "raw_high"), unit),
-             _with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
-             _with_ends(row, ("difference", "difference_low", "difference_high"), unit, gap))
+             with_ends(row, ("raw", "raw_low", "raw_high"), unit),
+             with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
+             with_ends(row, ("difference", "difference_low", "difference_high"), unit, gap))
         )  # fmt: skip
     columns = ["metric", "asked", "answered", "as given (95% interval)",
                "weighted (95% interval)", "difference (95% interval)"]  # fmt: skip
     return Result("scores_weighted", pd.DataFrame(rows, columns=columns))
+
+
+def silence_by(table: pd.DataFrame) -> Result:
+    """Tell the scores by month and group that weights move most surely, in order.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of the weighted scores by month and group.
+    """
+    told = table[table["estimate"].notna() & ~table["metric"].str.endswith(" top box")]
+    wide = told["difference_high"] - told["difference_low"]
+    sure = (told["difference"] / wide).abs().sort_values(ascending=False, kind="stable")
+    rows = []
+    for _, row in told.loc[sure.index[:_MOST_WEIGHTED]].iterrows():
+        unit = str(row["unit"])
+        rows.append(
+            (metric_label(str(row["metric"])), f"{row['by']}: {row['level']}",
+             f"{int(row['answered']):,} of {int(row['asked']):,}",
+             with_ends(row, ("raw", "raw_low", "raw_high"), unit),
+             with_ends(row, ("estimate", "conf_low", "conf_high"), unit),
+             with_ends(row, ("difference", "difference_low", "difference_high"), unit, gap),
+             "differs" if row["p_holm"] < ALPHA else "cannot be told")
+        )  # fmt: skip
+    columns = ["metric", "where", "answered", "as given (95% interval)",
+               "weighted (95% interval)", "difference (95% interval)", "what it says"]  # fmt: skip
+    return Result("scores_weighted_by", pd.DataFrame(rows, columns=columns))
 
 
 def waits(levels: pd.DataFrame, card: pd.DataFrame) -> Result:
@@ -227,7 +269,7 @@ def waits(levels: pd.DataFrame, card: pd.DataFrame) -> Result:
     cells: dict[str, dict[str, str]] = {}
     for name, row in rows:
         kind = str(row["metric"]).partition(",")[0]
-        told = _with_ends(row, ("estimate", "conf_low", "conf_high"), "seconds")
+        told = with_ends(row, ("estimate", "conf_low", "conf_high"), "seconds")
         long = value(float(row["long"]), "seconds")
         cells.setdefault(name, {})[f"{kind}: half by (95% interval)"] = told
         cells[name][f"{kind}: nine in ten by"] = long
@@ -250,7 +292,7 @@ def adopted(table: pd.DataFrame) -> Result:
     for name in names:
         mine = whole[whole["touchpoint"] == name].set_index("days")
         told = [
-            _with_ends(mine.loc[d], ("estimate", "conf_low", "conf_high"), "share")
+            with_ends(mine.loc[d], ("estimate", "conf_low", "conf_high"), "share")
             if d in mine.index else _NOTHING
             for d in sorted(set(whole["days"]))
         ]  # fmt: skip
@@ -258,3 +300,31 @@ def adopted(table: pd.DataFrame) -> Result:
     columns = ["touchpoint", *(f"within {d} days (95% interval)" for d in sorted(set(
         whole["days"])))]  # fmt: skip
     return Result("adopted", pd.DataFrame(rows, columns=columns))
+
+
+def adopted_by(table: pd.DataFrame) -> Result:
+    """Tell which segments adopt a touchpoint more or less than the others, the surest first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of adoption by segment.
+    """
+    last = table[(table["days"] == table["days"].max()) & table["gap"].notna()]
+    wide = last["gap_high"] - last["gap_low"]
+    sure = (last["gap"] / wide).abs().sort_values(ascending=False, kind="stable")
+    clear = int((last["p_holm"] < ALPHA).sum())
+    rows = []
+    for _, row in last.loc[sure.index[: min(max(clear, 5), _MOST_ADOPTED)]].iterrows():
+        told = "no clear difference"
+        if row["p_holm"] < ALPHA:
+            told = "more" if row["gap"] > 0 else "less"
+        rows.append(
+            (str(row["touchpoint"]), f"{row['by']}: {row['level']}", f"{int(row['n']):,}",
+             with_ends(row, ("estimate", "conf_low", "conf_high"), "share"),
+             with_ends(row, ("gap", "gap_low", "gap_high"), "share", gap), told)
+        )  # fmt: skip
+    days = int(table["days"].max()) if len(table) else 0
+    columns = ["touchpoint", "segment", "customers", f"within {days} days (95% interval)",
+               "against the others (95% interval)", "what it says"]  # fmt: skip
+    return Result("adopted_by", pd.DataFrame(rows, columns=columns))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from cxlab.analyses.experience_metrics.gather import About, Known, withheld
+from cxlab.analyses.experience_metrics.gather import About, Known, called, small, withheld
 from cxlab.frames.durations import Cohorts, binned, first_successes, squares
 from cxlab.frames.measures import Level, Rows
 from cxlab.frames.people import NOT_GIVEN
 from cxlab.frames.spans import Spans, windows
 from cxlab.models.clustered import difference
 from cxlab.models.durations import Incidence, Reached
-from cxlab.models.intervals import Z
+from cxlab.models.intervals import Z, holm
 from cxlab.results import Result
 
 __all__ = ["ADOPTED", "adoption", "durations", "value_touchpoint"]
@@ -24,6 +25,8 @@ ADOPTED = (30, 90)
 """Days from the start within which a first success counts as adoption."""
 _MOST = 180
 _LONG = 0.9
+_SEGMENT = ["touchpoint", "by", "level", "days", "estimate", "conf_low", "conf_high", "n", "gap",
+            "gap_low", "gap_high", "p_value"]  # fmt: skip
 _KINDS = {
     "first response, median": ("response", "", "seconds to the first response, half of contacts"),
     "handle time, median": ("handle", "", "seconds of handling, half of contacts"),
@@ -142,7 +145,7 @@ def _card(name: str, table: pd.DataFrame, known: Known, first: float, spans: Spa
     row |= dict.fromkeys(("before", "change", "change_low", "change_high", "p_value"), np.nan)
     row |= {"n_before": before["n"], "rows_before": before["rows"]}
     if not now["n"] >= few:
-        row |= dict.fromkeys(_FIGURES, np.nan)
+        row |= dict.fromkeys([*_FIGURES, "n", "rows"], np.nan)
     elif before["n"] >= few and spans.edges[0] >= first and np.isfinite(before["conf_high"]):
         one, other = (_frame(v) for v in (now, before))
         gap = difference(one, other, np.zeros(1), np.array([min(now["n"], before["n"])])).iloc[0]
@@ -207,7 +210,7 @@ def _levels(name: str, table: pd.DataFrame, level: Level, known: Known) -> pd.Da
         names = np.array([*level.names, NOT_GIVEN], dtype=object)
         named = pd.Series(names[table["level"].to_numpy(int)])
     table = table.assign(metric=name, by=level.by, level=named.to_numpy(), unit="seconds")
-    return withheld(table, known, _FIGURES)
+    return withheld(table, known, _FIGURES, total=True)
 
 
 # -- first success -----------------------------------------------------------------------------
@@ -227,8 +230,9 @@ def adoption(known: Known) -> dict[str, Result]:
     Returns
     -------
     dict of str to Result
-        ``adoption`` (by touchpoint, and by start month), ``to_value`` (the curve of the moment
-        of value); empty without contacts or dated customers.
+        ``adoption`` (by touchpoint, and by start month), ``adoption_by`` (by attribute, against
+        the other customers), ``to_value`` (the curve of the moment of value); empty without
+        contacts or dated customers.
     """
     if known.contacts is None or known.risk is None or known.person is None:
         return {}
@@ -250,6 +254,7 @@ def adoption(known: Known) -> dict[str, Result]:
             "left_first": int(left)}  # fmt: skip
     return {
         "adoption": Result("adoption", table, meta=meta),
+        "adoption_by": _by_segment(cohorts, known),
         "to_value": Result("to_value", pd.DataFrame(curve, columns=columns), meta=meta | told),
     }
 
@@ -276,6 +281,53 @@ def _adopted(cohorts: Cohorts, known: Known) -> pd.DataFrame:
                     made.append((name, cohort, days, *_three(r), incidence.n))
     columns = ["touchpoint", "started", "days", "estimate", "conf_low", "conf_high", "n"]
     return pd.DataFrame(made, columns=columns)
+
+
+def _by_segment(cohorts: Cohorts, known: Known) -> Result:
+    """Tell the share of each segment that got to each touchpoint, and of all the others."""
+    made, least = [], known.options.min_group
+    for name, (levels, counts) in cohorts.segments.items():
+        for place, touchpoint in enumerate(known.places.touchpoints):
+            if counts[place][:, 1].any():
+                about = (touchpoint, called(name))
+                made += [(*about, *row) for row in _segments(levels, counts[place], least)]
+    if not made:
+        return Result("adoption_by", pd.DataFrame(columns=[*_SEGMENT, "p_holm"]))
+    head, one, rest, sizes = zip(*((m[:4], m[4], m[5], m[6:]) for m in made), strict=True)
+    table = pd.DataFrame(head, columns=_SEGMENT[:4])
+    own, smaller = np.array(sizes, dtype=float).T
+    here = _reached(one)
+    gaps = difference(here, _reached(rest), np.zeros(len(table)), smaller)
+    table[["estimate", "conf_low", "conf_high"]] = here[["estimate", "conf_low", "conf_high"]]
+    table["n"] = own
+    table[["gap", "gap_low", "gap_high", "p_value"]] = gaps.drop(columns="se")
+    cut = table.groupby(["touchpoint", "by", "days"]).ngroup().to_numpy(int)
+    table.loc[small(own, cut, own < least, least), _SEGMENT[4:]] = np.nan
+    named = table["level"] != NOT_GIVEN
+    table["p_holm"] = holm(table["p_value"].where(named).to_numpy(float))
+    return Result("adoption_by", table)
+
+
+def _segments(
+    levels: tuple[str, ...], counts: np.ndarray, least: int
+) -> list[tuple[str, int, Reached, Reached, float, float]]:
+    """Give each level's share and that of the others, with the customers of it and of the less."""
+    made, days = [], np.arange(_MOST + 1.0)
+    for level, mine in zip(levels, counts, strict=True):
+        others = counts.sum(axis=0) - mine
+        if not mine.sum() or not others.sum():
+            continue
+        one, rest = Incidence(mine, days), Incidence(others, days)
+        for day in ADOPTED:
+            here, there = _by(one, day, least), _by(rest, day, least)
+            if here is not None and there is not None:
+                made.append((level, day, here, there, one.n, min(one.n, rest.n)))
+    return made
+
+
+def _reached(found: Sequence[Reached]) -> pd.DataFrame:
+    names = ("estimate", "se", "conf_low", "conf_high")
+    return pd.DataFrame({c: [float(getattr(r, c)) for r in found] for c in names})
 
 
 def _month(number: int) -> str:

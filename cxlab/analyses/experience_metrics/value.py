@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cxlab.analyses.experience_metrics.gather import About, Known
+from cxlab.analyses.experience_metrics.gather import About, Known, called
 from cxlab.data.contract import Inactivity
 from cxlab.frames.paying import Paying, paying
 from cxlab.frames.people import NOT_GIVEN
@@ -15,6 +15,7 @@ from cxlab.models.lifetime_value import Terms, worth_of
 __all__ = ["lifetime_value"]
 
 _METRIC = "lifetime value"
+_FIGURES = ["estimate", "conf_low", "conf_high", "n", "rows"]
 
 
 def lifetime_value(known: Known) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,8 +52,17 @@ def lifetime_value(known: Known) -> tuple[pd.DataFrame, pd.DataFrame]:
         for level in sorted(texts.unique()):
             part = found.where((texts == level).to_numpy(bool))
             one = _each(part, terms, known.options.min_group)
-            rows += [] if isinstance(one, str) else [about | one | {"by": name, "level": level}]
-    return card, pd.DataFrame(rows)
+            rows += (
+                [] if isinstance(one, str) else [about | one | {"by": called(name), "level": level}]
+            )
+    levels = pd.DataFrame(rows)
+    if len(levels):
+        # Groups that cannot be told alone could be, as what all and the others leave.
+        rest = float(total["n"]) - levels.groupby("by")["n"].transform("sum")
+        first = levels["n"] == levels.groupby("by")["n"].transform("min")
+        gone = first & (rest > 0) & (rest < known.options.min_group)
+        levels[_FIGURES] = levels[_FIGURES].astype(float).mask(gone, axis=0)
+    return card, levels
 
 
 def _read(known: Known) -> Paying | str:

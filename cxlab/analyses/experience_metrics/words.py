@@ -12,7 +12,7 @@ from cxlab.analyses.experience_metrics.readable import gap, value
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Finding, Findings, Result, counted, listed, metric_label
 
-__all__ = ["changed", "findings", "headline", "to_value", "where"]
+__all__ = ["adopted_by", "changed", "findings", "headline", "to_value", "where"]
 
 _FIRST = ("nps", "csat top box", "ces mean", "failure share", "churn rate")
 _MOST = 6
@@ -164,6 +164,38 @@ def to_value(part: Result) -> str:
     else:
         text += f" Half do not reach it within {part.table['day'].max():.0f} days."
     return text + " Who leaves before counts as never having got there."
+
+
+def adopted_by(table: pd.DataFrame) -> str:
+    """Say which segments adopt a touchpoint more or less than the others.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of adoption by segment.
+    """
+    looked = table[table["p_holm"].notna()]
+    if looked.empty:
+        return "There are no segments of customers whose first successes can be compared."
+    many = counted(
+        len(looked), "share by touchpoint and segment", "shares by touchpoint and segment"
+    )
+    clear = looked[looked["p_holm"] < ALPHA]
+    if clear.empty:
+        return f"Of {many}, none differs from that of the other customers by more than chance."
+    wide = clear["gap_high"] - clear["gap_low"]
+    order = (clear["gap"] / wide).abs().sort_values(ascending=False, kind="stable").index
+    first = clear.loc[order].drop_duplicates(["touchpoint", "by"]).head(3)
+    told = [
+        f"{r.touchpoint} within {r.days} days by {r.by} {r.level} "
+        f"({100 * r.estimate:.0f}%, {gap(float(r.gap), 'share')} percentage points)"
+        for r in first.itertuples()
+    ]
+    differ = "differs" if len(clear) == 1 else "differ"
+    return (
+        f"Of {many}, {len(clear)} {differ} from those of the other customers by more than chance: "
+        f"most clearly {listed(told)}."
+    )
 
 
 def findings(result: Result, notebook: str = "02_experience_metrics") -> Findings:

@@ -166,6 +166,14 @@ def _missing(told: touchpoints.Asked, drawn: Result, journeys: Cut) -> list[Chec
     if len(few):
         named = [f"{r.touchpoint} ({r.figure})" for r in few.itertuples()]
         text = f"{listed(named, 6)}: fewer than {journeys.min_group} customers"
+    places = drawn.meta["places"]
+    volumes = [t for t, n in zip(places["touchpoint"], places["contacts"], strict=True)
+               if n is None]  # fmt: skip
+    if volumes:
+        text += (
+            f"; contacts at {listed(volumes, 6)}: of fewer than {journeys.min_group} customers, or "
+            "all less the others would tell them"
+        )
     made.append(Check("withheld on the map", None, text))
     stages = set(drawn.meta["places"]["stage"])
     if touchpoints.NO_STAGE in stages and len(stages) > 1:

@@ -11,15 +11,20 @@ import pandas as pd
 from cxlab.analyses.journeys.cutting import STATES, Cut, collected
 from cxlab.results import Result, counted
 
-__all__ = ["END", "OTHER", "flows", "step_matrix", "transitions"]
+__all__ = ["END", "OTHER", "START", "flows", "step_matrix", "transitions"]
 
 Frame = nw.LazyFrame[Any]
 
-END, OTHER = "(end)", "other touchpoints"
+START, END, OTHER = "(start)", "(end)", "other touchpoints"
 _MOST_STEPS = 8
 _COLUMNS = 6
 _NAMED = 8
 _INTERVAL = ("estimate", "conf_low", "conf_high")
+
+
+def _other(cut: Cut) -> str:
+    """Name the touchpoints that are not named, as none of them is called."""
+    return OTHER if OTHER not in cut.names else f"{OTHER} (together)"
 
 
 def _going_on(cut: Cut) -> Frame:
@@ -28,7 +33,7 @@ def _going_on(cut: Cut) -> Frame:
 
 
 def transitions(cut: Cut) -> Result:
-    """Tell what follows each touchpoint within a journey.
+    """Tell what follows each touchpoint within a journey, and where journeys begin.
 
     Parameters
     ----------
@@ -39,34 +44,29 @@ def transitions(cut: Cut) -> Result:
     -------
     Result
         A row a pair: ``estimate`` is the share of contacts at ``from`` that ``to`` follows in
-        the journey, or that nothing follows (:data:`END`); ``n``: customers who had it;
-        ``contacts``. Pairs of fewer than ``min_group`` customers are left out.
+        the journey (``kind`` move), or that nothing follows (end, :data:`END`); or the share of
+        journeys that begin at ``to`` (start, :data:`START`). ``n``: customers who had it;
+        ``contacts``: how many there are. Pairs of fewer than ``min_group`` customers are left
+        out.
     """
-    frame = cut.steps.frame.with_columns(
-        came=nw.when(nw.col("step") > 1).then(nw.col("came")).otherwise(nw.lit(-1))
+    frame, last = cut.steps.frame, len(cut.names)
+    told = (
+        _pairs(frame.filter(nw.col("step") > 1), nw.col("came"), nw.col("touchpoint"), "move"),
+        _pairs(frame.filter(nw.col("last")), nw.col("touchpoint"), nw.lit(last), "end"),
+        _pairs(frame.filter(nw.col("step") == 1), nw.lit(last), nw.col("touchpoint"), "start"),
     )
-    pairs = frame.filter(nw.col("came") >= 0)
-    by = ["came", "touchpoint"]
-    told = pairs.group_by("who", *by).agg(x=nw.len())
-    found = collected(
-        told.group_by(*by).agg(n=nw.len(), contacts=nw.col("x").sum(), xx=(nw.col("x") ** 2).sum()),
-        *by,
-    )
-    ends = frame.filter(nw.col("last")).group_by("who", "touchpoint").agg(x=nw.len())
-    over = collected(
-        ends.group_by("touchpoint").agg(n=nw.len(), contacts=nw.col("x").sum()), "touchpoint"
-    )
-    over = over.assign(came=over["touchpoint"], touchpoint=len(cut.names))
-    table = pd.concat([found.drop(columns="xx"), over], ignore_index=True)
-    table["of"] = table.groupby("came")["contacts"].transform("sum")
-    names = np.array([*cut.names, END], dtype=object)
+    table = pd.concat([t for t in told if len(t)], ignore_index=True)
+    come, go = table["out"].to_numpy(int), table["into"].to_numpy(int)
+    table["of"] = table.groupby("out")["contacts"].transform("sum")
+    starts, ends = (np.array([*cut.names, name], dtype=object) for name in (START, END))
     table = pd.DataFrame(
         {
-            "term": names[table["came"]] + " \N{RIGHTWARDS ARROW} " + names[table["touchpoint"]],
+            "term": starts[come] + " \N{RIGHTWARDS ARROW} " + ends[go],
             "estimate": table["contacts"] / table["of"],
-            "n": table["n"],
-            "from": names[table["came"]],
-            "to": names[table["touchpoint"]],
+            "n": table["n"].astype(int),
+            "from": starts[come],
+            "to": ends[go],
+            "kind": table["kind"],
             "contacts": table["contacts"].astype(int),
         }
     )
@@ -76,8 +76,17 @@ def transitions(cut: Cut) -> Result:
     return Result("transitions", table, meta=meta, sentence=_most_followed(table))
 
 
+def _pairs(frame: Frame, out: nw.Expr, into: nw.Expr, kind: str) -> pd.DataFrame:
+    """Count contacts and customers by where they come from and go to."""
+    frame = frame.with_columns(out=out.cast(nw.Int64), into=into.cast(nw.Int64))
+    by = ["out", "into"]
+    each = frame.group_by("who", *by).agg(x=nw.len())
+    told = each.group_by(*by).agg(n=nw.len(), contacts=nw.col("x").sum())
+    return collected(told, *by).assign(kind=kind)
+
+
 def _most_followed(table: pd.DataFrame) -> str:
-    steps = table[table["to"] != END]
+    steps = table[table["kind"] == "move"]
     if steps.empty:
         return "No touchpoint is followed by another often enough to be told."
     most = steps.loc[steps["estimate"].idxmax()]
@@ -123,7 +132,7 @@ def step_matrix(cut: Cut) -> Result:
     table = collected(each.group_by(*by).agg(n=nw.len(), contacts=nw.col("contacts").sum()), *by)
     if table.empty:
         return Result("step_matrix", pd.DataFrame(), sentence=_alone(cut))
-    names = np.array([*cut.names, OTHER], dtype=object)  # -1 is the last
+    names = np.array([*cut.names, _other(cut)], dtype=object)  # -1 is the last
     table["touchpoint"] = names[table["touchpoint"].to_numpy(int)]
     table = table.astype({"n": int, "contacts": int})
     table["still"] = table.groupby("step")["contacts"].transform("sum")
@@ -197,7 +206,7 @@ def flows(cut: Cut) -> Result:
         _flow(on.with_columns(state=nw.lit(len(STATES))), "touchpoint", "state").assign(ends=True),
     ]
     rows = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
-    names = np.array([*cut.names, OTHER], dtype=object)  # -1 is the last
+    names = np.array([*cut.names, _other(cut)], dtype=object)  # -1 is the last
     ends = np.array([*STATES, "going on"], dtype=object)
     into = rows["into"].to_numpy(int)
     to = np.where(rows["ends"], ends[np.where(rows["ends"], into, 0)],

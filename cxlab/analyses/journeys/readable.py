@@ -28,6 +28,9 @@ def by_touchpoint(part: Result) -> Result:
     """
     places = pd.DataFrame(part.meta["places"])
     shown = places[["stage", "touchpoint", "contacts"]].copy()
+    if shown["contacts"].isna().any():
+        contacts = shown["contacts"].astype(float)
+        shown["contacts"] = ["withheld" if np.isnan(v) else f"{v:.0f}" for v in contacts]
     table = part.table.set_index(["touchpoint", "figure"])
     for figure, head in heads(part.meta).items():
         shown[head] = [_cell(table, (t, figure)) for t in shown["touchpoint"]]

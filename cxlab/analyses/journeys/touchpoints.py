@@ -263,15 +263,20 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
     )
     volume = volume.astype({"contacts": int, "customers": int})
     found = sums(cells(cut, told, exit_days), ["figure", "touchpoint"])
+    hidden = _hidden(volume["customers"].to_numpy(int), cut.min_group)
+    if hidden.any():
+        volume = volume.astype({"contacts": float, "customers": float})
+        volume.loc[hidden, ["contacts", "customers"]] = np.nan
     figures = [f for f in FIGURES if (found["figure"] == f).any()]
     rows = [_figure(found, f, bounds(cut, told, f)) for f in figures or FIGURES[:1]]
     rows = pd.concat(rows, ignore_index=True)
     place = stages(cut)
     rows = place.merge(rows, left_on="k", right_on="touchpoint", suffixes=("", "_k"))
     few = rows["n"] < cut.min_group
-    # How many left, or failed, of so few is theirs alone as well.
-    rows["of"] = rows["of"].astype(float)
-    rows.loc[few, ["estimate", "conf_low", "conf_high", "of", "expected"]] = np.nan
+    # How many left, or failed, of so few is theirs alone as well; and so is how few they are.
+    gone = ["estimate", "conf_low", "conf_high", "n", "of", "expected"]
+    rows[gone] = rows[gone].astype(float)
+    rows.loc[few, gone] = np.nan
     rows["withheld"] = few
     rows = rows.merge(volume[["touchpoint", "contacts"]], left_on="k", right_on="touchpoint",
                       suffixes=("", "_v"))  # fmt: skip
@@ -279,7 +284,7 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
     table = rows.assign(p_value=np.nan)[_COLUMNS]
     shown = place.merge(volume, left_on="k", right_on="touchpoint", suffixes=("", "_v"))
     meta = {
-        "places": shown[["touchpoint", "stage", "contacts", "customers"]].to_dict("list"),
+        "places": _places(shown),
         "metrics": told.metrics,
         "missing": told.missing,
         "scales": {m: list(cut.dataset.settings.all_metrics[m].scale)
@@ -288,8 +293,25 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
                    for m in told.metrics.values()},
         "exit_days": exit_days,
     }  # fmt: skip
-    said = _sentences(table, shown, exit_days)
+    said = _sentences(table, cut.contacts.rows, len(shown), exit_days)
     return Result("journey_map", table, meta=meta | {"fails": said[0]}, sentence=" ".join(said))
+
+
+def _places(shown: pd.DataFrame) -> dict[str, list[Any]]:
+    """Give touchpoints with their stage and volume; None where it is withheld."""
+    columns = shown[["touchpoint", "stage", "contacts", "customers"]].to_dict("list")
+    for name in ("contacts", "customers"):
+        columns[name] = [None if np.isnan(v) else int(v) for v in columns[name]]
+    return columns
+
+
+def _hidden(customers: np.ndarray, least: int) -> np.ndarray:
+    """Tell whose volume to withhold: of few customers, and where all less the others would tell
+    it, of the next fewest as well."""
+    few = customers < least
+    if few.any() and customers[few].sum() < least and not few.all():
+        few = few | (customers == customers[~few].min())
+    return np.asarray(few)
 
 
 def bounds(cut: Cut, told: Asked, figure: str) -> tuple[float, float]:
@@ -321,11 +343,8 @@ def _figure(found: pd.DataFrame, figure: str, within: tuple[float, float]) -> pd
     return pd.concat([kept, ratios(own, within).drop(columns="se")], axis=1)
 
 
-def _sentences(table: pd.DataFrame, shown: pd.DataFrame, exit_days: float) -> list[str]:
-    said = [
-        f"Customers had {counted(int(shown['contacts'].sum()), 'contact')} at "
-        f"{counted(len(shown), 'touchpoint')}"
-    ]
+def _sentences(table: pd.DataFrame, contacts: int, many: int, exit_days: float) -> list[str]:
+    said = [f"Customers had {counted(contacts, 'contact')} at {counted(many, 'touchpoint')}"]
     failed = table[(table["figure"] == "failed") & table["estimate"].notna()]
     if len(failed):
         most = failed.loc[failed["estimate"].idxmax()]
