@@ -105,11 +105,10 @@ def shares_words(result: Result) -> dict[str, Any]:
     overall = result.meta["overall"]
     matters = list(table.loc[table["verdict"] == "matters", "term"])
     caption = (
-        f"How what all ratings explain of {overall} ({result.meta['r_squared']:.0%} of its "
-        "variance) is shared out (Shapley shares); dotted: equal shares. Filled: told from none "
-        "beside the others, corrected for their number; squares go with worse scores. At the "
-        f"right, by how many points {overall} is higher where a rating is a point better, all "
-        f"others equal. {_about(result)}"
+        f"How what all ratings explain of {overall} is shared out (Shapley shares); dotted: equal "
+        "shares. Filled: told from none beside the others, corrected for their number; squares go "
+        f"with worse scores. At the right, by how many points {overall} is higher where a rating "
+        f"is a point better, all others equal. {_about(result)}"
     )
     if len(rows) < len(table):
         caption += f" Shown: the {len(rows)} largest of {len(table)}."

@@ -1,0 +1,148 @@
+"""What do customers say in their own words?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxlab.analyses.voice_of_customer import tables, words
+from cxlab.analyses.voice_of_customer.churn import before_leaving
+from cxlab.analyses.voice_of_customer.heard import Heard, hear
+from cxlab.analyses.voice_of_customer.over_time import over_time
+from cxlab.analyses.voice_of_customer.plain import plain
+from cxlab.analyses.voice_of_customer.quotes import quotes
+from cxlab.analyses.voice_of_customer.shares import FIGURES, at_touchpoints, scores, shares
+from cxlab.analyses.voice_of_customer.words import findings
+from cxlab.data.dataset import Dataset
+from cxlab.data.theme_book import Book, read_book, write_book
+from cxlab.errors import UsageError
+from cxlab.frames.comments import comments
+from cxlab.frames.periods import EPOCH
+from cxlab.models.intervals import LEVEL
+from cxlab.results import Result
+
+__all__ = ["findings", "run"]
+
+
+def run(
+    dataset: Dataset,
+    *,
+    state: str | Path = "",
+    window_days: int = 90,
+    include_quotes: bool = False,
+    min_group: int = 10,
+    seed: int = 0,
+) -> Result:
+    """Sort what customers wrote into themes, and tell how common, how new and how telling they are.
+
+    Comments go to the themes of the theme book first, then to new ones found among what it does
+    not explain. Personal data are masked before anything else is done.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In either form, with ``comment`` in feedback or ``text`` in interactions.
+    state : str or Path
+        Folder of what the last run handed on (``themes.yml``); empty: none.
+    window_days : int
+        The last days whose shares are told, and as many before them to compare with.
+    include_quotes : bool
+        Whether a few comments are shown word for word.
+    min_group : int
+        Figures of fewer customers are withheld, and words of fewer tell no theme.
+    seed : int
+        Of the sample of person-days.
+
+    Returns
+    -------
+    Result
+        A row a theme: ``term`` (its id), ``theme``, ``estimate`` (share of the comments of the last
+        days) with its interval, ``p_value`` (of the change), ``n`` (customers), ``comments,
+        before, change, change_low, change_high, p_holm, tone, tone_low, tone_high, status``
+        (``known``, ``new`` since the last run, or ``found``) and ``again``. Parts: ``shown``,
+        ``touchpoints``, ``changes`` (with ``series``), ``scores``, ``before_leaving``,
+        ``leaving``, ``languages``, ``became``, ``numbers``, ``book`` (its ``meta`` has the
+        ``text`` of ``themes.yml``) and, if asked for, ``quotes``.
+
+    Raises
+    ------
+    UsageError
+        An option is out of its bounds.
+    DataError
+        ``themes.yml`` is no theme book.
+    """
+    for name, given in (("window_days", window_days), ("min_group", min_group)):
+        if given < 1:
+            raise UsageError(f"{name} is {given}; allowed: 1 and more")
+    before = read_book(state)
+    read = comments(dataset)
+    if isinstance(read, str):
+        return _nothing(dataset, before, read, min_group)
+    heard = hear(dataset, plain(read), before, min_group)
+    end = (dataset.end - EPOCH) / dt.timedelta(days=1)
+    side = _sides(heard, end, window_days)
+    table = shares(heard, side, min_group)
+    dated = bool(np.isfinite(heard.table["at"].to_numpy(float)).any())
+    days = window_days if dated else 0
+    moved = over_time(heard, end, min_group)
+    ahead = before_leaving(heard, min_group, seed)
+    parts = {
+        "shown": tables.shown(table, days),
+        "changes": Result("changes", moved.table, meta=moved.meta, sentence=moved.sentence),
+        "series": moved["series"],
+        "touchpoints": at_touchpoints(heard, min_group),
+        "scores": scores(heard, min_group),
+        "before_leaving": ahead,
+        "leaving": tables.leaving(ahead.table),
+        "languages": tables.languages(heard),
+        "became": tables.became(heard),
+        "numbers": tables.numbers(heard),
+        "book": _book(heard.book, heard.before),
+    }
+    if include_quotes:
+        parts["quotes"] = quotes(heard, min_group)
+    meta = {
+        **dataset.about(),
+        "scale": "share of comments",
+        "level": LEVEL,
+        "window_days": days,
+        "min_group": min_group,
+        "comments": int((side == 1).sum()),
+        "customers": len(np.unique(heard.table["who"].to_numpy()[side == 1])),
+        "all_comments": len(heard.table),
+        "last_run": before.as_of.isoformat() if before.as_of else None,
+    }
+    checks = (*words.checks(heard, table, min_group), *ahead.checks)
+    text = words.headline(heard, table, meta)
+    return Result("voice_of_customer", table, checks, meta, text, parts)
+
+
+def _sides(heard: Heard, end: float, days: int) -> np.ndarray:
+    """Tell the last days from as many before them; what is not dated counts as of now."""
+    at = heard.table["at"].to_numpy(float)
+    side = np.where(at >= end - days, 1, np.where(at >= end - 2 * days, 0, -1))
+    return np.where(np.isfinite(at), side, -1 if np.isfinite(at).any() else 1)
+
+
+def _book(book: Book, before: Book) -> Result:
+    known = {t.id for t in before.themes}
+    rows = [
+        (t.id, t.name, t.language, str(t.first_seen), t.counts_as, "known" if t.id in known else
+         "added", ", ".join(sorted(t.words, key=lambda w: (-t.words[w], w))[:12]))
+        for t in book.themes
+    ]  # fmt: skip
+    columns = ["id", "name", "language", "first seen", "counts as", "this run", "told by"]
+    text = words.book(book, before)
+    meta = {"text": write_book(book)}
+    return Result("book", pd.DataFrame(rows, columns=columns), meta=meta, sentence=text)
+
+
+def _nothing(dataset: Dataset, before: Book, why: str, min_group: int) -> Result:
+    """Say why there is nothing, and hand the last run's book on."""
+    parts = {"book": _book(before, before)} if before.themes else {}
+    meta = {**dataset.about(), "min_group": min_group}
+    text = f"There are no themes to tell: {why}."
+    return Result("voice_of_customer", pd.DataFrame(columns=FIGURES), (), meta, text, parts)
