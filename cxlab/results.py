@@ -14,6 +14,7 @@ import pandas as pd
 __all__ = [
     "FINDINGS_MIME",
     "KEPT_MIME",
+    "MINUS",
     "NOTHING",
     "RESULT_MIME",
     "TO_THE_LETTER",
@@ -39,6 +40,8 @@ NOTHING = "There is nothing to show here."
 """What stands in place of an empty table whose result has no sentence."""
 TO_THE_LETTER = "mathjax_ignore"
 """The class of HTML in which JupyterLab takes no dollars for LaTeX."""
+MINUS = "\N{MINUS SIGN}"
+"""What stands before a negative figure in a text for readers."""
 _SHORT = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
 
 

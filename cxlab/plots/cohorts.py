@@ -21,7 +21,7 @@ from cxlab.plots.style import (
     Identity,
     style,
 )
-from cxlab.results import Result, counted, listed
+from cxlab.results import MINUS, Result, counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -311,7 +311,7 @@ def after_first_bad_words(result: Result) -> dict[str, Any]:
         f"{last['bad']:.0%} against {last['ordinary']:.0%} after {meta['mark']:g} days (difference "
         f"{100 * last['estimate']:+.1f} of 100, 95% interval {100 * last['conf_low']:+.1f} to "
         f"{100 * last['conf_high']:+.1f})"
-    ).replace("-", "\N{MINUS SIGN}")
+    ).replace("-", MINUS)
     caption = (
         f"Share still there after a first bad contact, and after an ordinary contact of matched "
         f"customers who had had no bad one: {told}. {meta['cases']:,} first bad contacts, "

@@ -11,7 +11,7 @@ import pandas as pd
 from cxlab.plots.marks import beside, estimate, names_at, panels, rows_axes, say_nothing
 from cxlab.plots.picture import Drawing, Picture, pictures
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, Identity, identities, style
-from cxlab.results import Result, metric_label
+from cxlab.results import MINUS, Result, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +164,7 @@ def differences(result: Result, *, ax: Axes | None = None) -> Axes:
 
 def _signed(x: float) -> str:
     text = f"{abs(x):.2f}"
-    sign = "" if text == "0.00" else "+" if x > 0 else "\N{MINUS SIGN}"
+    sign = "" if text == "0.00" else "+" if x > 0 else MINUS
     return sign + text
 
 

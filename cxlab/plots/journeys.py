@@ -13,7 +13,7 @@ from cxlab.plots.marks import estimate, names_at, say_nothing, whole
 from cxlab.plots.paged import paged
 from cxlab.plots.picture import Drawing, Picture
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Plain, Result, counted, listed, metric_label
+from cxlab.results import MINUS, Plain, Result, counted, listed, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -296,7 +296,7 @@ def differences_words(result: Result) -> dict[str, Any]:
         f"chance (q under 0.05 over {counted(len(part.table), 'figure')}; triangles are worse, "
         f"squares better): {len(clear)}. 95% intervals, with a customer's contacts taken together."
     )
-    told = [f"{r.term} {r.estimate:+.3g}".replace(" -", " \N{MINUS SIGN}")
+    told = [f"{r.term} {r.estimate:+.3g}".replace(" -", f" {MINUS}")
             for r in clear.head(12).itertuples()]  # fmt: skip
     alt = f"Panels of differences by touchpoint. Told to differ: {'; '.join(told) or 'none'}."
     return {"caption": caption, "alt": alt, "data": part.table}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots.style import INK, LABEL, NOTE
-from cxlab.results import Result, ratio_text
+from cxlab.results import MINUS, Result, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -242,7 +242,7 @@ def with_interval(ratio: float, low: float, high: float) -> str:
 
 def whole(value: float) -> str:
     """Round to a whole number, with a true minus and no negative zero."""
-    return f"{round(value) + 0:,d}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(value) + 0:,d}".replace("-", MINUS)
 
 
 def setting(result: Result) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from cxlab.plots.marks import axes_of, beside, estimate, names_at, rows_axes, say_nothing
 from cxlab.plots.picture import Drawing, Picture, pictures
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, WITHHELD, style
-from cxlab.results import Result, listed
+from cxlab.results import MINUS, Result, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ __all__ = ["factors", "factors_words", "pictured", "quadrant", "quadrant_words",
            "shares_words"]  # fmt: skip
 
 _MOST_ROWS, _MOST_NAMES, _FEW_NAMES = 16, 8, 3
-_MINUS = "\N{MINUS SIGN}"
 _LOOKS = {
     "matters": (ACCENT, "o", False),
     "goes the other way": (HARM, "s", False),
@@ -87,7 +86,7 @@ def _slope(row: pd.Series) -> str:
     if not np.isfinite(row["slope"]):
         return "–"
     three = [f"{row[c]:+.2f}" for c in ("slope", "slope_low", "slope_high")]
-    return "{} ({} to {})".format(*three).replace("-", _MINUS)
+    return "{} ({} to {})".format(*three).replace("-", MINUS)
 
 
 def shares_words(result: Result) -> dict[str, Any]:

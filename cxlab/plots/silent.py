@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxlab.plots.marks import estimate, names_at, panels, say_nothing
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, style
-from cxlab.results import Result, counted, metric_label
+from cxlab.results import MINUS, Result, counted, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +143,7 @@ def weighted_months_words(result: Result) -> dict[str, Any]:
 
 def _apart(table: pd.DataFrame, name: str) -> str:
     mean = float(table.loc[table["metric"] == name, "difference"].mean())
-    return f"{mean:+.2g}".replace("-", "\N{MINUS SIGN}")
+    return f"{mean:+.2g}".replace("-", MINUS)
 
 
 def _segments(result: Result) -> tuple[pd.DataFrame, list[str], list[tuple[str, str]]]:

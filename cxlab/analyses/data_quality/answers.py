@@ -24,7 +24,7 @@ from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames.periods import EPOCH, RiskSet, risk_set
 from cxlab.models.intervals import benjamini_hochberg, share_difference, wilson
-from cxlab.results import counted, listed
+from cxlab.results import MINUS, counted, listed
 
 __all__ = ["coverage", "who_answers", "who_is_missing"]
 
@@ -257,7 +257,7 @@ def _silent(rows: list[tuple[Any, ...]], window_days: int, min_group: int) -> li
         f"Of customers who had not answered, {percent(no[3] / no[2])} left in the {window_days} "
         f"days; of those who had, {percent(yes[3] / yes[2])}: a difference of "
         f"{100 * difference:.1f} points ({_SURE:.0%} interval {100 * low:.1f} to {100 * high:.1f})."
-    ).replace("-", "\N{MINUS SIGN}")
+    ).replace("-", MINUS)
     if bent:
         more = "more" if difference > 0 else "less"
         text += f" Those who stay silent leave {more} often, so that scores show too "

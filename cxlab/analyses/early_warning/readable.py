@@ -10,11 +10,9 @@ import pandas as pd
 from cxlab.analyses.early_warning.judged import TOP_SHARE
 from cxlab.analyses.early_warning.words import ends, named, two
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result
+from cxlab.results import MINUS, Result
 
 __all__ = ["ahead", "among_answers", "compared", "known", "league"]
-
-_MINUS = "\N{MINUS SIGN}"
 
 
 def _gap(row: Any, prefix: str = "conf", name: str = "estimate") -> str:
@@ -52,7 +50,7 @@ def league(table: pd.DataFrame, sentence: str) -> Result:
 
 def _signed(x: float) -> str:
     text = f"{abs(x):.1f}"
-    return f"{_MINUS}{text}" if x < 0 and text != "0.0" else text
+    return f"{MINUS}{text}" if x < 0 and text != "0.0" else text
 
 
 def compared(gaps: pd.DataFrame) -> Result:

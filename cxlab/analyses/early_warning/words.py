@@ -10,7 +10,7 @@ import pandas as pd
 from cxlab.analyses.early_warning.judged import ahead
 from cxlab.analyses.early_warning.study import BEHAVIOUR, BOTH, EVERYTHING, SCORES, Study
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import listed, metric_label
+from cxlab.results import MINUS, listed, metric_label
 
 __all__ = [
     "add",
@@ -29,7 +29,6 @@ __all__ = [
     "two",
 ]
 
-_MINUS = "\N{MINUS SIGN}"
 # Areas below each are called so.
 _WORDS = ((0.55, "hardly better than a coin"), (0.6, "weak"), (0.7, "fair"), (0.8, "good"))
 _CLOSE = 0.02
@@ -64,7 +63,7 @@ def two(x: float, signed: bool = False, digits: int = 2) -> str:
     """
     text = f"{abs(x):.{digits}f}"
     zero = not any(c in "123456789" for c in text)
-    sign = "" if zero else _MINUS if x < 0 else "+" if signed else ""
+    sign = "" if zero else MINUS if x < 0 else "+" if signed else ""
     return sign + text
 
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from cxlab.models.intervals import holm
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, metric_label, three_figures
+from cxlab.results import MINUS, Result, metric_label, three_figures
 
 __all__ = ["adopted", "adopted_by", "gap", "gaps", "scorecard", "silence",
            "silence_by", "value", "waits", "with_ends"]  # fmt: skip
 
-_NOTHING, _MINUS = "–", "\N{MINUS SIGN}"
+_NOTHING, MINUS = "–", MINUS
 # Beside their medians, which skewed times are told by first.
 _BESIDE = ("mean first response", "mean handle time")
 _MOST_GAPS = 8
@@ -43,7 +43,7 @@ def value(x: float, unit: str, digits: int = 1) -> str:
     if unit == "share":
         return f"{100 * x:.{digits}f}%"
     if unit == "points":
-        return f"{x:.{digits}f}".replace("-", _MINUS)
+        return f"{x:.{digits}f}".replace("-", MINUS)
     if unit == "seconds":
         size, name = next((u for u in _UNITS if abs(x) >= u[0]), _UNITS[-1])
         return _with_unit(three_figures(x / size), name)
@@ -65,7 +65,7 @@ def gap(x: float, unit: str) -> str:
         return _NOTHING
     text = f"{100 * abs(x):.1f}" if unit == "share" else value(abs(x), unit)
     zero = not any(c in "123456789" for c in text)
-    return text if zero else f"{'+' if x > 0 else _MINUS}{text}"
+    return text if zero else f"{'+' if x > 0 else MINUS}{text}"
 
 
 def with_ends(row: Any, names: tuple[str, str, str], unit: str, write: Any = value) -> str:
@@ -103,7 +103,7 @@ def _times(three: list[float], signed: bool) -> str:
         if not np.isfinite(x):
             return "not reached"
         text = three_figures(abs(x) / size)
-        sign = "" if x == 0 else ("+" if x > 0 else _MINUS)
+        sign = "" if x == 0 else ("+" if x > 0 else MINUS)
         return f"{sign}{text}" if signed else text
 
     middle, low, high = (write(x) for x in three)
@@ -111,7 +111,7 @@ def _times(three: list[float], signed: bool) -> str:
 
 
 def _with_unit(text: str, name: str) -> str:
-    return f"{text} {name.removesuffix('s') if text.lstrip('+' + _MINUS) == '1' else name}"
+    return f"{text} {name.removesuffix('s') if text.lstrip('+' + MINUS) == '1' else name}"
 
 
 def scorecard(card: pd.DataFrame, betters: Mapping[str, str], days: int) -> Result:

@@ -11,7 +11,7 @@ import pandas as pd
 from cxlab.analyses.journeys.cutting import Cut, collected, sums
 from cxlab.frames.journeys import handed
 from cxlab.models.clustered import SHARE, Within, ratios, within_strata
-from cxlab.results import Result, counted
+from cxlab.results import MINUS, Result, counted
 
 __all__ = ["handoffs", "pairs", "rates"]
 
@@ -218,11 +218,9 @@ def _sentence(table: pd.DataFrame) -> str:
 
     def points(row: Any) -> str:
         if not np.isfinite(row["conf_low"]):
-            return f"{100 * row['estimate']:+.1f} points".replace("-", "\N{MINUS SIGN}")
+            return f"{100 * row['estimate']:+.1f} points".replace("-", MINUS)
         ends = " to ".join(f"{100 * row[c]:+.1f}" for c in ("conf_low", "conf_high"))
-        return f"{100 * row['estimate']:+.1f} points (95% interval {ends})".replace(
-            "-", "\N{MINUS SIGN}"
-        )
+        return f"{100 * row['estimate']:+.1f} points (95% interval {ends})".replace("-", MINUS)
 
     text = (
         f"After a handoff {raw['share_after']:.1%} of contacts fail, without one "

@@ -10,12 +10,11 @@ import pandas as pd
 
 from cxlab.analyses.journeys.compare import VOLUME
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, ratio_text, three_figures
+from cxlab.results import MINUS, Result, ratio_text, three_figures
 
 __all__ = ["accounts", "by_channels", "by_start", "by_touchpoint", "differences", "handed"]
 
 _NONE = "–"
-_MINUS = "\N{MINUS SIGN}"
 
 
 def by_touchpoint(part: Result) -> Result:
@@ -64,12 +63,12 @@ def _span(row: Any, how: str, names: tuple[str, str, str] = ("estimate", "conf_l
         if how == "percent":
             return f"{value:.1%}"
         if how == "points":
-            return f"{100 * value:+.1f}".replace("-", _MINUS)
+            return f"{100 * value:+.1f}".replace("-", MINUS)
         if how == "ratio":
             return ratio_text(value)
         if how == "times":
             return f"{ratio_text(value)} times"
-        return f"{value:.2f}".replace("-", _MINUS)
+        return f"{value:.2f}".replace("-", MINUS)
 
     middle, low, high = (row[n] for n in names)
     if not np.isfinite(middle):

@@ -10,7 +10,7 @@ import pandas as pd
 from cxlab.analyses.personas.forming import OWN, Study
 from cxlab.analyses.personas.portraits import apart, value
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, ratio_text
+from cxlab.results import MINUS, Result, ratio_text
 
 __all__ = ["by_segment", "differing", "drifted", "portraits", "shown_features"]
 
@@ -127,7 +127,7 @@ def drifted(drift: Result) -> Result:
             "then": _percent(r, ("then", "then_low", "then_high")),
             "now": _percent(r, _THREE),
             "changed": "withheld" if np.isnan(r["change"])
-            else f"{100 * r['change']:+.0f} points".replace("-", "\N{MINUS SIGN}")
+            else f"{100 * r['change']:+.0f} points".replace("-", MINUS)
             + (", beyond chance" if r["p_holm"] < ALPHA else ""),
         }
         for _, r in drift.table.iterrows()

@@ -15,7 +15,7 @@ from cxlab.analyses.retention.segments import points
 from cxlab.data.dataset import Dataset
 from cxlab.models.intervals import Z, wald_p
 from cxlab.models.survival import Curve, Lifetimes, restricted_means, shares
-from cxlab.results import Check, Result, counted
+from cxlab.results import MINUS, Check, Result, counted
 
 __all__ = ["BAD", "ORDINARY", "first_bad"]
 
@@ -208,7 +208,7 @@ def _checks(meta: dict[str, Any]) -> tuple[Check, ...]:
         f"after matching, both sides differ most in {meta['worst']}: by {meta['worst_by']:+.2f} "
         f"standard deviations (up to {_FAIR:g} is fair); {meta['exact']:.0%} of pairs have the "
         "same attributes"
-    ).replace("-", "\N{MINUS SIGN}")
+    ).replace("-", MINUS)
     used = (
         f"{meta['cases']:,} first bad contacts (bad: {meta['bad_is']}) of customers seen from "
         f"their start, against {meta['controls']:,} ordinary contacts of "
@@ -284,7 +284,7 @@ def _sentence(table: pd.DataFrame, meta: dict[str, Any]) -> str:
         text += (
             f"The difference of {-gap:.1f} (95% interval {-high:.1f} to {-low:.1f}) is not more "
             "than chance makes."
-        ).replace("-", "\N{MINUS SIGN}")
+        ).replace("-", MINUS)
     return text + _trap(rows, row)
 
 

@@ -9,7 +9,7 @@ from cxlab.analyses.retention.seen import Scale
 from cxlab.analyses.retention.segments import Segment
 from cxlab.analyses.retention.words import amount
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, three_figures
+from cxlab.results import MINUS, Result, three_figures
 
 __all__ = ["after_first_bad", "attributes", "ends_by_group", "groups", "stays", "two_by_two"]
 
@@ -163,7 +163,7 @@ def _hundreds(rows: pd.DataFrame, value: str) -> list[str]:
     limits = ["share_low", "share_high"] if value == "share" else ["conf_low", "conf_high"]
     shown = []
     for middle, low, high in 100 * rows[[value, *limits]].to_numpy(float):
-        told = f"{middle:.1f} ({low:.1f} to {high:.1f})".replace("-", "\N{MINUS SIGN}")
+        told = f"{middle:.1f} ({low:.1f} to {high:.1f})".replace("-", MINUS)
         shown.append(told if np.isfinite(middle) else _UNKNOWN)
     return shown
 

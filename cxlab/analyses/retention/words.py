@@ -12,7 +12,7 @@ from cxlab.analyses.retention.rates import MONTH_DAYS, rates_differ, two_rates
 from cxlab.analyses.retention.seen import Scale
 from cxlab.analyses.retention.segments import Segment
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Finding, Findings, Result
+from cxlab.results import MINUS, Finding, Findings, Result
 
 __all__ = ["amount", "ends", "findings", "month", "segment", "stays", "when"]
 
@@ -131,7 +131,7 @@ def segment(chosen: Segment, tests: pd.DataFrame, scale: Scale, asked: bool) -> 
 def amount(value: float) -> str:
     """Give a tenure to three figures, with a true minus."""
     shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return shown.replace("-", "\N{MINUS SIGN}")
+    return shown.replace("-", MINUS)
 
 
 def when(table: pd.DataFrame, scale: Scale) -> str:

@@ -9,7 +9,7 @@ from cxlab.frames.ratings import Ratings
 from cxlab.models.imputation import rubin
 from cxlab.models.intervals import LEVEL
 from cxlab.models.linear import clustered
-from cxlab.results import Check, Result
+from cxlab.results import MINUS, Check, Result
 
 __all__ = ["AFTERWARDS", "afterwards"]
 
@@ -87,7 +87,7 @@ def _sentence(table: pd.DataFrame) -> str:
     before, after, gap = (table.iloc[i] for i in range(3))
 
     def told(row: pd.Series) -> str:
-        one, low, high = (f"{row[c]:.2f}".replace("-", "\N{MINUS SIGN}") for c in _COLUMNS[1:4])
+        one, low, high = (f"{row[c]:.2f}".replace("-", MINUS) for c in _COLUMNS[1:4])
         return f"{one} points ({low} to {high})"
 
     text = (

@@ -14,7 +14,7 @@ from cxlab.models.imputation import Pooled, rubin
 from cxlab.models.intervals import LEVEL, Z
 from cxlab.models.linear import clustered, random_intercepts, summed
 from cxlab.models.ordinal import levels, ordinal_logit
-from cxlab.results import Result, counted, listed
+from cxlab.results import MINUS, Result, counted, listed
 
 __all__ = ["beside"]
 
@@ -208,7 +208,7 @@ def _within(table: pd.DataFrame) -> str:
     )
     if over - mean > Z * np.hypot(se, over_se):
         text += " The rest lies between customers, such as that some judge everything more kindly."
-    return text.replace("-", "\N{MINUS SIGN}")
+    return text.replace("-", MINUS)
 
 
 def _sentence(table: pd.DataFrame) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cxlab.results import Result
+from cxlab.results import MINUS, Result
 
 __all__ = ["drivers", "factors", "ways"]
 
-_NOTHING, _MINUS = "–", "\N{MINUS SIGN}"
+_NOTHING, MINUS = "–", MINUS
 _SAYS = {
     "matters": "goes with better scores",
     "goes the other way": "goes with worse scores",
@@ -21,7 +21,7 @@ _SAYS = {
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", _MINUS)
+    return f"{value:+.2f}".replace("-", MINUS)
 
 
 def _ends(row: pd.Series, names: tuple[str, str, str]) -> str:

@@ -12,7 +12,7 @@ from cxlab.models.charts import LEAST_PERIODS, Chart, chart
 from cxlab.models.clustered import SHARE, ratios
 from cxlab.models.intervals import Z, holm
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Result, counted
+from cxlab.results import MINUS, Result, counted
 
 __all__ = ["over_time"]
 
@@ -121,9 +121,10 @@ def _said(table: pd.DataFrame, every: str) -> str:
     lines = []
     for r in table[table["real"]].itertuples():
         size = f"{100 * abs(r.estimate):.1f} points"
-        low, high = sorted((100 * abs(r.conf_low), 100 * abs(r.conf_high)))
-        size += f" (95% interval {low:.1f} to {high:.1f})"
         way = "more" if r.estimate > 0 else "fewer"
+        ends = (r.conf_low, r.conf_high) if r.estimate > 0 else (-r.conf_high, -r.conf_low)
+        size += " (95% interval {:.1f} to {:.1f})".format(*(100 * e for e in ends))
+        size = size.replace("-", MINUS)
         if r.kind == "shift":
             lines.append(f"{r.theme}: since {r.period} {size} {way} of the comments.")
         elif r.kind == "trend":

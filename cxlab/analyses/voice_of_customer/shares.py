@@ -230,10 +230,12 @@ def _marked(made: pd.DataFrame, withheld: int) -> str:
         worst, best = clear.iloc[0], clear.iloc[-1]
         for row in [worst] if len(clear) == 1 else [worst, best]:
             way = "lower" if row["estimate"] < 0 else "higher"
+            ends = (row["conf_low"], row["conf_high"])
+            ends = (-ends[1], -ends[0]) if row["estimate"] < 0 else ends
             lines.append(
                 f"Mean {metric_label(str(metric))} answer with {row['theme']}: {row['mean']:.1f}, "
                 f"{abs(row['estimate']):.1f} {way} than with other comments "
-                f"(95% interval {row['conf_low']:.1f} to {row['conf_high']:.1f})."
+                f"(95% interval {ends[0]:.1f} to {ends[1]:.1f})."
             )
     if not lines:
         lines = ["No theme goes with scores that can be told from the others."]

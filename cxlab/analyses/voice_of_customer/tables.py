@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.voice_of_customer.heard import Heard
-from cxlab.results import Result, counted, ratio_text
+from cxlab.results import MINUS, Result, counted, ratio_text
 
 __all__ = ["became", "language_name", "languages", "leaving", "numbers", "shown"]
 
@@ -43,7 +43,11 @@ def shown(table: pd.DataFrame, days: int) -> Result:
             "sentiment": WITHHELD if small else _tone(r.tone, r.tone_low, r.tone_high),
         }
         if days:
-            moved = f"{100 * r.change:+.1f} points" if np.isfinite(r.change) else "–"
+            moved = (
+                f"{100 * r.change:+.1f} points".replace("-", MINUS)
+                if np.isfinite(r.change)
+                else "–"
+            )
             real = np.isfinite(r.p_holm) and r.p_holm < 0.05
             row[f"against {days} days before"] = moved if real else f"{moved}, no clear change"
             if small:
@@ -56,7 +60,7 @@ def shown(table: pd.DataFrame, days: int) -> Result:
     text = ""
     if rows:
         when = f"in the last {days} days" if days else "in all comments"
-        text = f"Shares {when}; in brackets 95% intervals. Sentiment is from -1 to 1."
+        text = f"Shares {when}; in brackets 95% intervals. Sentiment is from {MINUS}1 to 1."
     return Result("shown", pd.DataFrame(rows), sentence=text)
 
 
@@ -73,7 +77,7 @@ def _points(share: float) -> str:
 def _tone(tone: float, low: float, high: float) -> str:
     if np.isnan(tone):
         return "–"
-    return f"{tone:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"{tone:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", MINUS)
 
 
 def leaving(table: pd.DataFrame) -> Result:

@@ -70,7 +70,8 @@ def book(made: Book, before: Book) -> str:
         what = counted(len(made.themes), "theme")
         return f"The theme book begins with {what}." if made.themes else "The theme book is empty."
     merged = sum(bool(t.counts_as) for t in made.themes)
-    text = f"Of {counted(len(made.themes), 'theme')} in the book {added} were added in this run"
+    what = f"{added} {'was' if added == 1 else 'were'}" if added else "none was"
+    text = f"Of {counted(len(made.themes), 'theme')} in the book {what} added in this run"
     return text + (f"; {merged} count as another." if merged else ".")
 
 
@@ -139,10 +140,17 @@ def findings(result: Result) -> Findings:
 def _common(result: Result) -> Iterator[Finding]:
     days = result.meta["window_days"]
     when = f"of the last {days} days" if days else "in all"
-    for r in result.table[result.table["estimate"].notna()].head(_MOST_FINDINGS).itertuples():
-        text = f"{100 * r.estimate:.0f}% of the comments {when} are about: {r.theme}."
-        yield Finding(f"voice.{r.term}.share", _NOTEBOOK, text, r.estimate, r.conf_low,
-                      r.conf_high, "share of comments", int(r.n))  # fmt: skip
+    told = result.table[result.table["estimate"].notna()].head(_MOST_FINDINGS)
+    if len(told):
+        first, *rest = [
+            (f"{r.theme} ({100 * r.estimate:.0f}%", f", {100 * r.conf_low:.0f} to "
+             f"{100 * r.conf_high:.0f})") for r in told.itertuples()
+        ]  # fmt: skip
+        most = listed([f"{first[0]} of the comments {when}{first[1]}", *map("".join, rest)])
+        top = told.iloc[0]
+        yield Finding("voice.summary", _NOTEBOOK, f"Customers speak most of {most}.",
+                      top["estimate"], top["conf_low"], top["conf_high"],
+                      f"share of comments, {top['theme']}", int(top["n"]))  # fmt: skip
 
 
 def _new(result: Result) -> Iterator[Finding]:
@@ -176,8 +184,9 @@ def _marked(result: Result) -> Iterator[Finding]:
             continue
         r = clear.sort_values("estimate").iloc[0]
         text = (
-            f"The mean {metric_label(str(metric))} answer is {abs(r['estimate']):.1f} lower where "
-            f"customers speak of {r['theme']}."
+            f"The mean {metric_label(str(metric))} answer is {-r['estimate']:.1f} lower "
+            f"({-r['conf_high']:.1f} to {-r['conf_low']:.1f}) where customers speak of "
+            f"{r['theme']}."
         )
         yield Finding(f"voice.{r['term']}.{metric}", _NOTEBOOK, text, r["estimate"],
                       r["conf_low"], r["conf_high"], "score", int(r["n"]))  # fmt: skip
