@@ -84,6 +84,19 @@ def test_scores_and_touchpoints_go_with_their_theme(result: Result, said: pd.Dat
     }
 
 
+def test_needs_are_the_mentions_of_those_who_are_known(
+    result: Result, folder: Path, said: pd.DataFrame, tmp_path: Path
+) -> None:
+    needs = voice_of_customer.needs(cxlab.load(folder), state=_keep(result, tmp_path / "state"))
+    assert set(needs["theme"]) == set(result.table["theme"])
+    recent = needs[needs["at"] >= needs["at"].max() - 60].groupby("theme")["customer_id"].nunique()
+    everybody = result.table.set_index("theme")["n"]
+    assert (recent <= everybody).all()
+    bills = needs[needs["theme"] == _theme(result, "fee")["theme"]]
+    who = {f"c{i:04d}" for i in said.loc[said["theme"] == "bill", "who"]}
+    assert len(set(bills["customer_id"]) ^ who) <= 0.05 * len(who)
+
+
 def test_next_week_has_the_same_themes(result: Result, folder: Path, tmp_path: Path) -> None:
     state = _keep(result, tmp_path / "state")
     again = voice_of_customer.run(cxlab.load(folder), state=state)

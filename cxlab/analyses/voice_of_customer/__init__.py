@@ -24,7 +24,7 @@ from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Result
 
-__all__ = ["findings", "run"]
+__all__ = ["findings", "needs", "run"]
 
 
 def run(
@@ -118,6 +118,32 @@ def run(
     checks = (*words.checks(heard, table, min_group), *ahead.checks)
     text = words.headline(heard, table, meta)
     return Result("voice_of_customer", table, checks, meta, text, parts)
+
+
+def needs(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> pd.DataFrame:
+    """Tell which customer spoke of which theme, and when: needs that personas may be formed of.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As for :func:`run`, of which the themes are the same.
+    state, min_group
+        As there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customer_id``, ``at`` (days) and ``theme`` (its name), a row a mention by a customer who
+        is known; empty where nobody wrote.
+    """
+    before, read = read_book(state), comments(dataset)
+    if isinstance(read, str):
+        return pd.DataFrame(columns=["customer_id", "at", "theme"])
+    heard = hear(dataset, plain(read), before, min_group)
+    row, theme = np.nonzero(heard.about)
+    names = np.array([t.name for t in heard.homes], dtype=object)
+    said = heard.table.iloc[row][["customer_id", "at"]].assign(theme=names[theme])
+    return said.dropna().reset_index(drop=True)
 
 
 def _sides(heard: Heard, end: float, days: int) -> np.ndarray:
