@@ -145,8 +145,9 @@ def _write(
 
     def times(values: np.ndarray | pd.Series) -> pd.Series:
         known = np.asarray(values, dtype=float)
-        known = np.where(known < days, known, np.nan)
-        return pd.Series(START + pd.to_timedelta(np.round(known * 86_400), unit="s"))
+        # Not NaN: of that pandas now and then warns.
+        seconds = np.round(np.where(known < days, known, 0.0) * 86_400)
+        return pd.Series(START + pd.to_timedelta(seconds, unit="s")).where(known < days)
 
     ids = np.array([f"c{i:04d}" for i in range(len(plan))])
     c = contacts.reset_index(drop=True)

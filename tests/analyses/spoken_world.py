@@ -219,7 +219,9 @@ def write(
     gone = np.where(gone < days, gone, np.nan)
     if leaves is None:
         gone[:3] = days - 0.5
-    ended = START + pd.to_timedelta(gone, unit="D").round("s")
+    # Not NaN: of that pandas now and then warns.
+    ended = START + pd.to_timedelta(np.nan_to_num(gone), unit="D").round("s")
+    ended = ended.where(~np.isnan(gone))
     frame = pd.DataFrame(
         {"customer_id": ids, "started_at": START - pd.Timedelta(days=40), "ended_at": ended}
     )

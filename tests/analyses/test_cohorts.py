@@ -162,8 +162,9 @@ def test_a_renewal_is_told_by_its_length(write_dataset: Write) -> None:
     # A contract ends at its renewal alone.
     tenure = (customers["ended_at"] - customers["started_at"]) / pd.Timedelta("1D")
     moved = np.ceil(tenure / 90) * 90
-    ended = customers["started_at"] + pd.to_timedelta(moved, unit="D")
-    customers = customers.assign(ended_at=ended.where(ended < END))
+    # Not NaN: of that pandas now and then warns.
+    ended = customers["started_at"] + pd.to_timedelta(moved.fillna(0), unit="D")
+    customers = customers.assign(ended_at=ended.where((ended < END) & moved.notna()))
     customers["end_reason"] = customers["end_reason"].where(ended < END)
     part = _cliffs(write_dataset, customers)["cliffs"]
     most = part.table.loc[part.table["excess"].idxmax()]

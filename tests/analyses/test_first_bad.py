@@ -114,8 +114,9 @@ def _known_world(n: int, seed: int) -> dict[str, pd.DataFrame]:
     day = pd.Timestamp("2024-01-01")
 
     def times(days: np.ndarray) -> pd.Series:
-        known = pd.Series(days).where(days < 366)
-        return day + pd.to_timedelta(np.round(known * 86_400), unit="s")
+        # Not NaN: of that pandas now and then warns.
+        seconds = pd.Series(np.round(np.where(days < 366, days, 0.0) * 86_400))
+        return (day + pd.to_timedelta(seconds, unit="s")).where(days < 366)
 
     ids = np.array([f"c{i:05d}" for i in range(n)])
     customers = {"customer_id": ids, "started_at": times(begin), "ended_at": times(over),

@@ -27,8 +27,9 @@ SETTINGS = "observed_until: {last}\nobserved_from: 2024-01-01\n"
 
 
 def _times(days: np.ndarray) -> pd.Series:
-    known = pd.Series(np.where(days < DAYS, days, np.nan))
-    return START + pd.to_timedelta(known, unit="D")
+    # Not NaN: of that pandas now and then warns.
+    known = pd.Series(np.where(days < DAYS, days, 0.0))
+    return (START + pd.to_timedelta(known, unit="D")).where(days < DAYS)
 
 
 def _written(
