@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from cxlab.data.contract import read_yaml, validation_line
 from cxlab.errors import DataError
 
-__all__ = ["Book", "Theme", "new_id", "read_book", "write_book"]
+__all__ = ["MOST_THEMES", "Book", "Theme", "new_id", "read_book", "write_book"]
 
 _HEAD = """\
 # The theme book of cxlab: the themes that comments are sorted into, the same in each run.
@@ -30,7 +30,9 @@ _HEAD = """\
 #   words      what the theme is told by, and how strongly (2 is enough for a comment)
 # Take out a theme, and its comments are free to make a new one.
 """
-_MOST_THEMES, _MOST_WORDS, _LARGEST = 500, 200, 5_000_000
+MOST_THEMES = 500
+"""So many themes a book holds at most."""
+_MOST_WORDS, _LARGEST = 200, 5_000_000
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 Weight = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
@@ -103,7 +105,7 @@ class Book(_Strict):
     """
 
     as_of: dt.date | None = None
-    themes: tuple[Theme, ...] = Field(default=(), max_length=_MOST_THEMES)
+    themes: tuple[Theme, ...] = Field(default=(), max_length=MOST_THEMES)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Book:
@@ -147,8 +149,11 @@ def new_id(themes: Sequence[Theme], language: str) -> str:
     language : str
         ISO 639-1 code.
     """
-    numbers = [int(t.id.rpartition("-")[2]) for t in themes if t.id.startswith(f"{language}-")]
-    return f"{language}-{max(numbers, default=0) + 1}"
+    numbers = {int(t.id.rpartition("-")[2]) for t in themes if t.id.startswith(f"{language}-")}
+    after = max(numbers, default=0) + 1
+    # By hand the last number may have been given: then the first that is free.
+    free = after if after < 10**6 else next(k for k in range(1, 10**6) if k not in numbers)
+    return f"{language}-{free}"
 
 
 def read_book(state: str | Path) -> Book:

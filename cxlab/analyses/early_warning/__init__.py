@@ -73,7 +73,8 @@ def run(
     try:
         study = prepare(dataset, options)
     except AnalysisError as error:
-        return _nothing(dataset, str(error))
+        # A report names no folder of the machine that made it.
+        return _nothing(dataset, str(error).removeprefix(f"{dataset.path}: "))
     return _nothing(dataset, study) if isinstance(study, str) else _told(study)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cxlab.data.contract import read_yaml
 from cxlab.errors import DataError
 from cxlab.frames.behaviour import Behaviour, Feature, known_features
 from cxlab.models.clusters import assign
@@ -25,9 +26,14 @@ _HEAD = """\
 # Which customer is of which persona: made by one run, used by the next ones.
 # Names may be changed. Remove the file to have personas formed anew.
 """
-_Text = Annotated[str, Field(min_length=1, max_length=200)]
-_Positive = Annotated[FiniteFloat, Field(gt=0)]
-_Count = Annotated[int, Field(ge=0)]
+# One line, and something to be read in it.
+_SHOWN = r"[^\x00-\x1f\x7f-\x9f]*"
+_Name = Annotated[str, Field(max_length=200, pattern=rf"^{_SHOWN}\w{_SHOWN}$")]
+_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+# Their squares and ratios must be numbers still.
+_Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+_Positive = Annotated[_Number, Field(ge=1e-12)]
+_Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class _Strict(BaseModel):
@@ -38,12 +44,12 @@ class Trait(_Strict):
     """A behaviour that personas differ in, and its scale."""
 
     behaviour: Annotated[str, Field(min_length=3, max_length=5000)]
-    prior: FiniteFloat
-    weight: Annotated[FiniteFloat, Field(ge=0)]
+    prior: _Number
+    weight: Annotated[_Number, Field(ge=0)]
     logged: bool
-    low: FiniteFloat
-    high: FiniteFloat
-    centre: FiniteFloat
+    low: _Number
+    high: _Number
+    centre: _Number
     scale: _Positive
 
     @property
@@ -56,10 +62,10 @@ class Trait(_Strict):
 class Persona(_Strict):
     """A persona: its place on each scale, and how many were of it."""
 
-    name: _Text
+    name: _Name
     customers: _Count
-    stability: Annotated[FiniteFloat, Field(ge=0, le=1)]
-    centre: list[FiniteFloat]
+    stability: Annotated[_Number, Field(ge=0, le=1)]
+    centre: list[_Number]
 
 
 class Rule(_Strict):
@@ -86,13 +92,13 @@ class Rule(_Strict):
     """
 
     version: Annotated[int, Field(ge=1, le=1)]
-    formed_from: _Text
-    formed_to: _Text
+    formed_from: _Day
+    formed_to: _Day
     window_days: Annotated[int, Field(ge=1, le=3650)]
     least_contacts: Annotated[int, Field(ge=1, le=1000)]
     farthest: _Positive
     distance: _Positive
-    distance_sd: Annotated[FiniteFloat, Field(ge=0)]
+    distance_sd: Annotated[_Number, Field(ge=0)]
     unlike: _Count
     behaviours: Annotated[list[Trait], Field(min_length=2)]
     personas: Annotated[list[Persona], Field(min_length=2, max_length=20)]
@@ -207,13 +213,9 @@ def read_rule(state: str) -> Rule | None:
         return None
     expected = "expected: what cxlab kept there; remove the file to have personas formed anew"
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path}: cannot be read as YAML; {expected}") from error
-    if not isinstance(data, dict):
-        raise DataError(f"{path}: holds no keys and values; {expected}")
-    try:
-        return Rule.model_validate(data)
+        return Rule.model_validate(read_yaml(path))
+    except DataError as error:
+        raise DataError(f"{error}; {expected}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(p) for p in first["loc"])
