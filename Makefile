@@ -84,7 +84,7 @@ report: $(STAMP) ## render the demo report; the last line names the file to open
 	@$(RUN) "$(BIN)/cxlab" render reports/demo.yml $(ARGS)
 
 test: $(STAMP) ## run the tests
-	@$(RUN) "$(PY)" -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Jupyter refuses to run as root, as a container does, unless told.
 lab: $(STAMP) ## JupyterLab on notebooks/

@@ -13,8 +13,8 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-# Groups of tests that take longest.
-_FIRST = {"world": 9, "test_churn_drivers.py": 8, "test_hostile.py": 7, "test_render.py": 6}
+# The first makes the report that others read as well.
+_FIRST = ("test_accessible", "test_churn_drivers", "test_render", "test_again", "test_hostile")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -22,18 +22,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each file to one of xdist's workers, and all that read the report of a world to one.
-
-    What a module sets up is then made once, and nobody waits for another's report.
-    """
-    shared = "world" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("world" if shared else item.path.name))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest groups come first."""
-    items.sort(key=lambda i: -_FIRST.get(next(i.iter_markers("xdist_group")).args[0], 0))
+    """Let the longest files come first, so that xdist's workers end together."""
+    items.sort(key=lambda i: _FIRST.index(i.path.stem) if i.path.stem in _FIRST else len(_FIRST))
 
 
 @pytest.fixture(scope="session")
