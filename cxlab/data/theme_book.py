@@ -82,7 +82,7 @@ class Theme(_Strict):
     @field_validator("name")
     @classmethod
     def _one_line(cls, name: str) -> str:
-        if not re.search(r"\w", name) or "\n" in name:
+        if not re.search(r"\w", name) or re.search(r"[\x00-\x1f\x7f-\x9f]", name):
             raise ValueError("a name is one line with a letter or a digit")
         return name.strip()
 

@@ -178,6 +178,16 @@ def test_with_less_it_compares_what_there_is(tmp_path: Path, without: str) -> No
     assert len(early_warning.findings(result)) >= 2
 
 
+def test_no_folder_is_named_where_nobody_left(tmp_path: Path) -> None:
+    made = tables(5, 60)
+    customers = made["customers"]
+    gone = customers["ended_at"].notna()
+    customers.loc[gone, "end_reason"] = "involuntary"
+    result = _run(tmp_path / "data", made)
+    assert "no voluntary churn" in result.sentence
+    assert str(tmp_path) not in f"{result.sentence}{early_warning.findings(result)}"
+
+
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
     few = tables(6, customers=30)
     result = _run(tmp_path / "few", few)

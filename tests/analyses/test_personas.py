@@ -209,13 +209,17 @@ BROKEN = {
     "empty": "",
     "unknown key": "version: 1\nnames: [a]",
     "bytes": b"\xff\xfe\x00",
+    "nested": "[" * 3000,
+    "a key twice": "version: 1\nversion: 1",
 }
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=list(BROKEN))
 def test_a_broken_rule_is_one_clear_error(tmp_path: Path, text: str | bytes) -> None:
     (tmp_path / FILE).write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(DataError, match=r"personas\.yml: .*expected: what cxlab kept there"):
+    with pytest.raises(
+        DataError, match=r"personas\.yml(, line \d)?: .*expected: what cxlab kept there"
+    ):
         read_rule(str(tmp_path))
 
 
@@ -227,6 +231,11 @@ def test_a_broken_rule_is_one_clear_error(tmp_path: Path, text: str | bytes) -> 
         ("name: ", "name: none of these #", "none be 'none of these'"),
         ("behaviour: 'use: contacts'", "behaviour: 'use: luck'", "one that is known"),
         ("weight: ", "weight: .nan #", "weight: "),
+        ("scale: ", "scale: 1.0e-308 #", "scale: "),
+        ("centre: ", "centre: 1.0e+308 #", "centre: "),
+        ("name: ", 'name: "a\\nb" #', "one line"),
+        ("name: ", "name: ' ' #", "one line"),
+        ("formed_from: ", "formed_from: yesterday #", "formed_from: "),
     ],
 )
 def test_a_spoilt_rule_is_one_clear_error(
@@ -238,6 +247,17 @@ def test_a_spoilt_rule_is_one_clear_error(
     with pytest.raises(DataError, match=said) as error:
         read_rule(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_personal_data_in_an_edited_name_are_masked(
+    three: tuple[Path, Result, np.ndarray], tmp_path: Path
+) -> None:
+    text = three[1].meta["rule"].replace("name: ", "name: anna.keller@example.com #", 1)
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    rule = read_rule(str(tmp_path))
+    assert rule is not None
+    assert rule.names[0] == "[e-mail]"
+    assert rule.names[1:] == tuple(three[1].meta["personas"][1:])
 
 
 def test_no_state_is_no_rule(tmp_path: Path) -> None:

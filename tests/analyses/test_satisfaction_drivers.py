@@ -201,6 +201,33 @@ def test_slopes_that_differ_between_segments(write_dataset: Write) -> None:
     assert "invoice matters more where plan is pro" in part.sentence
 
 
+@pytest.mark.parametrize("missing", ["pairwise", "complete"])
+def test_groups_are_compared_where_ratings_are_missing(write_dataset: Write, missing: str) -> None:
+    x, y = wide(n=600)
+    x[::6, 0] = np.nan
+    plan = np.array(["basic", "pro"])[np.arange(600) % 2]
+    result = satisfaction_drivers.run(dataset(write_dataset, x, y, plan=plan), missing=missing)
+    whole = np.isfinite(x).all(axis=1)
+    part = result["segments"]
+    assert set(part.table["n"]) == {int((whole & (plan == p)).sum()) for p in ("basic", "pro")}
+    assert ("Only responses with all ratings" in part.sentence) == (missing == "pairwise")
+
+
+@pytest.mark.parametrize("missing", ["auto", "imputed", "pairwise"])
+def test_ratings_never_given_together_are_not_drawn_from_each_other(
+    write_dataset: Write, missing: str
+) -> None:
+    x, y = wide(n=900)
+    alone = [np.corrcoef(x[j::4, j], y[j::4])[0, 1] ** 2 for j in range(4)]
+    x[np.arange(900)[:, None] % 4 != np.arange(4)] = np.nan
+    result = satisfaction_drivers.run(dataset(write_dataset, x, y), missing=missing)
+    assert result.meta["missing"] == "apart"
+    # Each tells of its own quarter alone, and no draw makes more of it.
+    assert result.meta["r_squared"] == pytest.approx(np.mean(alone), abs=0.03)
+    assert "6 pairs of ratings, such as" in check(result, "missing ratings")
+    assert not {"pairs of ratings", "missing ratings imputed"} & set(result["beside"].table["way"])
+
+
 def test_segments_alike_raise_no_alarm(write_dataset: Write) -> None:
     alarms = 0
     for seed in range(3):

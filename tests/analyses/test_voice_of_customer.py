@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import cxlab
 from cxlab.analyses import voice_of_customer
 from cxlab.analyses.voice_of_customer.heard import hear
 from cxlab.analyses.voice_of_customer.plain import plain
-from cxlab.data.theme_book import Book, read_book
+from cxlab.data.theme_book import MOST_THEMES, Book, Theme, read_book, write_book
 from cxlab.errors import DataError, UsageError
 from cxlab.frames.comments import comments
 from cxlab.results import Result
@@ -149,6 +150,34 @@ def test_hand_edits_hold(result: Result, folder: Path, tmp_path: Path) -> None:
     assert "<b>" not in made._repr_html_()
     kept = read_book(_keep(made, tmp_path / "kept"))
     assert [t.name for t in kept.themes if t.id == parcel] == ["Our <b>deliveries</b>"]
+
+
+def test_personal_data_in_the_book_are_masked(result: Result, folder: Path, tmp_path: Path) -> None:
+    state = _keep(result, tmp_path / "state")
+    book = yaml.safe_load((state / "themes.yml").read_text())
+    book["themes"][0]["name"] = "Complaints of anna.keller@example.com"
+    book["themes"][1]["words"]["anna.keller@example.com"] = 2.0
+    book["themes"][2]["seeds"] = ["call +49 170 1234567"]
+    (state / "themes.yml").write_text(yaml.safe_dump(book), encoding="utf-8")
+    made = voice_of_customer.run(cxlab.load(folder), state=state)
+    told = f"{made.to_dict()}{made['book'].meta['text']}"
+    assert "[e-mail]" in told
+    assert "keller" not in told.lower()
+    assert "1234567" not in told
+
+
+def test_a_full_book_takes_no_more(folder: Path, tmp_path: Path) -> None:
+    day = dt.date(2025, 1, 1)
+    many = tuple(
+        Theme(id=f"en-{i}", name=f"old {i}", language="en", first_seen=day, seeds=(f"zz{i}",))
+        for i in range(2, MOST_THEMES + 1)
+    )
+    (tmp_path / "themes.yml").write_text(write_book(Book(themes=many)), encoding="utf-8")
+    made = voice_of_customer.run(cxlab.load(folder), state=tmp_path)
+    assert len(made["book"].table) == MOST_THEMES
+    assert (made["book"].table["this run"] == "added").sum() == 1
+    assert "The theme book is full (500 themes)" in made["languages"].sentence
+    assert len(read_book(_keep(made, tmp_path / "kept")).themes) == MOST_THEMES
 
 
 def test_a_broken_book_is_one_clear_error(folder: Path, tmp_path: Path) -> None:

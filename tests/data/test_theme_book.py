@@ -55,6 +55,8 @@ def test_merges_and_ids() -> None:
     assert BOOK.home("de-1") == BOOK.home("en-1") == "en-1"
     assert new_id(BOOK.themes, "en") == "en-2"
     assert new_id(BOOK.themes, "pt") == "pt-1"
+    last = BOOK.themes[0].model_copy(update={"id": "en-999999"})
+    assert new_id((BOOK.themes[0], last), "en") == "en-2"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cxlab.data.contract import read_yaml
 from cxlab.errors import DataError
@@ -26,9 +27,6 @@ _HEAD = """\
 # Which customer is of which persona: made by one run, used by the next ones.
 # Names may be changed. Remove the file to have personas formed anew.
 """
-# One line, and something to be read in it.
-_SHOWN = r"[^\x00-\x1f\x7f-\x9f]*"
-_Name = Annotated[str, Field(max_length=200, pattern=rf"^{_SHOWN}\w{_SHOWN}$")]
 _Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 # Their squares and ratios must be numbers still.
 _Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
@@ -62,10 +60,20 @@ class Trait(_Strict):
 class Persona(_Strict):
     """A persona: its place on each scale, and how many were of it."""
 
-    name: _Name
+    name: Annotated[str, Field(max_length=200)]
     customers: _Count
     stability: Annotated[_Number, Field(ge=0, le=1)]
     centre: list[_Number]
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        """Refuse what is no name; people edit it, and it goes onto pages: mask personal data."""
+        from cxlab.models.text.masking import mask
+
+        if not re.search(r"\w", name) or re.search(r"[\x00-\x1f\x7f-\x9f]", name):
+            raise ValueError(f"a name is one line with a letter or a digit, not {name!r}")
+        return mask([name])[0]
 
 
 class Rule(_Strict):

@@ -151,7 +151,8 @@ def _adjusted(study: Study, made: Estimates) -> tuple[float, float, float]:
     free = max(made.rows - p - 1, 1)
     middle = float(1 - (1 - made.r2[0]) * (made.rows - 1) / free)
     low, high = shares.spread(made.r2[1:]) - made.r2[1:].mean() + middle
-    return max(middle, 0.0), max(float(low), 0.0), max(float(high), 0.0)
+    low, high = np.clip([low, high], 0.0, 1.0)
+    return max(middle, 0.0), float(low), float(high)
 
 
 def _too_few(

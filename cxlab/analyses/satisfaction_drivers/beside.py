@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.satisfaction_drivers.estimate import estimate, filled
-from cxlab.analyses.satisfaction_drivers.prepare import Study, held
+from cxlab.analyses.satisfaction_drivers.prepare import Study, held, unmet
 from cxlab.models.imputation import Pooled, rubin
 from cxlab.models.intervals import LEVEL, Z
 from cxlab.models.linear import clustered, random_intercepts, summed
@@ -72,7 +72,7 @@ def _missing(
     if study.whole.all():
         return {"least squares": (made.slope, made.rows, _POINTS)}
     others = ("imputed", "complete", "pairwise") if not study.source.linked else ()
-    for missing in others:
+    for missing in others if not unmet(study.x) else others[1:2]:
         other = replace(study, missing=missing)
         rows = int(study.whole.sum())
         if missing == study.missing:

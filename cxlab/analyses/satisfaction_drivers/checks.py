@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cxlab.analyses.satisfaction_drivers.estimate import IMPUTATIONS, Estimates
-from cxlab.analyses.satisfaction_drivers.prepare import ALIKE, Study
+from cxlab.analyses.satisfaction_drivers.prepare import ALIKE, Study, unmet
 from cxlab.analyses.satisfaction_drivers.shares import INFLATED
 from cxlab.data.dataset import Dataset
-from cxlab.results import Check, listed
+from cxlab.results import Check, counted, listed
 
 __all__ = ["checks", "off_scale"]
 
@@ -98,6 +98,12 @@ def _missing(study: Study, made: Estimates | None) -> Check:
     }[study.missing]
     passed = None if study.missing == "apart" else bool(share < _FEW_MISSING)
     text = f"{share:.0%} of the ratings are missing: {how}."
+    if study.missing == "apart" and not study.source.linked and (pairs := unmet(study.x)):
+        one, other = (study.drivers[j].name for j in pairs[0])
+        text += (
+            f" {counted(len(pairs), 'pair')} of ratings, such as {one} and {other}, are hardly "
+            "ever of one response: what is not there cannot be drawn from the rest."
+        )
     if study.missing == "imputed" and made is not None:
         worst = float(np.nanmax(made.slope.missing))
         text += f" At most {worst:.0%} of a slope's variance is due to it."

@@ -24,6 +24,7 @@ __all__ = [
     "groups",
     "held",
     "prepare",
+    "unmet",
 ]
 
 ALIKE = 0.8
@@ -154,7 +155,25 @@ def prepare(source: Ratings, missing: str, least: int) -> Study | str:
     x, drivers = _together(x, each)
     if missing == "auto":
         missing = "apart" if source.linked else "imputed"
+    if missing in ("imputed", "pairwise") and unmet(x):
+        missing = "apart"
     return Study(x, y, who, drivers, source.overall, missing, source, left_out)
+
+
+def unmet(x: np.ndarray) -> list[tuple[int, int]]:
+    """Give the pairs of ratings that too few responses hold both of.
+
+    How these go together the data do not say: drawn or reckoned without that, they explain
+    whatever the draw makes of it.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, p)
+        NaN where not rated.
+    """
+    given = np.isfinite(x).astype(float)
+    few = np.argwhere(np.triu(given.T @ given < _JOINT, 1))
+    return [(int(i), int(j)) for i, j in few]
 
 
 def _raters(x: np.ndarray, who: np.ndarray) -> np.ndarray:

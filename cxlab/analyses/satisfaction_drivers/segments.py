@@ -45,11 +45,12 @@ def segments(study: Study, least: int, seed: int) -> Result:
     """
     enough = max(least, FEWEST, PER_RATING * (len(study.drivers) + 1))
     copies = list(filled(study, np.zeros((len(study.y), 0)), seed, _TIMES))
+    whole = _whole(study)
     rows, small = [], 0
     for name, (levels, place) in groups(study).items():
         found = []
         for i, level in enumerate(levels):
-            inside = place == i
+            inside = (place == i) & whole
             if len(np.unique(study.who[inside])) < enough or np.ptp(study.y[inside]) == 0:
                 small += 1
                 continue
@@ -62,8 +63,18 @@ def segments(study: Study, least: int, seed: int) -> Result:
     first = table.groupby(["attribute", "term"], sort=False)["n"].transform(lambda g: g.index[0])
     table["p_holm"] = first.map(p_holm).astype(float) if len(table) else np.nan
     table["differs"] = table["p_holm"] < ALPHA
+    text = _sentence(table, small, enough)
+    if study.missing == "pairwise" and not whole.all():
+        text += " Only responses with all ratings are compared."
     return Result("segments", table[_COLUMNS], meta={"too_small": small, "least": enough},
-                  sentence=_sentence(table, small, enough))  # fmt: skip
+                  sentence=text)  # fmt: skip
+
+
+def _whole(study: Study) -> np.ndarray:
+    """Tell which responses a group's slopes rest on: those that :func:`filled` gives."""
+    if study.missing in ("complete", "pairwise"):
+        return study.whole
+    return np.ones(len(study.y), dtype=bool)
 
 
 def _fit(
@@ -71,14 +82,15 @@ def _fit(
 ) -> pd.DataFrame:
     """Give the slopes of a group, NaN where too few of it rated."""
     p = len(study.drivers)
-    rows = inside[study.whole] if study.missing == "complete" else inside
+    whole = _whole(study)
+    rows = inside[whole]
     given = np.isfinite(study.x[inside])
     who = study.who[inside]
     n = np.array([len(np.unique(who[given[:, j]])) for j in range(p)])
     told = np.flatnonzero(n >= FEWEST)
     estimates, variances, df = [], [], []
     for x, extra, y, _ in copies:
-        mine = study.who[study.whole] if study.missing == "complete" else study.who
+        mine = study.who[whole]
         head = np.column_stack([np.ones(int(rows.sum())), extra[rows]])
         columns = np.column_stack([head, x[rows][:, told]])
         place = np.unique(mine[rows], return_inverse=True)[1]

@@ -12,7 +12,7 @@ from cxlab.analyses.voice_of_customer import tables, words
 from cxlab.analyses.voice_of_customer.churn import before_leaving
 from cxlab.analyses.voice_of_customer.heard import Heard, hear
 from cxlab.analyses.voice_of_customer.over_time import over_time
-from cxlab.analyses.voice_of_customer.plain import plain
+from cxlab.analyses.voice_of_customer.plain import plain, plain_book
 from cxlab.analyses.voice_of_customer.quotes import quotes
 from cxlab.analyses.voice_of_customer.shares import FIGURES, at_touchpoints, scores, shares
 from cxlab.analyses.voice_of_customer.words import findings
@@ -77,7 +77,7 @@ def run(
     for name, given in (("window_days", window_days), ("min_group", min_group)):
         if given < 1:
             raise UsageError(f"{name} is {given}; allowed: 1 and more")
-    before = read_book(state)
+    before = plain_book(read_book(state))
     read = comments(dataset)
     if isinstance(read, str):
         return _nothing(dataset, before, read, min_group)
@@ -136,7 +136,7 @@ def needs(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> p
         ``customer_id``, ``at`` (days) and ``theme`` (its name), a row a mention by a customer who
         is known; empty where nobody wrote.
     """
-    before, read = read_book(state), comments(dataset)
+    before, read = plain_book(read_book(state)), comments(dataset)
     if isinstance(read, str):
         return pd.DataFrame(columns=["customer_id", "at", "theme"])
     heard = hear(dataset, plain(read), before, min_group)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cxlab.analyses.voice_of_customer.plain import PlainComments
 from cxlab.data.dataset import Dataset
-from cxlab.data.theme_book import Book, Theme, new_id
+from cxlab.data.theme_book import MOST_THEMES, Book, Theme, new_id
 from cxlab.models import themes
 from cxlab.models.text import cleaning, language, sentiment
 
@@ -202,6 +202,7 @@ def _one(
         theme = np.full(len(words), -1)
         theme[seen] = themes.assign(words.rows(seen), found.weights)[:, 0]
         fresh = [k for k in range(found.weights.shape[1]) if rest[theme == k].mean() >= _NEW]
+        fresh = fresh[: MOST_THEMES - len(book) - (weights.shape[1] - len(known))]
         label = np.full(found.weights.shape[1] + 1, -1)
         label[fresh] = np.arange(len(fresh))
         more = themes.log_odds(words, np.where(rest, label[theme], -1), len(fresh))

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cxlab.data.theme_book import Book, Theme
 from cxlab.frames.comments import Comments
 from cxlab.models.text.cleaning import clean
-from cxlab.models.text.masking import mask_counted
+from cxlab.models.text.masking import mask, mask_counted
 
-__all__ = ["PlainComments", "plain"]
+__all__ = ["PlainComments", "plain", "plain_book"]
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,20 @@ def plain(read: Comments) -> PlainComments:
     masked = mask_counted(cleaned.texts, read.names)
     counts = read.counts | {k: n for k, n in cleaned.counts.items() if k != "texts"}
     return PlainComments(read.table.assign(text=masked.texts), counts, masked.counts, read.total)
+
+
+def plain_book(book: Book) -> Book:
+    """Mask personal data in a theme book: people edit it, and its names go onto every page.
+
+    Parameters
+    ----------
+    book : Book
+        As it was read.
+    """
+    return book.model_copy(update={"themes": tuple(_plain_theme(t) for t in book.themes)})
+
+
+def _plain_theme(theme: Theme) -> Theme:
+    words = dict(zip(mask(list(theme.words)), theme.words.values(), strict=True))
+    seeds = tuple(mask(theme.seeds))
+    return theme.model_copy(update={"name": mask([theme.name])[0], "words": words, "seeds": seeds})

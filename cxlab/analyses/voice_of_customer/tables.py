@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.voice_of_customer.heard import Heard
+from cxlab.data.theme_book import MOST_THEMES
 from cxlab.results import MINUS, Result, counted, ratio_text
 
 __all__ = ["became", "language_name", "languages", "leaving", "numbers", "shown"]
@@ -131,6 +132,8 @@ def languages(heard: Heard) -> Result:
         for r in rows
         if not r[2] and r[0] != _NAMES["und"]
     ]
+    if len(heard.book.themes) == MOST_THEMES:
+        lines.append(f"The theme book is full ({MOST_THEMES} themes): none is added.")
     return Result("languages", table, sentence="\n".join(lines))
 
 
