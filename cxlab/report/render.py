@@ -11,7 +11,7 @@ import threading
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def render(
             ThreadPoolExecutor(1) as converter,
         ):
             converter.submit(_import_later)
-            state = hand_in(plan.earlier.state if plan.earlier else plan.out / STATE, build.folder)
+            state = hand_in(_handed_on(plan), build.folder)
             outcomes = _run(plan, build, jobs, memory, converter, state)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
@@ -180,8 +180,15 @@ def _run(
     before = {name: plan.registry.before(name, plan.order) for name in plan.order}
     with tqdm(total=len(plan.order), unit="notebook", disable=None, file=sys.stderr) as bar:
 
+        def told(outcome: Outcome) -> Outcome:
+            """Name the state file that can be mended, not the run's copy."""
+            if state is None:
+                return outcome
+            copy, own = str(state.resolve()), str(_handed_on(plan))
+            return replace(outcome, reason=outcome.reason.replace(copy, own))
+
         def done(name: str, outcome: Outcome) -> None:
-            pages.append(converter.submit(_write_page, plan, build, name, outcome))
+            pages.append(converter.submit(_write_page, plan, build, name, told(outcome)))
             bar.set_postfix_str(f"{name} {outcome.status}", refresh=False)
             bar.update()
 
@@ -194,7 +201,12 @@ def _run(
         outcomes = run_all(before, prepare, jobs=jobs, done=done)
     for page in pages:
         page.result()
-    return outcomes
+    return {name: told(outcome) for name, outcome in outcomes.items()}
+
+
+def _handed_on(plan: Plan) -> Path:
+    """Give where what was handed on lies."""
+    return plan.earlier.state if plan.earlier else plan.out / STATE
 
 
 def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:

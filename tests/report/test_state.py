@@ -61,6 +61,16 @@ def test_a_file_that_cannot_be_is_refused(tmp_path: Path) -> None:
         render(spec, load=load_toy)
 
 
+def test_a_notebook_that_cannot_read_its_state_names_the_file_to_mend(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, notebooks=["counts"])
+    file = tmp_path / "toy" / "state" / "count.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text("many\n")
+    run = render(spec, load=load_toy)
+    assert (run.status, file.read_text()) == ("failed", "many\n")
+    assert f"{file}: 'many' is no number" in run.reason
+
+
 def test_what_was_edited_meanwhile_stays(tmp_path: Path) -> None:
     out, run = tmp_path / "out", tmp_path / "out" / "run"
     (out / "state").mkdir(parents=True)

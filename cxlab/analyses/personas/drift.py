@@ -53,7 +53,8 @@ def drift(study: Study) -> Result:
                "change", "change_low", "change_high", "p_value", "n"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p_value"].to_numpy(float))
-    small = np.maximum(then, now) < study.options.min_group
+    least = study.options.min_group
+    small = np.any([(n > 0) & (n < least) for n in (then, now)], axis=0)
     figures = [c for c in columns if c != "term"] + ["p_holm"]
     table[figures] = table[figures].astype(float)
     table.loc[small, figures] = np.nan
@@ -138,12 +139,16 @@ def _sentence(table: pd.DataFrame, meta: dict[str, Any]) -> str:
     size = "little" if index < _LITTLE else "some" if index <= _MUCH else "much"
     clear = table[table["p_holm"] < ALPHA]
     since = f"since {meta['formed'][0]} to {meta['formed'][1]}"
-    if clear.empty:
+    if not meta["now"]:
+        text = f"How shares have changed {since} cannot be told: nobody is seen now"
+    elif clear.empty:
         text = f"Shares have not changed beyond chance {since}"
     else:
         told = [f"“{r.term}” {r.then:.0%} then, {r.estimate:.0%} now" for r in clear.itertuples()]
         text = f"Shares have changed beyond chance {since}: {listed(told, 4)}"
-    text += f" (population stability index {index:.2f}: {size} has moved). "
+    text += (
+        f" (population stability index {index:.2f}: {size} has moved). " if meta["now"] else ". "
+    )
     if meta["distance_p"] < ALPHA and meta["distance"][1] > meta["distance"][0]:
         text += (
             "Customers are farther from their personas than they were: the personas describe them "

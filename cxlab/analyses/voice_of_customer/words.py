@@ -109,6 +109,10 @@ def checks(heard: Heard, table: pd.DataFrame, min_group: int) -> Iterator[Check]
             f"Withheld, with fewer than {min_group} customers in the last days: {listed(small, 8)}."
         )
         yield Check("small groups", None, text)
+    unsaid = [t.name for t, n in zip(heard.homes, heard.about.sum(axis=0), strict=True) if not n]
+    if unsaid:
+        text = f"No comment is about {listed(unsaid, 8)}: look at their words in the theme book."
+        yield Check("themes nobody speaks of", False, text)
     loose = table.loc[table["again"] < 0.5, "theme"].tolist() if len(table) else []
     if len(table) and table["again"].notna().any():
         text = (
