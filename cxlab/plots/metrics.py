@@ -11,14 +11,14 @@ import pandas as pd
 from cxlab.plots import firsts, silent
 from cxlab.plots.marks import estimate, names_at, panels, say_nothing
 from cxlab.plots.paged import paged
-from cxlab.plots.picture import Drawing, Picture, pictures
+from cxlab.plots.picture import Drawing, Picture
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
 from cxlab.results import Plain, Result, counted, metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["charts", "charts_words", "pictured", "shown", "touchpoints", "touchpoints_words"]
+__all__ = ["charts", "charts_words", "shown", "touchpoints", "touchpoints_words"]
 
 _MOST_CHARTS, _MOST_BOARDS, _MOST_ROWS = 10, 3, 24
 _BAND = 0.15
@@ -272,21 +272,6 @@ def touchpoints_words(result: Result) -> dict[str, Any]:
     return {"caption": caption, "alt": alt, "data": rows[columns]}
 
 
-def pictured(result: Result, name: str) -> Picture | None:
-    """Give a picture of the page with its words; None where there is nothing to draw.
-
-    Parameters
-    ----------
-    result : Result
-        Of ``experience_metrics``.
-    name : str
-        ``charts``, ``touchpoints``, ``to_value`` or ``lead_lag``.
-    """
-    if result.table.empty:
-        return None
-    return next(iter(pictures(result, {name: _PICTURES[name]})), None)
-
-
 def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     """Give what a page shows, in the order asked for; nothing of what there is nothing of.
 
@@ -297,7 +282,7 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     *names : str
         As :func:`cxlab.plots.paged.paged` takes them.
     """
-    return paged(result, _PICTURES, names)
+    return paged(result, {} if result.table.empty else _PICTURES, names)
 
 
 _PICTURES: Mapping[str, Drawing] = {

@@ -175,7 +175,7 @@ def test_pictures_are_made_with_words_and_drawn_where_told(result: Result, name:
     import matplotlib.pyplot as plt
 
     before = dict(mpl.rcParams)
-    made = metrics.pictured(result, name)
+    made = next(iter(metrics.shown(result, name)), None)
     assert made is not None
     assert made.svg.startswith("<?xml")
     assert len(made.data) > 2
@@ -192,5 +192,11 @@ def test_without_figures_there_is_no_picture(result: Result, name: str) -> None:
     empty = {n: replace(p, table=p.table.iloc[:0]) for n, p in result.parts.items()}
     del empty["to_value"]
     bare = replace(result, parts=empty)
-    assert metrics.pictured(bare, name) is None
-    assert metrics.pictured(replace(bare, table=result.table.iloc[:0]), name) is None
+    assert metrics.shown(bare, name) == []
+    assert metrics.shown(replace(bare, table=result.table.iloc[:0]), name) == []
+
+
+def test_without_any_metric_a_page_shows_nothing() -> None:
+    none = Result("experience_metrics", pd.DataFrame(columns=["metric", "estimate"]))
+    names = ("charts", "touchpoints", "to_value", "lead_lag", "weighted_months", "words of series")
+    assert metrics.shown(none, *names) == []

@@ -269,8 +269,10 @@ def test_ctrl_c_while_the_fork_server_imports(tmp_path: Path) -> None:
     """As at a terminal, which signals every process there is."""
     spec = write_spec(tmp_path, notebooks=["hangs"])
     (tmp_path / "data").mkdir()
+    reading = "import time, cxlab.data.dataset as d; d.load = lambda *a, **k: time.sleep(60)"
+    called = f"from cxlab.cli import main; main(['render', {str(spec)!r}])"
     program = subprocess.Popen(
-        [sys.executable, "-c", f"from cxlab.cli import main; main(['render', {str(spec)!r}])"],
+        [sys.executable, "-c", f"{reading}; {called}"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
