@@ -87,14 +87,14 @@ def with_answers(folder: Path) -> Path:
 def _places() -> dict[str, list[tuple[Any, str, str]]]:
     """Give the functions that are timed: module, name, what its table is called."""
     from cxlab.analyses import experience_metrics, journeys, retention
-    from cxlab.analyses.experience_metrics import answers, gather, leads, times, value
+    from cxlab.analyses.experience_metrics import answers, gather, leads, moved, times, value
     from cxlab.analyses.journeys import cutting, handoffs, paths, touchpoints, whole
     from cxlab.frames.journeys import Ordered
 
     metrics = [(gather, "_card", "{} metrics now"), (gather, "_series", "{} metrics by period"),
                (gather, "_levels", "{} metrics by level"), (times, "durations", "medians"),
                (times, "adoption", "first successes"), (answers, "weighted", "weighted scores"),
-               (leads, "leads", "lead and lag"),
+               (leads, "leads", "lead and lag"), (moved, "level_changes", "changes by level"),
                (value, "paying", "what customers pay")]  # fmt: skip
     steps = [(cutting, "order", "contacts in order"), (cutting, "gap_counts", "gaps"),
              (Ordered, "cut", "journeys cut"),
