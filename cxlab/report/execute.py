@@ -1,6 +1,7 @@
 """Run notebooks, each in a process of its own: so many at a time, in time, none left behind.
 
-The processes come from a fork server, which imports papermill once for all of them.
+The processes come from a fork server, which imports papermill, and what kernels need, once for
+all of them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,14 @@ _KERNEL = {
     ],
     "display_name": "cxlab",
     "language": "python",
+    "metadata": {"kernel_provisioner": {"provisioner_name": "cxlab-warm"}},
 }
+# What nearly every notebook loads: kernels are forked with it.
+_LIBRARIES = (
+    *("cxlab.report.kernels", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot", "seaborn"),
+    *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown", "cxlab.frames.exposures"),
+)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -125,11 +133,39 @@ class _Running:
 def warm_up() -> None:
     """Start the fork server, which takes its time importing, before it is needed."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["cxlab.report.preload", "papermill", "psutil", __name__]
+        ["cxlab.report.preload", "papermill", "psutil", __name__, *_LIBRARIES]
     )
     resource_tracker.ensure_running()  # would else start within, and unblock the signal
-    with _interrupts_held():
+    with _STARTING, _interrupts_held(), _environment_of_kernels():
         forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _environment_of_kernels() -> Iterator[None]:
+    """Set what libraries and Python read when they start, for what starts meanwhile."""
+    before = os.environ.copy()
+    os.environ.update(_early(before))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _early(given: Mapping[str, str]) -> dict[str, str]:
+    """Give what a kernel's environment has from its start on.
+
+    One thread for each linear-algebra library and a fixed hash seed: the same figures
+    whatever else runs beside, and no more threads than ``jobs``.
+    """
+    package = Path(__file__).resolve().parents[2]
+    beside = "" if "site-packages" in package.parts else str(package)
+    return {
+        **{name: given.get(name, "1") for name in _THREADS},
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": _joined(beside, given.get("PYTHONPATH", "")),
+    }
 
 
 @contextlib.contextmanager
@@ -311,7 +347,9 @@ def _family(running: _Running) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(_MARK) == str(running.job.work):
+            own = process.environ().get(_MARK) == str(running.job.work)
+            # a forked kernel's environment is shown as it was, but its session is the job's
+            if own or os.getsid(process.pid) == running.process.pid:
                 found.append(process)
     if running.process.is_alive():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -322,11 +360,16 @@ def _family(running: _Running) -> list[psutil.Process]:
 
 def _run_job(job: Job, sockets: Path, channel: Connection) -> None:
     """Run a job, in its own process, and send None when all went well, else why not."""
+    from cxlab.report import kernels
+
     os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
-    threading.Thread(target=_end_with_parent, args=(sockets.parent,), daemon=True).start()
+    started_with = dict(os.environ)
     try:
         _set_up(job)
+        kernels.keep_spare(started_with)
+        threading.Thread(target=_end_with_parent, args=(sockets.parent,), daemon=True).start()
+        kernels.register()
         _execute(job, sockets)
     except BaseException as error:  # whatever it is belongs in the manifest
         channel.send(_reason(error))
@@ -350,32 +393,22 @@ def _end_with_parent(sockets: Path) -> None:
 
 
 def _set_up(job: Job) -> None:
-    """Point everything a kernel reads or writes at the job's own folder.
-
-    One thread for each linear-algebra library and a fixed hash seed: the same figures
-    whatever else runs beside, and no more threads than ``jobs``.
-    """
+    """Point everything a kernel reads or writes at the job's own folder."""
     kernel = job.work / "jupyter" / "kernels" / "cxlab"
     for folder in (kernel, *(job.work / part for part in ("cwd", "ipython", "runtime"))):
         folder.mkdir(parents=True, exist_ok=True)
     (kernel / "kernel.json").write_text(json.dumps(_KERNEL), encoding="utf-8")
     given = job.environment
-    package = Path(__file__).resolve().parents[2]
-    beside = "" if "site-packages" in package.parts else str(package)
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     os.environ.clear()
     os.environ.update(
         {
             **given,
-            **{name: given.get(name, "1") for name in threads},
+            **_early(given),
             _MARK: str(job.work),
             "IPYTHONDIR": str(job.work / "ipython"),
             "JUPYTER_PATH": _joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
             "JUPYTER_RUNTIME_DIR": str(job.work / "runtime"),
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONPATH": _joined(beside, given.get("PYTHONPATH", "")),
         }
     )
     log = os.open(job.work / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -201,7 +201,7 @@ def _withheld(study: Study, parts: dict[str, Result]) -> list[Check]:
     return [Check("figures withheld", None, text)] if text else []
 
 
-def findings(result: Result, notebook: str = "09_early_warning") -> Findings:
+def findings(result: Result, notebook: str = "13_early_warning") -> Findings:
     """Word the comparison for ``findings.json`` and the top of the report.
 
     Parameters
