@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import FOLDER, hostile_events, report
 from toy import FAULTS, SHIPPED, ToyDataset, load_toy, write_spec
 
 from cxlab.data.dataset import load
@@ -22,13 +23,14 @@ ANSWERS = ("findings.json", "drivers.csv")
 
 
 def test_repeated_to_the_byte_whatever_the_jobs_and_the_spec_by_now(
-    world: Run, cx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    once: Any, cx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of the notebooks that are shipped, two at a time and one."""
     monkeypatch.setenv("CXLAB_NOTEBOOKS", str(SHIPPED))
-    first = tmp_path / "report" / world.path.name
-    shutil.copytree(world.path, first)
-    (tmp_path / "data").symlink_to(world.path.parents[1] / "data")
+    run = report(once, hostile_events)
+    first = tmp_path / "report" / run.path.name
+    shutil.copytree(run.path, first)
+    (tmp_path / "data").symlink_to(run.path.parents[1] / FOLDER)
     spec, every = tmp_path / "report.yml", list(read_registry().notebooks)
     spec.write_text(
         "title: b\ndataset: data\nnotebooks: [00_summary]\nas_of: 2025-07-01\n"
