@@ -288,6 +288,24 @@ def render(
     _say(f"Open {run.path / 'index.html'}")
 
 
+@app.command()
+def schedule(
+    spec: Annotated[Path, typer.Argument(help="A report's YAML.", metavar="SPEC")],
+    form: Annotated[str, typer.Option("--format", metavar="NAME", help="cron, systemd or github.")],
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="06:00 (daily), monday 06:00, or 1 06:00 (of the month)."
+        ),
+    ] = "monday 06:00",
+    limit_minutes: Annotated[int, typer.Option(help="After which a run is ended.")] = 180,
+) -> None:
+    """Print the text that makes a machine render a report at regular times."""
+    from cxlab.report.schedule import schedule as write
+
+    typer.echo(write(spec, form, at, limit_minutes), nl=False)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.
 

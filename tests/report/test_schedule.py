@@ -1,0 +1,168 @@
+"""What schedulers are given: taken by each of them, and cron fires a real run of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from toy import write_spec
+
+from cxlab.errors import UsageError
+from cxlab.report.schedule import FORMATS, schedule
+
+ODD = "a b%d 'q' \"r\" $HOME é"
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A spec whose path and title hold what each scheduler takes for something else."""
+    folder = tmp_path / ODD
+    (folder / "data").mkdir(parents=True)
+    secret = "source: {url: '${CX_DATABASE_URL}'}\n"
+    (folder / "data" / "dataset.yml").write_text(secret)
+    return write_spec(folder, title="50% off\n$HOME")
+
+
+def needs(tool: str) -> str:
+    """Find a tool; without it the test is skipped, or fails where CXLAB_REQUIRE_ALL=1."""
+    found = shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None and os.environ.get("CXLAB_REQUIRE_ALL") == "1":
+        pytest.fail(f"needs {tool}")
+    if found is None:
+        pytest.skip(f"needs {tool}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("at", "cron"),
+    [
+        ("06:00", "0 6 * * *"),
+        ("Monday 06:30", "30 6 * * 1"),
+        ("sun 23:59", "59 23 * * 0"),
+        ("28 5:05", "5 5 28 * *"),
+    ],
+)
+def test_when(odd: Path, at: str, cron: str) -> None:
+    assert schedule(odd, "cron", at).splitlines()[-1].startswith(f"{cron} ")
+    (odd.parent / ".git").mkdir()
+    assert yaml.safe_load(schedule(odd, "github", at))["on"]["schedule"] == [{"cron": cron}]
+
+
+@pytest.mark.parametrize("at", ["", "noon", "24:00", "6:60", "29 06:00", "mo 06:00", "6:00; rm"])
+def test_no_time_is_refused(odd: Path, at: str) -> None:
+    with pytest.raises(UsageError, match="allowed: 06:00"):
+        schedule(odd, "cron", at)
+
+
+def test_what_cannot_be_is_refused(odd: Path, cx: Any) -> None:
+    ran = cx("schedule", odd, "--format", "at")
+    assert (ran.code, ran.err) == (
+        2,
+        "cxlab: --format is 'at'; allowed: cron, systemd, github\n",
+    )
+    assert cx("schedule", odd, "--format", "cron", "--limit-minutes", 0).code == 2
+    assert "no git repository" in cx("schedule", odd, "--format", "github").err
+    assert cx("schedule", odd.with_name("none.yml"), "--format", "cron").code == 2
+
+
+def test_a_shell_reads_crons_line_to_the_letter(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As cron hands it over: with its backslashes before % taken away."""
+    tools = tmp_path / f"tools {ODD}"
+    tools.mkdir()
+    for name in ("cxlab", "flock", "timeout"):
+        (tools / name).write_text('#!/bin/sh\nprintf "%s\\n" "$CX_DATABASE_URL" "$@"\n')
+        (tools / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tools))
+    told = schedule(odd, "cron")
+    assert "CX_DATABASE_URL" in told
+    odd.with_suffix(".env").write_text("CX_DATABASE_URL=here\n")
+    line = told.splitlines()[-1].removeprefix("0 6 * * 1 ")
+    assert "%" not in line.replace(r"\%", "")
+    subprocess.run(["/bin/sh", "-c", line.replace(r"\%", "%")], check=True, timeout=20)
+    assert odd.with_suffix(".log").read_text().splitlines() == [
+        *("here", "-n", str(odd.with_suffix(".lock"))),
+        *("timeout", "-k", "60", "180m", str(tools / "cxlab"), "render", str(odd)),
+    ]
+
+
+def test_systemd_takes_the_units(odd: Path, tmp_path: Path) -> None:
+    told = schedule(odd, "systemd", "1 06:00")
+    odd.with_suffix(".env").write_text("")
+    service, _, timer = told.partition("# cxlab-toy.timer:")
+    (tmp_path / "cxlab-toy.service").write_text(service)
+    (tmp_path / "cxlab-toy.timer").write_text(f"#{timer}")
+    units = [tmp_path / "cxlab-toy.service", tmp_path / "cxlab-toy.timer"]
+    verified = subprocess.run(
+        [needs("systemd-analyze"), "verify", "--man=no", "--user", *units],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        timeout=60,
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+    assert "OnCalendar=*-*-01 06:00:00" in timer and "EnvironmentFile=" in service
+
+
+def test_github_takes_the_workflow(odd: Path) -> None:
+    (odd.parent / ".git").mkdir()
+    workflow = yaml.safe_load(schedule(odd, "github", limit_minutes=90))
+    job = workflow["jobs"]["report"]
+    assert workflow["on"]["schedule"] == [{"cron": "0 6 * * 1"}]
+    assert job["timeout-minutes"] == 90
+    render = next(s for s in job["steps"] if s.get("name") == "Render")
+    assert render["run"] == ".venv/bin/cxlab render toy.yml"
+    assert render["env"] == {"CX_DATABASE_URL": "${{ secrets.CX_DATABASE_URL }}"}
+
+
+def test_no_text_holds_a_secret(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (odd.parent / ".git").mkdir()
+    monkeypatch.setenv("CX_DATABASE_URL", "postgresql://u:SECRETMARK@h/d")
+    for form in FORMATS:
+        assert "SECRETMARK" not in schedule(odd, form)
+
+
+def test_cron_fires_a_real_run(
+    tmp_path: Path, tables: Any, write_dataset: Callable[..., Path]
+) -> None:
+    """cron itself, in a world of its own: no crontab of this machine is seen or changed."""
+    cron, crontab, unshare = (needs(t) for t in ("cron", "crontab", "unshare"))
+    alone = [*([] if os.geteuid() == 0 else ["sudo", "-n"]), unshare, "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs to be allowed a world of its own (unshare --mount)")
+    write_dataset(tables, name="data")
+    spec = tmp_path / "weekly.yml"
+    spec.write_text("title: Weekly\ndataset: data\nnotebooks: [00_summary]\n")
+    whole = tmp_path / "crontab"
+    whole.write_text(schedule(spec, "cron"))
+    now = tmp_path / "now"
+    now.write_text(whole.read_text().replace("0 6 * * 1 ", "@reboot "))
+    script = (
+        "mount -t tmpfs -o mode=755 none /run && mount -t tmpfs -o mode=755 none /etc/cron.d && "
+        "mount --bind /dev/null /etc/crontab && mount -t tmpfs none /var/spool/cron/crontabs && "
+        f"{crontab} {whole} && {crontab} {now} && exec {cron} -f"
+    )
+    daemon = subprocess.Popen(
+        [*alone, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not (out := tmp_path / "weekly" / "latest" / "index.html").exists():
+            assert daemon.poll() is None, daemon.stdout and daemon.stdout.read()
+            assert time.monotonic() < deadline, spec.with_suffix(".log").read_text()
+            time.sleep(0.1)
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=10)
+    assert "Weekly" in out.read_text()
