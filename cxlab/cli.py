@@ -306,6 +306,28 @@ def schedule(
     typer.echo(write(spec, form, at, limit_minutes), nl=False)
 
 
+@app.command()
+def status(
+    spec: Annotated[
+        list[Path] | None, typer.Argument(help="Reports' YAML (default: all in reports/).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs.", metavar="DIR")] = None,
+    max_age_days: Annotated[
+        float | None, typer.Option(min=0, help="A newest run that is older is not good.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a report.")] = False,
+) -> None:
+    """Tell how the last runs ended; exit 1 where the newest is not a good one."""
+    from cxlab.report import status as report
+
+    if out is not None and len(spec or ()) != 1:
+        raise UsageError("--out is for one SPEC")
+    found = [report.standing(p, out, max_age_days=max_age_days) for p in report.specs(spec or ())]
+    _say("\n".join(report.told(each, as_json) for each in found))
+    if not all(each.good for each in found):
+        raise typer.Exit(1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.
 

@@ -22,9 +22,10 @@ from cxlab.report.execute import Outcome
 from cxlab.report.spec import Plan
 from cxlab.report.state import BEFORE, STATE, hashes_of, keep
 
-__all__ = ["Build", "describe_run"]
+__all__ = ["BUILDING", "Build", "describe_run"]
 
-_BUILDING = ".building-"
+BUILDING = ".building-"
+"""How the folder of a run begins while it is being made; its maker holds a lock on it."""
 _LATEST = ".latest-"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _PACKAGES = (
@@ -87,7 +88,7 @@ class Build:
     @property
     def folder(self) -> Path:
         """Where the run is built."""
-        return self.out / f"{_BUILDING}{self.run_id}"
+        return self.out / f"{BUILDING}{self.run_id}"
 
     @property
     def work(self) -> Path:
@@ -164,7 +165,7 @@ def _clear(out: Path) -> None:
     for link in out.glob(f"{_LATEST}*"):  # made and swapped under the lock that is ours now
         with contextlib.suppress(OSError):
             link.unlink()
-    for folder in out.glob(f"{_BUILDING}*"):
+    for folder in out.glob(f"{BUILDING}*"):
         with contextlib.suppress(OSError):  # one that lives, or is not ours to touch
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -203,7 +204,7 @@ def _keep(out: Path, count: int) -> None:
     runs.sort(key=lambda p: _order(p.name), reverse=True)
     for folder in runs[count:]:
         if folder.name != kept:
-            aside = out / f"{_BUILDING}{folder.name}"  # never seen half deleted
+            aside = out / f"{BUILDING}{folder.name}"  # never seen half deleted
             with contextlib.suppress(OSError):
                 folder.rename(aside)
                 shutil.rmtree(aside)

@@ -1,0 +1,180 @@
+"""How the last runs of reports ended: what an operator, or a monitor, asks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cxlab.errors import UsageError
+from cxlab.report.earlier import RUN_ID
+from cxlab.report.publish import BUILDING
+from cxlab.report.spec import read_spec
+from cxlab.results import counted
+
+__all__ = ["Standing", "specs", "standing", "told"]
+
+_UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a report stands.
+
+    Parameters
+    ----------
+    spec : str
+        Its spec.
+    good : bool
+        Whether the newest run is a good one, and not too old.
+    why : str
+        Why not; empty where it is.
+    live : str or None
+        The run that ``latest`` points at.
+    running : list of str
+        Runs that are being made.
+    runs : list of dict
+        The newest first: ``run_id, status, started, seconds, reason``.
+    """
+
+    spec: str
+    good: bool
+    why: str
+    live: str | None
+    running: list[str]
+    runs: list[dict[str, Any]]
+
+
+def specs(given: Sequence[Path]) -> list[Path]:
+    """Give the specs that are meant: those given, else all in ``reports/``.
+
+    Parameters
+    ----------
+    given : sequence of pathlib.Path
+        Specs.
+
+    Raises
+    ------
+    UsageError
+        None is given and there is none.
+    """
+    found = list(given) or sorted(
+        p for e in ("yml", "yaml") for p in Path("reports").glob(f"*.{e}")
+    )
+    if not found:
+        raise UsageError("no SPEC is given, and there is none in reports/")
+    return found
+
+
+def standing(
+    spec: Path,
+    out: Path | None = None,
+    *,
+    most: int = 5,
+    max_age_days: float | None = None,
+    now: dt.datetime | None = None,
+) -> Standing:
+    """Tell how a report's last runs ended.
+
+    Parameters
+    ----------
+    spec : pathlib.Path
+        The report's spec.
+    out : pathlib.Path, optional
+        Where its runs are; by default the folder beside the spec, of its name.
+    most : int
+        How many runs are told of.
+    max_age_days : float, optional
+        A good run that started longer ago is too old.
+    now : datetime.datetime, optional
+        The time to reckon from (default: the clock's).
+
+    Raises
+    ------
+    UsageError, DataError
+        The spec cannot be read.
+    """
+    read_spec(spec)
+    out = out or spec.with_suffix("")
+    named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)] if out.is_dir() else []
+    runs = sorted((_run(p) for p in named), key=lambda r: (r["started"], r["run_id"]), reverse=True)
+    latest = out / "latest"
+    live = latest.resolve().name if latest.exists() else None
+    why = _wrong(runs, live, max_age_days, now or dt.datetime.now(dt.UTC))
+    return Standing(str(spec), not why, why, live, _running(out), runs[:most])
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    found = RUN_ID.fullmatch(folder.name)
+    begun = found["start"] if found else ""
+    told = {"run_id": folder.name, "status": _UNREADABLE, "started": _iso(begun), "seconds": None}
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        told |= {name: manifest[name] for name in ("status", "seconds")}
+        errors = {n: v["error"] for n, v in manifest["notebooks"].items() if v["error"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return told | {"reason": "its manifest.json cannot be read"}
+    return told | {"reason": "; ".join(f"{n}: {e}" for n, e in errors.items())}
+
+
+def _iso(start: str) -> str:
+    when = dt.datetime.strptime(start, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    return when.isoformat(timespec="seconds")
+
+
+def _running(out: Path) -> list[str]:
+    """Name the runs whose folders somebody holds."""
+    found = []
+    for folder in sorted(out.glob(f"{BUILDING}*")) if out.is_dir() else []:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            found.append(folder.name.removeprefix(BUILDING))
+        finally:
+            os.close(descriptor)
+    return found
+
+
+def _wrong(
+    runs: list[dict[str, Any]], live: str | None, max_age_days: float | None, now: dt.datetime
+) -> str:
+    """Say why a report does not stand as it should; empty where it does."""
+    if not runs:
+        return "it was never run"
+    newest = runs[0]
+    if newest["status"] != "ok":
+        return f"the newest run is {newest['status']}"
+    if live is None:
+        return "latest points at no run"
+    age = (now - dt.datetime.fromisoformat(newest["started"])).total_seconds() / 86_400
+    if max_age_days is not None and age > max_age_days:
+        return f"the newest run is {age:.1f} days old; allowed: {max_age_days:g}"
+    return ""
+
+
+def told(report: Standing, as_json: bool = False) -> str:
+    """Write how a report stands, for people or, a line a report, for programs.
+
+    Parameters
+    ----------
+    report : Standing
+        How it stands.
+    as_json : bool
+        Whether as one line of JSON.
+    """
+    if as_json:
+        return json.dumps(asdict(report), ensure_ascii=False)
+    lines = [f"{report.spec}: {report.why or 'ok'}"]
+    lines += [f"  {run_id}  is being made" for run_id in report.running]
+    for run in report.runs:
+        took = "" if run["seconds"] is None else f", {counted(round(run['seconds']), 'second')}"
+        shown = ", live" if run["run_id"] == report.live else ""
+        reason = f": {run['reason']}" if run["reason"] else ""
+        lines.append(f"  {run['run_id']}  {run['status']}{took}{shown}{reason}")
+    return "\n".join(lines)
