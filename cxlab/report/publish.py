@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cxlab.errors import UsageError
+from cxlab.errors import CxlabError, UsageError
 from cxlab.report.earlier import RUN_ID, hashes
 from cxlab.report.execute import Outcome
 from cxlab.report.spec import Plan
@@ -26,6 +26,7 @@ __all__ = ["BUILDING", "Build", "describe_run"]
 
 BUILDING = ".building-"
 """How the folder of a run begins while it is being made; its maker holds a lock on it."""
+_HOLDER = "holder.txt"
 _LATEST = ".latest-"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _PACKAGES = (
@@ -56,16 +57,28 @@ class Build:
         self._made: list[Path] = []
 
     def __enter__(self) -> Build:
-        """Make the folder, under a name no other run has."""
+        """Make the folder, under a name no other run has.
+
+        Raises
+        ------
+        CxlabError
+            Another run is being made in OUT.
+        UsageError
+            If OUT cannot be written to.
+        """
         try:
             self._made = [p for p in (self.out, *self.out.parents) if not p.exists()]
             self.out.mkdir(parents=True, exist_ok=True)
             with _locked(self.out):
                 _clear(self.out)
+                _refuse_a_second(self.out)
                 self._take_free_id()
                 self.folder.mkdir()
                 self._lock = os.open(self.folder, os.O_RDONLY)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.work.mkdir()
+                told = f"process {os.getpid()} on {platform.node()}"
+                (self.work / _HOLDER).write_text(told, encoding="utf-8")
         except BaseException as error:
             self._abandon()
             if isinstance(error, OSError):
@@ -173,6 +186,18 @@ def _clear(out: Path) -> None:
                 shutil.rmtree(folder)
             finally:
                 os.close(descriptor)
+
+
+def _refuse_a_second(out: Path) -> None:
+    """Say who is making a run here; what the dead left is gone by now."""
+    for folder in out.glob(f"{BUILDING}*"):
+        try:
+            holder = (folder / ".work" / _HOLDER).read_text(encoding="utf-8")
+        except OSError:
+            holder = "another process"
+        run_id = folder.name.removeprefix(BUILDING)
+        told = f"{out}: {holder} is making the run {run_id}; wait for it, or give another --out"
+        raise CxlabError(told)
 
 
 def _order(run_id: str) -> tuple[str, int]:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import platform
 from pathlib import Path
 
 import pytest
 
-from cxlab.errors import UsageError
+from cxlab.errors import CxlabError, UsageError
 from cxlab.report import publish as module
 from cxlab.report.publish import Build
 
@@ -109,15 +111,21 @@ def test_nothing_is_left_of_a_build_given_up(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_builds_of_the_dead_are_cleared_and_those_of_the_living_not(tmp_path: Path) -> None:
+def test_one_run_at_a_time_and_builds_of_the_dead_are_cleared(tmp_path: Path) -> None:
     dead = tmp_path / ".building-2026-06-30-20261121T000000Z-1"
     dead.mkdir()
     (dead / "half").write_text("")
     with Build(tmp_path, DAY, START) as alive:
-        publish(tmp_path, 1)
-        assert alive.folder.is_dir()
         assert not dead.exists()
+        with pytest.raises(CxlabError) as error:
+            publish(tmp_path, 1)
+        assert str(error.value) == (
+            f"{tmp_path}: process {os.getpid()} on {platform.node()} is making the run "
+            f"{alive.run_id}; wait for it, or give another --out"
+        )
+        (alive.folder / "manifest.json").write_text("{}")
         alive.publish(good=True)
+    assert names(publish(tmp_path, 1)) == ["manifest.json"]
 
 
 def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
