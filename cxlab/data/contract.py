@@ -282,6 +282,8 @@ class Settings(_Strict):
         What counts as leaving.
     bad : BadRules
         When a contact is bad besides its outcome.
+    acquisition_cost : float
+        What winning one customer costs, in ``currency``.
     source : Source
         Where the tables are, if not beside ``dataset.yml``.
     """
@@ -297,6 +299,7 @@ class Settings(_Strict):
     observed_until: dt.datetime | dt.date | None = None
     churn: Literal["contract"] | Inactivity = "contract"
     bad: BadRules = BadRules()
+    acquisition_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     source: Source | None = None
 
     @field_validator("columns")

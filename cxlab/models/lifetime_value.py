@@ -319,7 +319,26 @@ class Worth:
         """
         return [self._gain(p) if 0 < p < 1 - self.retention.value else None for p in points]
 
+    def raised(self, points: float) -> Estimate | None:
+        """Give by which share of itself :attr:`total` rises; see :meth:`gains`.
+
+        Parameters
+        ----------
+        points : float
+            By how much retention rises; None where so many do not leave.
+        """
+        if not 0 < points < 1 - self.retention.value:
+            return None
+        (gain, spells), now = self._gained(points), self._value(1.0)
+        share = gain / now.total
+        # What is paid in a month is a factor of both, and cancels.
+        spells = (spells - share * self.staying.influence(now.weight)) / now.total
+        return Estimate.of(share, self._heads.by_customer(spells))
+
     def _gain(self, points: float) -> Estimate:
+        return self._estimate(*self._gained(points))
+
+    def _gained(self, points: float) -> tuple[float, np.ndarray]:
         share, weight, _ = self._kept(1.0)
         factor = float(optimize.brentq(lambda f: self._kept(f)[0] - share - points, 0.0, 1.0))
         _, kept_weight, kept_slope = self._kept(factor)
@@ -328,7 +347,7 @@ class Worth:
         moved = then.slope / kept_slope * (weight - kept_weight)
         influence = self.staying.influence(then.weight - now.weight)
         influence += self._heads.influence(moved)
-        return self._estimate(then.total - now.total, influence)
+        return then.total - now.total, influence
 
     def _estimate(self, value: float, spells: np.ndarray) -> Estimate:
         if self._log_monthly is not None:

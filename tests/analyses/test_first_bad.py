@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.analyses.retention.encounters import Encounters, encounters
 from cxlab.analyses.retention.first_bad import BAD, ORDINARY, first_bad
 from cxlab.analyses.retention.matching import balance, match
 from cxlab.analyses.retention.seen import see
 from cxlab.data.dataset import load
 from cxlab.data.simulate import simulate, write
+from cxlab.frames.encounters import Encounters, encounters
 from cxlab.results import Result
 
 Write = Callable[..., Path]

@@ -54,6 +54,7 @@ def test_all_that_may_be_said(settings, monkeypatch) -> None:
         stages: [use, support]
         metrics: {effort: {scale: [1, 9], direction: lower_is_better, layer: emotional}}
         currency: EUR
+        acquisition_cost: 120
         time_zone: Europe/Berlin
         tenure_unit: months
         observed_from: 2025-01-01
@@ -65,6 +66,7 @@ def test_all_that_may_be_said(settings, monkeypatch) -> None:
     )
     assert isinstance(found.churn, Inactivity) and found.churn.inactivity.days == 90
     assert found.source.path == "/lake/shop"
+    assert found.acquisition_cost == 120
     assert found.observed_from == dt.date(2025, 1, 1)
     assert found.all_metrics["effort"].direction == "lower_is_better"
     assert (found.bad.wait_over_seconds, found.bad.unresolved_after_days) == (60, 2.5)
@@ -103,6 +105,9 @@ def test_a_date_means_the_whole_day_and_a_time_is_of_the_zone(settings, until, e
         ("bad: {foo: 1}\n", ["unknown key bad.foo", "allowed: wait_over_seconds"]),
         ("metrics: {x: {scale: [1, 5], foo: 1}}\n", ["metrics.x.foo", "allowed: scale, dir"]),
         ("1: x\n", ["1", "allowed: text as keys"]),
+        ("acquisition_cost: 0\n", ["acquisition_cost", "more than 0"]),
+        ("acquisition_cost: .inf\n", ["acquisition_cost", "a finite number"]),
+        ("acquisition_cost: much\n", ["acquisition_cost is 'much'; allowed: a number"]),
         ("name: 5\n", ["name is 5; allowed: text"]),
         ("stages: use\n", ["stages is 'use'; allowed: a list"]),
         ("columns: [a]\n", ["columns is ['a']; allowed: names with values"]),

@@ -202,3 +202,23 @@ def test_the_limits_of_retention_are_shares() -> None:
                       np.arange(40))  # fmt: skip
     made = Worth(lives, days >= seen, np.ones(40), Terms(1.0, 0.1, 5), least=10).retention
     assert 0 < made.low < made.value < made.high < 1
+
+
+def test_the_share_by_which_value_rises_is_the_gain_over_the_total() -> None:
+    found = []
+    for seed in range(40):
+        lives, there, monthly, _ = _world(seed, 500)
+        made = Worth(lives, there, monthly, FIVE)
+        gain, share = made.gains([0.05])[0], made.raised(0.05)
+        assert gain is not None and share is not None
+        assert share.value == pytest.approx(gain.value / made.total.value)
+        found.append((share.value, share.se))
+    drawn, told = np.array(found).T
+    # The Monte Carlo error of a standard deviation of 40 draws is an eighth of it.
+    assert told.mean() == pytest.approx(drawn.std(ddof=1), rel=0.3)
+    # What customers pay is a factor of both and cancels; the rest is less sure than either.
+    lives, there, monthly, _ = _world(1)
+    one, ten = (Worth(lives, there, k * monthly, FIVE).raised(0.05) for k in (1, 10))
+    assert one is not None and ten is not None
+    assert (one.value, one.se) == pytest.approx((ten.value, ten.se))
+    assert Worth(lives, there, monthly, FIVE).raised(0.9) is None

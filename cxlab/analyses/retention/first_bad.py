@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.retention.encounters import Encounters, encounters
 from cxlab.analyses.retention.matching import Matched, balance, match
 from cxlab.analyses.retention.seen import LEFT, OTHERWISE, Seen, stretch
 from cxlab.analyses.retention.segments import points
 from cxlab.data.dataset import Dataset
+from cxlab.frames.encounters import Encounters, encounters
 from cxlab.models.intervals import Z, wald_p
 from cxlab.models.survival import Curve, Lifetimes, restricted_means, shares
 from cxlab.results import MINUS, Check, Result, counted

@@ -53,7 +53,7 @@ def match(rows: pd.DataFrame, spells: pd.DataFrame, attributes: Mapping[str, str
     Parameters
     ----------
     rows : pandas.DataFrame
-        Of :class:`~cxlab.analyses.retention.encounters.Encounters`.
+        Of :class:`~cxlab.frames.encounters.Encounters`.
     spells : pandas.DataFrame
         Of the risk set, in the order of their numbers.
     attributes : mapping

@@ -196,6 +196,7 @@ def empty_settings(name: str) -> str:
         "",
         "# tenure_unit: months  # of tenure; days, weeks, months or years",
         "# currency: EUR",
+        "# acquisition_cost: 120  # what winning one customer costs, in that currency",
         "# time_zone: Europe/Berlin  # of times that name none; without it, UTC",
         "# observed_from: 2024-07-01  # the first day the table of contacts covers",
         "# observed_until: 2026-06-30  # the last day the tables cover",

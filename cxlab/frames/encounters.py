@@ -19,7 +19,7 @@ from cxlab.frames.engine import PRIME, hashed
 from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.periods import RiskSet
 
-__all__ = ["Encounters", "encounters"]
+__all__ = ["Encounters", "encounters", "exit_touchpoints"]
 
 Frame = nw.LazyFrame[Any]
 _MOST_CASES, _MOST_CONTROLS = 20_000, 200_000
@@ -84,6 +84,23 @@ def encounters(dataset: Dataset, risk: RiskSet) -> Encounters | str:
     return Encounters(rows, first_bad, cases, controls, known.text)
 
 
+def exit_touchpoints(dataset: Dataset) -> list[str]:
+    """Name the touchpoints of stage ``exit``, at which customers leave.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Maybe with a table ``touchpoints``.
+    """
+    if "stage" not in dataset.columns("touchpoints"):
+        return []
+    leaving = dataset.table("touchpoints").filter(nw.col("stage").str.to_lowercase() == "exit")
+    names: list[str] = (
+        leaving.select("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
+    )
+    return names
+
+
 def _fresh(risk: RiskSet) -> pd.DataFrame:
     """Give the spells of customers none of whose spells began before the feed."""
     spells = risk.spells
@@ -98,11 +115,8 @@ def _judged(dataset: Dataset, known: Contacts) -> Frame:
 
     Touchpoints of stage ``exit`` follow the decision to leave: their contacts do not count.
     """
-    frame = known.frame
-    if "stage" in dataset.columns("touchpoints"):
-        leaving = dataset.table("touchpoints").filter(nw.col("stage") == "exit")
-        names = leaving.select("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
-        frame = frame.filter(~nw.col("touchpoint").is_in(names)) if names else frame
+    names = exit_touchpoints(dataset)
+    frame = known.frame.filter(~nw.col("touchpoint").is_in(names)) if names else known.frame
     fine = nw.col("at")
     if "unknown" in known.classes:
         # Of a contact nobody judged nothing is known; else it counts from the judgement.
