@@ -11,15 +11,19 @@ from tqdm import tqdm
 
 from cxlab.analyses.churn_drivers import figures, parts, resampling, words
 from cxlab.analyses.churn_drivers.figures import COLUMNS
+from cxlab.analyses.churn_drivers.handed_on import made
 from cxlab.analyses.churn_drivers.proof.sensitivity import by_tenure, e_values
 from cxlab.analyses.churn_drivers.study import Model, Options, Study, fit, prepare
 from cxlab.data.dataset import Dataset
+from cxlab.errors import AnalysisError
 from cxlab.models.contrast import AgeSplit
+from cxlab.models.scenario import Basis
 from cxlab.results import Findings, Result
 
 __all__ = [
     "COLUMNS",
     "Options",
+    "basis",
     "estimate",
     "findings",
     "limits",
@@ -107,6 +111,50 @@ def estimate(dataset: Dataset, **options: Any) -> Result:
         table, _ = _judged(study, model)
         table = figures.finished(resampling.replicated(table, None))
         return Result("churn_drivers", table, meta=parts.meta(study, model))
+
+
+def basis(dataset: Dataset, **options: Any) -> tuple[Result, Basis | None]:
+    """Give the driver table as :func:`estimate` does, and the fitted model behind it.
+
+    What follows from it, such as what fewer failures would change, is told by other analyses;
+    they are given this.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        In the spell form, with ``interactions``.
+    **options
+        See :class:`Options`.
+
+    Returns
+    -------
+    Result
+        The driver table, without parts; empty, with a sentence, where there can be none.
+    Basis or None
+        Every churn with the bad contacts behind it, and the effects with their covariance.
+
+    Raises
+    ------
+    UsageError
+        An option is out of its bounds.
+    """
+    settings = Options(**options)
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            dataset.require("customers", "interactions")
+            study = prepare(dataset, settings)
+        except AnalysisError as error:
+            # A report names no folder of the machine that made it.
+            why = str(error).removeprefix(f"{dataset.path}: ")
+            empty = pd.DataFrame(columns=list(COLUMNS))
+            return Result("churn_drivers", empty, meta=dataset.about(), sentence=why), None
+        model = fit(study)
+        table, _ = _judged(study, model)
+        handed = made(study, model, table)
+        table = figures.finished(resampling.replicated(table, None))
+        sentence = words.sentence(table, settings.window_days)
+        meta = parts.meta(study, model)
+        return Result("churn_drivers", table, meta=meta, sentence=sentence), handed
 
 
 def _judged(study: Study, model: Model) -> tuple[pd.DataFrame, AgeSplit | None]:

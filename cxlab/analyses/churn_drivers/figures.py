@@ -15,7 +15,8 @@ from cxlab.frames.exposures import contact_counts
 from cxlab.frames.periods import RiskSet
 from cxlab.models import contrast, effects, intervals, verdicts
 
-__all__ = ["COLUMNS", "MAIN", "age_splits", "attributed", "estimates", "finished", "judged"]
+__all__ = ["COLUMNS", "MAIN", "age_splits", "attributed", "counted", "estimates", "finished",
+           "judged", "occasions_left", "value_of"]  # fmt: skip
 
 COLUMNS = (
     *("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high"),
@@ -267,20 +268,34 @@ def window_of(study: Study) -> Window:
     inside = (spells["event_at"] >= start).to_numpy()
     inside &= study.risk.start_of(spells["first"].to_numpy()) <= start
     position, spells = position[inside], spells[inside]
-    left, step = _periods_left(study.risk, spells)
-    return Window(rows.iloc[position], position, _value(spells), left, step)
+    left, step = occasions_left(study.risk, spells)
+    return Window(rows.iloc[position], position, value_of(spells), left, step)
 
 
-def _value(churners: pd.DataFrame) -> np.ndarray:
-    """Give churners' monthly value; who has none given counts as the others' mean."""
+def value_of(churners: pd.DataFrame) -> np.ndarray:
+    """Give churners' monthly value; who has none given counts as the others' mean.
+
+    Parameters
+    ----------
+    churners : pandas.DataFrame
+        Their spells.
+    """
     if "monthly_value" not in churners:
         return np.full(len(churners), np.nan)
     value = churners["monthly_value"]
     return value.fillna(value.mean()).to_numpy(float)
 
 
-def _periods_left(risk: RiskSet, spells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Give the occasions to leave between each churn and the end, and periods between them."""
+def occasions_left(risk: RiskSet, spells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Give the occasions to leave between each churn and the end, and periods between them.
+
+    Parameters
+    ----------
+    risk : RiskSet
+        Who is at risk.
+    spells : pandas.DataFrame
+        Those that ended in churn.
+    """
     left = np.maximum(-1 - spells["last"].to_numpy(), 0)
     if risk.renewals is None:
         return left, np.ones(len(left))
