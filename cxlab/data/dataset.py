@@ -80,6 +80,7 @@ class Dataset:
     _folder: Folder = field(repr=False)
     _kept: dict[str, Frame] = field(repr=False)
     _prepared: dict[str, Frame] = field(repr=False, default_factory=dict)
+    _views: dict[dt.date, Dataset] = field(repr=False, default_factory=dict)
     _snapshot: Snapshot | None = field(repr=False, default=None)
 
     @property
@@ -123,10 +124,29 @@ class Dataset:
             Gives the lazy frame.
         """
         if name not in self._prepared:
-            table = f"cx_{len(self._prepared)}_{name}"
+            table = f"cx_{self.as_of:%Y%m%d}_{len(self._prepared)}_{name}"
             nw.to_native(make()).create(table)
             self._prepared[name] = nw.from_native(self._folder.connection.table(table))
         return self._prepared[name]
+
+    def on(self, day: dt.date) -> Dataset:
+        """Give the same data as known at the end of an earlier day.
+
+        Parameters
+        ----------
+        day : datetime.date
+            Before ``as_of``.
+
+        Raises
+        ------
+        UsageError
+            It is not before ``as_of``.
+        """
+        if day >= self.as_of:
+            raise UsageError(f"the day is {day}; allowed: before {self.as_of}")
+        if day not in self._views:  # one each: the engine's frames are called after the day
+            self._views[day] = replace(self, as_of=day, _prepared={})
+        return self._views[day]
 
     def about(self) -> dict[str, Any]:
         """Say where a result comes from, for its ``meta``: the data, their day and hash."""

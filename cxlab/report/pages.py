@@ -26,6 +26,7 @@ from cxlab.report.markup import (
     valence,
 )
 from cxlab.report.spec import Plan
+from cxlab.report.state import BEFORE, STATE
 from cxlab.report.tables import write_text
 from cxlab.results import FINDINGS_MIME, RESULT_MIME, legible
 
@@ -64,7 +65,7 @@ _MEASURES = (
     ("Customers lost", "attributable_churn", "attributable_churn", 0),
     ("Value at risk", "value_at_risk", "value_at_risk", 0),
 )
-_INJECTED = re.compile(r"^(dataset|run) = .*$", re.MULTILINE)
+_INJECTED = re.compile(r"^(dataset|run|state) = .*$", re.MULTILINE)
 
 
 def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
@@ -107,7 +108,8 @@ def _place(notebook: NotebookNode, plan: Plan, folder: Path) -> None:
         if about.get(key):
             about[key] = Path(about[key]).name
     given = about.get("parameters", {})
-    here = {"dataset": os.path.relpath(plan.dataset_path, folder.resolve()), "run": "."}
+    data = os.path.relpath(plan.dataset_path, folder.resolve())
+    here = {"dataset": data, "run": ".", "state": f"{STATE}/{BEFORE}"}
     here = {name: path for name, path in here.items() if given.get(name)}
     given.update(here)
 
@@ -163,6 +165,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
     return {
         "cx": {
             "title": title,
+            "brief": plan.registry.notebooks[name].sums_up,
             "linked": outcome.status == "ok",  # else its pictures are not written to files
             "css": css,
             "script": script,
@@ -322,7 +325,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
     source = harvest.sources.get(DRIVERS_RESULT, "")
     forest = harvest.pictures.get(_FOREST)
-    files = ("findings.json", "drivers.csv", "tables.xlsx")
+    files = ("findings.json", "drivers.csv", "risk.csv", "tables.xlsx")
     css = shared("cxlab.css")
     text = template(
         "front.html.j2",

@@ -16,13 +16,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cxlab.data import history
 from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
 from cxlab.errors import UsageError
 from cxlab.report.execute import Job, Outcome, run_all, warm_up
 from cxlab.report.publish import Build, describe_run
 from cxlab.report.spec import Load, Plan, make_plan
-from cxlab.report.state import STATE, hand_in, hand_on
-from cxlab.report.tables import write_text
+from cxlab.report.state import STATE, hand_in, hand_on, hand_on_history
+from cxlab.report.tables import write_bytes, write_text
 
 __all__ = ["Run", "render"]
 
@@ -130,7 +131,7 @@ def render(
             ThreadPoolExecutor(1) as converter,
         ):
             converter.submit(_import_later)
-            state = hand_in(_handed_on(plan), build.folder)
+            state = hand_in(_handed_on(plan), build.folder, _past(plan))
             outcomes = _run(plan, build, jobs, memory, converter, state)
             manifest = _finish(plan, build, outcomes, started)
             keep = plan.spec.publish.keep_runs
@@ -209,6 +210,13 @@ def _handed_on(plan: Plan) -> Path:
     return plan.earlier.state if plan.earlier else plan.out / STATE
 
 
+def _past(plan: Plan) -> list[Path]:
+    """Give the runs of the past that are read."""
+    from cxlab.report.history import chosen
+
+    return chosen(_handed_on(plan) / history.FOLDER, plan.dataset.day, plan.dataset.name)
+
+
 def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
     from cxlab.report.pages import write_page
 
@@ -236,15 +244,19 @@ def _job(
 ) -> Job:
     """Set up a notebook's job; it sees what those before it found, and no others."""
     from cxlab.report.findings import collect, write_found
+    from cxlab.report.history import numbers
 
     # The kernel has a working folder of its own: nothing it is told may be relative.
     work = build.work.resolve() / name
     work.mkdir(parents=True)
     ended = [n for n in plan.order if n in before and outcomes[n].status == "ok"]
-    seen = work / "run" if ended else None
+    seen = work / "run" if before else None
     if seen:
         seen.mkdir()
-        write_found(seen, plan.dataset, collect(build.folder, ended)[0])
+        harvest = collect(build.folder, ended)[0]
+        write_found(seen, plan.dataset, harvest)
+        table = numbers("now", plan, harvest, {n: o for n, o in outcomes.items() if n in before})
+        write_bytes(seen / history.NOW, history.packed(table))
     return Job(
         name=name,
         source=plan.registry.path(name).resolve(),
@@ -261,6 +273,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Write everything a run holds beside the executed notebooks and their pages."""
     from cxlab.report.findings import collect, write_found
+    from cxlab.report.history import numbers
     from cxlab.report.pages import write_front
     from cxlab.report.tables import write_pictures, write_workbook
 
@@ -277,6 +290,10 @@ def _finish(
         if outcome.error is not None and log.is_file() and log.stat().st_size:
             log.replace(build.folder / f"{name}.log")
     manifest = describe_run(plan, build, outcomes, started)
+    if manifest["status"] == "ok":
+        code = {"cxlab": manifest["versions"]["cxlab"], "commit": manifest["git_commit"]}
+        table = numbers(build.run_id, plan, harvest, outcomes, code)
+        hand_on_history(build.folder, f"{build.run_id}.parquet", history.packed(table))
     write_front(build.folder / "index.html", plan, harvest, manifest)
     text = json.dumps(manifest, ensure_ascii=False, indent=2)
     write_text(build.folder / "manifest.json", text + "\n")

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
-__all__ = ["csv_text", "write_pictures", "write_tables", "write_text", "write_workbook"]
+__all__ = [
+    "csv_text",
+    "write_bytes",
+    "write_pictures",
+    "write_tables",
+    "write_text",
+    "write_workbook",
+]
 
 _SHEET = 31  # the longest name of a sheet
 _LONGEST = 32_767  # letters of a cell
@@ -45,11 +52,23 @@ def write_text(path: Path, text: str) -> None:
     text : str
         What it will hold.
     """
+    # half of a pair of surrogates, which JSON can hold and UTF-8 cannot, is spelt out
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file by rename.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is there.
+    content : bytes
+        What it will hold.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # half of a pair of surrogates, which JSON can hold and UTF-8 cannot, is spelt out
-        with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
+        aside.write_bytes(content)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

@@ -43,11 +43,12 @@ def test_the_drivers_of_a_run_are_gathered(small: Dataset, tmp_path: Path) -> No
     assert summary.run(small, run=str(run))["drivers"].table.empty
     columns = (
         "rank,touchpoint,valence,hazard_ratio,conf_low,conf_high,attributable_churn,"
-        "attributable_churn_low,attributable_churn_high,value_at_risk,verdict"
+        "attributable_churn_low,attributable_churn_high,value_at_risk,value_at_risk_low,"
+        "value_at_risk_high,exposed_customers,verdict"
     )
     driver, other = (
-        "1,call,bad,2,1.5,3,10,5,15,100,driver",
-        "2,app,bad,1,.9,1.1,0,-1,1,0,no evidence",
+        "1,call,bad,2,1.5,3,10,5,15,100,50,150,40,driver",
+        "2,app,bad,1,.9,1.1,0,-1,1,0,-2,2,40,no evidence",
     )
     text = f"{columns}\n{driver}\n{other}\n"
     (run / "drivers.csv").write_text(text, encoding="utf-8")

@@ -66,6 +66,7 @@ def test_a_run_holds_what_it_should(good: Run) -> None:
         "findings.json",
         "index.html",
         "manifest.json",
+        "state",
         "summary.html",
         "summary.ipynb",
         "tables",
@@ -77,7 +78,7 @@ def test_a_run_holds_what_it_should(good: Run) -> None:
         "churn_drivers.washout.csv",
         "churn_drivers_forest.csv",
     ]
-    assert names(good.path.parent) == [good.path.name, "latest"]
+    assert names(good.path.parent) == [good.path.name, "latest", "state"]
     assert link(good.path.parent) == good.path.name
 
 
@@ -350,7 +351,7 @@ def test_ended_while_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     spec = write_spec(tmp_path, notebooks=["feedback"])
     with pytest.raises(KeyboardInterrupt):
         render(spec, load=load_toy)
-    run, last = names(tmp_path / "toy")
+    run, last, _ = names(tmp_path / "toy")
     assert (last, link(tmp_path / "toy")) == ("latest", run)
     assert json.loads((tmp_path / "toy" / run / "manifest.json").read_text())["status"] == "ok"
 
@@ -374,7 +375,7 @@ def test_out_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "far" / "away").mkdir(parents=True)
     (tmp_path / "toy").symlink_to("far/away")
     run = render(write_spec(tmp_path, notebooks=["feedback"]), load=load_toy)
-    assert names(tmp_path / "far" / "away") == [run.path.name, "latest"]
+    assert names(tmp_path / "far" / "away") == [run.path.name, "latest", "state"]
     assert run.manifest["spec"] == "../../toy.yml"
     again = render(tmp_path / "toy.yml", load=load_toy, again="latest")
     assert again.manifest["again_of"] == run.path.name

@@ -27,7 +27,12 @@ def test_each_run_reads_what_the_last_good_one_kept(tmp_path: Path) -> None:
     assert (out / "state" / "count.yml").read_text() == "1\n"
     second = render(spec, load=load_toy)
     assert found(second) == "Run 2, quotes True"
-    assert list(second.manifest["state_sha256"]) == ["count.yml"]
+    past = f"history/{first.path.name}.parquet"
+    assert list(second.manifest["state_sha256"]) == ["count.yml", past]
+
+    executed = (second.path / "counts.ipynb").read_text()
+    assert '"state/before' in executed.replace("\\", "")
+    assert ".building-" not in executed
 
     (out / "state" / "count.yml").write_text("40\n")  # edited by hand
     assert found(render(spec, load=load_toy)) == "Run 41, quotes True"

@@ -6,9 +6,9 @@ import pandas as pd
 
 from cxlab.results import Finding, Findings, Result, counted, listed
 
-__all__ = ["findings", "headline"]
+__all__ = ["findings", "headline", "in_short"]
 
-_MOST = 4
+_MOST, _SHORT = 4, 2
 
 
 def headline(table: pd.DataFrame, overall: str, scale: str, r2: tuple[float, float, float]) -> str:
@@ -49,6 +49,28 @@ def headline(table: pd.DataFrame, overall: str, scale: str, r2: tuple[float, flo
     )
 
 
+def in_short(table: pd.DataFrame, overall: str) -> str:
+    """Say in a sentence what goes with the overall score most; empty where nothing can be told.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a driver, the largest share first.
+    overall : str
+        The overall score's name.
+    """
+    most = table[table["verdict"] == "matters"]
+    if most.empty:
+        return ""
+    top, others = most.iloc[0], most["term"].iloc[1:]
+    then = f"; then come {listed(others, _SHORT)}" if len(others) else ""
+    return (
+        f"Of what ratings tell of {overall} answers, the largest share goes with {top['term']} "
+        f"({top['estimate']:.0%}, 95% interval {top['conf_low']:.0%} to {top['conf_high']:.0%})"
+        f"{then}."
+    )
+
+
 def findings(result: Result, notebook: str = "06_satisfaction_drivers") -> Findings:
     """Word the drivers for ``findings.json`` and the top of the report.
 
@@ -64,11 +86,13 @@ def findings(result: Result, notebook: str = "06_satisfaction_drivers") -> Findi
     if known.empty:
         found.append(Finding("satisfaction.summary", notebook, result.sentence))
         return found
-    top = known.iloc[0]
+    top, short = known.iloc[0], in_short(known, result.meta["overall"])
     middle, low, high = (float(top[c]) for c in ("estimate", "conf_low", "conf_high"))
     unit, n = f"share of what is explained, {top['term']}", int(top["n"])
     found.append(
-        Finding("satisfaction.summary", notebook, result.sentence, middle, low, high, unit, n)
+        Finding(
+            "satisfaction.summary", notebook, short or result.sentence, middle, low, high, unit, n
+        )
     )
     for name, part in (("afterwards", "afterwards"), ("first", "quadrant"),
                        ("asymmetry", "asymmetry"), ("segments", "segments"),
