@@ -238,7 +238,15 @@ def list_() -> None:
 @app.command()
 def render(
     spec: Annotated[Path, typer.Argument(help="A report's YAML.", metavar="SPEC")],
-    as_of: AsOf = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="DATE",
+            help="Last day seen, such as 2026-06-30, or today, last-complete-month or "
+            "last-complete-week (of the data).",
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Render this notebook alone; may be repeated.")
     ] = None,
@@ -269,7 +277,7 @@ def render(
 
     run = build(
         spec,
-        as_of=_day(as_of),
+        as_of=as_of,
         only=tuple(only or ()),
         jobs=jobs,
         parameters=tuple(parameter or ()),

@@ -23,7 +23,10 @@ from cxlab.errors import DataError, UsageError, one_of
 
 __all__ = ["STANDARD", "STRICT", "Default", "Parameter", "read_defaults"]
 
-STANDARD = ("dataset", "as_of", "quick", "run", "state", "include_quotes")
+STANDARD = (
+    *("dataset", "as_of", "quick", "run", "state"),
+    *("include_quotes", "include_customers"),
+)
 """Parameters the renderer sets itself where a notebook's parameters cell has them."""
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +37,15 @@ _READ: dict[str, TypeAdapter[Any]] = {
     **{name: TypeAdapter(kind) for name, kind in _ANNOTATIONS.items()},
     "float": TypeAdapter(FiniteFloat),
     "date": TypeAdapter(dt.date),
+}
+# A parameter's value is written into the notebook, its page and the manifest.
+_SECRETS = {
+    "an address with a password": r"[a-z][\w+.-]*://[^\s/:@]*:[^\s/@]+@",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    "a token": r"\b(?:gh[pousr]_\w{20,}|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}|sk-[\w-]{20,})",
+    "a password": r"(?i:\b(?:password|passwd|pwd|secret|token|api[_-]?key)\s*[=:]\s*\S)",
+    "a variable of the environment, which is read in dataset.yml alone": r"\$\{\w+\}",
 }
 _WORDS = {"bool": "true or false", "date": "a date such as 2026-06-30"}
 
@@ -93,8 +105,11 @@ class Parameter(BaseModel):
         ------
         UsageError
             If it is of another type, out of bounds or not of the pattern; what is allowed
-            is named.
+            is named. If it looks like a secret, which is not shown.
         """
+        for kind, pattern in _SECRETS.items():
+            if isinstance(value, str) and re.search(pattern, value):
+                raise UsageError(f"{what} looks like {kind}; a report shows its parameters")
         if self.type == "date" and value == "":
             return value
         expected = _WORDS.get(self.type, f"{self.type}{self.allowed}")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
 
+_TODAY = "today"
+_WORDS = (_TODAY, "last-complete-month", "last-complete-week")
+
 Load = Callable[..., "Dataset"]
 """Gives the dataset from its path and ``as_of``."""
 
@@ -37,13 +40,6 @@ class Publish(BaseModel):
     include_customers: bool = False
     include_quotes: bool = False
 
-    @field_validator("include_customers")
-    @classmethod
-    def _not_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("true is not offered yet; allowed: false")
-        return value
-
 
 class Spec(BaseModel):
     """A report's spec file; paths in it are relative to it."""
@@ -54,21 +50,32 @@ class Spec(BaseModel):
     dataset: str
     notebooks: list[str] | None = Field(default=None, min_length=1)
     parameters: dict[str, Any] = {}
-    as_of: dt.date | None = None
+    as_of: dt.date | str | None = None
     publish: Publish = Publish()
 
     @field_validator("as_of", mode="before")
     @classmethod
-    def _is_day(cls, value: Any) -> dt.date | None:
+    def _is_day(cls, value: Any) -> dt.date | str | None:
         try:
-            return None if value is None else read_day(value, "as_of")
-        except UsageError:
-            raise PydanticKnownError("date_type") from None
+            return None if value is None else _read_as_of(value)
+        except UsageError as error:
+            allowed = str(error).partition("allowed: ")[2]
+            raise PydanticKnownError("literal_error", {"expected": allowed}) from None
 
     @field_validator("parameters", mode="before")
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+def _read_as_of(value: object) -> dt.date | str:
+    """Read a day, or a word for one."""
+    if isinstance(value, str) and value in _WORDS:
+        return value
+    try:
+        return read_day(value, "as_of")
+    except UsageError as error:
+        raise UsageError(f"{error}, {', '.join(_WORDS)}") from None
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,7 @@ class Plan:
             "run": str(run or ""),
             "state": str(state or ""),
             "include_quotes": self.spec.publish.include_quotes,
+            "include_customers": self.spec.publish.include_customers,
         }
         has = self.registry.defaults[name]
         return {k: v for k, v in standard.items() if k in has} | self.given[name]
@@ -203,6 +211,7 @@ def make_plan(
         For whatever cannot be, before anything runs.
     """
     parameters, only = _pairs(parameters), list(only)
+    day: dt.date | str | None
     if again is not None:
         _refuse_beside_again(as_of, only, parameters, quick)
     read = read_spec(spec)
@@ -214,7 +223,7 @@ def make_plan(
         day, quick = earlier.as_of, earlier.quick
     else:
         given = _given(read, spec, registry, only, parameters)
-        day = read.as_of if as_of is None else read_day(as_of, "as_of")
+        day = read.as_of if as_of is None else _read_as_of(as_of)
     order = list(given)
     for name in order:
         if absent := [k for k in given[name] if k not in registry.defaults[name]]:
@@ -222,7 +231,12 @@ def make_plan(
             raise DataError(f"{file}: {', '.join(absent)} is not in its parameters cell")
     path = (spec.parent / read.dataset).resolve()
     own = as_of is None and earlier is None  # the day is the spec's
-    dataset = _loaded(load, path, day, spec, own, earlier)
+    if day == _TODAY:
+        day = dt.date.today()
+    dataset = _loaded(load, path, None if isinstance(day, str) else day, spec, own, earlier)
+    if isinstance(day, str):
+        day = _last_complete(day, dataset.as_of)
+        dataset = _loaded(load, path, day, spec, own, None, dataset.snapshot)
     if earlier:
         earlier.refuse_other_data(dataset)
     unmet = {name: _unmet(registry.notebooks[name].needed(dataset.form), dataset) for name in order}
@@ -240,6 +254,14 @@ def make_plan(
         skipped={name: reason for name, reason in unmet.items() if reason},
         earlier=earlier,
     )
+
+
+def _last_complete(word: str, end: dt.date) -> dt.date:
+    """Give the last day of the newest month, or week to Sunday, that the data hold whole."""
+    after = end + dt.timedelta(days=1)
+    if word == "last-complete-week":
+        return after - dt.timedelta(days=after.weekday() + 1)
+    return after.replace(day=1) - dt.timedelta(days=1)
 
 
 def _refuse_beside_again(as_of: object, only: object, parameters: object, quick: bool) -> None:
@@ -271,13 +293,20 @@ def _unmet(needs: Iterable[str], dataset: Dataset) -> str:
 
 
 def _loaded(
-    load: Load, path: Path, day: dt.date | None, spec: Path, own: bool, earlier: Earlier | None
+    load: Load,
+    path: Path,
+    day: dt.date | None,
+    spec: Path,
+    own: bool,
+    earlier: Earlier | None,
+    snapshot: str | None = None,
 ) -> Dataset:
     """Load the data; no such folder, or an ``own`` day that cannot be, is the spec's fault.
 
     A run that is repeated reads the snapshot it had read, if its data are a database's.
     """
-    held = {"snapshot": earlier.snapshot} if earlier and earlier.snapshot else {}
+    snapshot = earlier.snapshot if earlier else snapshot
+    held = {"snapshot": snapshot} if snapshot else {}
     try:
         return load(path, as_of=day, **held)
     except UsageError as error:

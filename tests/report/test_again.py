@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hostile import FOLDER, hostile_events, report
 from toy import FAULTS, SHIPPED, ToyDataset, load_toy, write_spec
 
@@ -28,19 +29,17 @@ def test_repeated_to_the_byte_whatever_the_jobs_and_the_spec_by_now(
     """All of the notebooks that are shipped, two at a time and one."""
     monkeypatch.setenv("CXLAB_NOTEBOOKS", str(SHIPPED))
     run = report(once, hostile_events)
-    first = tmp_path / "report" / run.path.name
-    shutil.copytree(run.path, first)
-    (tmp_path / "data").symlink_to(run.path.parents[1] / FOLDER)
-    spec, every = tmp_path / "report.yml", list(read_registry().notebooks)
-    spec.write_text(
-        "title: b\ndataset: data\nnotebooks: [00_summary]\nas_of: 2025-07-01\n"
-        "parameters: {window_days: 30}\n"
-    )
+    # Runs and data lie in one folder there, since the spec and the data have one name.
+    shutil.copytree(run.path.parent, tmp_path / FOLDER, symlinks=True)
+    first = tmp_path / FOLDER / run.path.name
+    spec, every = tmp_path / f"{FOLDER}.yml", list(read_registry().notebooks)
+    told = {"title": "b", "dataset": FOLDER, "notebooks": ["00_summary"], "as_of": "2025-07-01"}
+    spec.write_text(yaml.safe_dump(told | {"parameters": {"window_days": 30}}))
     ran = cx("render", spec, "--again", first.name, "--jobs", 1)
     second = latest(spec)
     assert ran.code == 0 and second != first
-    told = f"{first.name} again: the same answers, byte for byte\n"
-    assert ran.out == f"{told}Open {spec.with_suffix('') / second.name / 'index.html'}\n"
+    same = f"{first.name} again: the same answers, byte for byte\n"
+    assert ran.out == f"{same}Open {spec.with_suffix('') / second.name / 'index.html'}\n"
     manifests = [json.loads((run / "manifest.json").read_text()) for run in (first, second)]
     before, after = manifests
     assert after["as_of"] == "2026-06-15"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxlab.errors import DataError, UsageError
-from cxlab.report.parameters import read_defaults
+from cxlab.report.parameters import Parameter, read_defaults
 from cxlab.report.registry import describe, find_notebooks, mismatches, read_registry
 
 
@@ -227,3 +227,28 @@ def test_a_notebook_may_need_less_of_a_snapshot(tmp_path: Path) -> None:
         "b": [["customers", "feedback"]] * 2,
     }
     assert "  needs customers, interactions; of a snapshot: customers\n" in describe(registry)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("postgresql://me:SECRETMARK@host/base", "an address with a password"),
+        ("-----BEGIN RSA PRIVATE KEY-----SECRETMARK", "a private key"),
+        ("ghp_SECRETMARK0123456789012345", "a token"),
+        ("Password = SECRETMARK", "a password"),
+        ("${SECRETMARK}", "a variable of the environment"),
+    ],
+)
+def test_a_secret_is_refused_and_not_shown(value: str, kind: str) -> None:
+    """Whatever the parameter's type: an error shows what was given."""
+    for given in ({"type": "str"}, {"type": "str", "pattern": "a"}, {"type": "int"}):
+        with pytest.raises(UsageError) as error:
+            Parameter(meaning="m", **given).coerce(value, "drivers: parameter segment")
+        told = str(error.value)
+        assert told.startswith(f"drivers: parameter segment looks like {kind}")
+        assert "SECRETMARK" not in told
+
+
+@pytest.mark.parametrize("value", ["token", "plan=basic vs plan=pro", "a: b", "http://x/y@z", "$5"])
+def test_what_is_no_secret_is_taken(value: str) -> None:
+    assert Parameter(type="str", meaning="m").coerce(value, "x") == value

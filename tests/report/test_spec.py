@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def plan(spec: Path, **given: Any) -> Any:
         ("title: a\ndataset: d\nas_of: soon", "as_of is 'soon'; allowed: a date such as"),
         ("title: a\ndataset: d\npublish: {keep: 1}", "unknown key publish.keep; allowed: keep_r"),
         (
-            "title: a\ndataset: d\npublish: {include_customers: true}",
-            "publish.include_customers: true is not offered yet; allowed: false",
+            "title: a\ndataset: d\npublish: {include_customers: maybe}",
+            "publish.include_customers is 'maybe'; allowed: true or false",
         ),
         ("title: a\ndataset: d\nas_of: 86400", "as_of is 86400; allowed: a date such as"),
         ("title: a\ndataset: d\nas_of: 1066-10-14", "2026-06-30, from 1900 to 2200"),
@@ -112,6 +113,32 @@ def test_the_command_wins_over_the_spec(tmp_path: Path) -> None:
     assert made.given["drivers"] == {"horizon_days": 7}
     assert made.dataset.as_of.isoformat() == made.as_of == "2026-02-28"
     assert plan(spec).as_of == "2026-01-31"
+
+
+@pytest.mark.parametrize(
+    ("word", "end", "meant"),
+    [
+        ("last-complete-month", "2026-06-30", "2026-06-30"),
+        ("last-complete-month", "2026-06-29", "2026-05-31"),
+        ("last-complete-month", "2026-01-01", "2025-12-31"),
+        ("last-complete-week", "2026-06-28", "2026-06-28"),  # a Sunday
+        ("last-complete-week", "2026-06-30", "2026-06-28"),
+    ],
+)
+def test_the_last_that_the_data_hold_whole(tmp_path: Path, word: str, end: str, meant: str) -> None:
+    def load(path: Path, as_of: dt.date | None = None) -> ToyDataset:
+        return ToyDataset(as_of=as_of or dt.date.fromisoformat(end))
+
+    by_spec = plan(write_spec(tmp_path, as_of=word), load=load)
+    asked = plan(write_spec(tmp_path), load=load, as_of=word)
+    for made in (by_spec, asked):
+        assert made.as_of == made.dataset.as_of.isoformat() == meant
+
+
+def test_today_is_the_clocks(tmp_path: Path) -> None:
+    before = dt.date.today()
+    made = plan(write_spec(tmp_path, as_of="today"))
+    assert before.isoformat() <= made.as_of <= dt.date.today().isoformat()
 
 
 def test_only_takes_those_it_needs_along(tmp_path: Path) -> None:
