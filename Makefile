@@ -110,15 +110,16 @@ format: $(STAMP) ## let ruff rewrite what it can, and strip the notebooks
 # scale.py: 1 and 10 million events (ARGS=--full: 100 million too), and what else one would do, each with ten
 # minutes and ten more for larger data: about an hour in all.
 bench: $(STAMP) ## time and memory, at scale and of a render (ARGS=--full: 100 million events too)
-	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/gaps.py benchmarks/signals.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
+	@set -e; for b in $(filter-out benchmarks/recovery.py benchmarks/gaps.py benchmarks/signals.py benchmarks/feelings.py benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
 	  $(RUN) "$(PY)" $$b $(ARGS); done
 
 # What is done is kept in .cache/recovery: a run that was cut goes on, and --from writes the page alone.
-# Of ARGS, signals.py knows --worlds alone.
+# Of ARGS, signals.py and feelings.py are given --worlds alone.
 FEWER = $$(echo '$(ARGS)' | sed -n 's/.*\(--worlds[ =][0-9]*\).*/\1/p')
 recovery: $(STAMP) ## does simulated data give the true effects and outages back? (ARGS='--worlds 20': a quick look)
 	@$(if $(findstring --from,$(ARGS)),,$(RUN) "$(PY)" benchmarks/gaps.py)
 	@$(if $(findstring --from,$(ARGS)),,$(RUN) "$(PY)" benchmarks/signals.py $(FEWER))
+	@$(if $(findstring --from,$(ARGS)),,$(RUN) "$(PY)" benchmarks/feelings.py $(FEWER))
 	@$(RUN) "$(PY)" benchmarks/recovery.py $(ARGS)
 
 # One version for every Python and system. Without a wheel for all of them the newest are passed over:

@@ -9,11 +9,21 @@ import numpy as np
 import pandas as pd
 
 from cxlab.plots import retention
-from cxlab.plots.marks import axes_of, estimate, names_at, panels, rows_axes, say_nothing
+from cxlab.plots.marks import (
+    axes_of,
+    beside,
+    estimate,
+    names_at,
+    panels,
+    ratio_axis,
+    rows_axes,
+    say_nothing,
+    with_interval,
+)
 from cxlab.plots.paged import paged
 from cxlab.plots.picture import Drawing, Picture
-from cxlab.plots.style import ACCENT, HARM, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Plain, Result, counted
+from cxlab.plots.style import ACCENT, HARM, HELP, INK, LABEL, NOTE, UNSURE, style
+from cxlab.results import Plain, Result, counted, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +33,8 @@ __all__ = [
     "apart_words",
     "curves",
     "curves_words",
+    "drivers",
+    "drivers_words",
     "own",
     "own_words",
     "portraits",
@@ -115,6 +127,79 @@ def portraits_words(result: Result) -> dict[str, Any]:
         caption += f" Shown are {shown} of {total} behaviours."
     told = [f"{name}: {said}" for name, said in result.meta["portraits"].items()]
     return {"caption": caption, "alt": " ".join(told), "data": table.drop(columns="key")}
+
+
+# -- what a bad contact does to them -----------------------------------------------------------
+
+
+def _told(result: Result) -> pd.DataFrame:
+    """Give the personas of which a bad contact's effect is told, the largest first."""
+    if "drivers" not in result.parts:
+        return pd.DataFrame()
+    table = result["drivers"].table
+    rows = table[table["estimate"].notna()].rename(columns={"estimate": "hazard_ratio"})
+    return rows.sort_values("hazard_ratio", ascending=False, kind="stable", ignore_index=True)
+
+
+def drivers(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw what one fresh bad contact does to the risk of leaving, a row a persona.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``personas``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    table = _told(result)
+    with style():
+        ax = rows_axes(ax, max(len(table), 1) + 1, 0.5)
+        if table.empty:
+            say_nothing(ax, "What bad contacts do to personas cannot be told.")
+            return ax
+        place = np.arange(len(table))[::-1]
+        for y, r in zip(place, table.to_dict("records"), strict=True):
+            clear = r["conf_low"] > 1 or r["conf_high"] < 1
+            colour = UNSURE if not clear else HARM if r["hazard_ratio"] > 1 else HELP
+            three = (r["hazard_ratio"], r["conf_low"], r["conf_high"])
+            estimate(ax, float(y), three, colour, hollow=not clear)
+        ratio_axis(ax, table)
+        ax.set_ylim(-0.6, len(table) - 0.4)
+        ax.set_xlabel("Times the daily risk of leaving")
+        names_at(ax, place.tolist(), table["term"].astype(str), [False] * len(table))
+        figures = [ratio_text(x) for x in table["hazard_ratio"]]
+        left = [f"{n:,.0f}" for n in table["churns"]]
+        beside(ax, place.tolist(), [(6, "ratio", figures), (48, "left after one", left)])
+    return ax
+
+
+def drivers_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`drivers`; empty without any.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``personas``.
+    """
+    table = _told(result)
+    if table.empty:
+        return {}
+    meta = result["drivers"].meta
+    caption = (
+        "What one fresh bad contact, against an ordinary one, does to the daily risk of leaving, "
+        f"by persona; it fades with a half-life of {meta['half_life_days']:g} days. Hollow: not "
+        "told from none. 95% intervals. "
+        f"{meta['churns']:,} customers left, {result.meta['followed']}."
+    )
+    if few := len(result["drivers"].table) - len(table):
+        caption += f" Not shown, as too few left: {counted(few, 'persona')}."
+    told = [f"{r.term}: {with_interval(r.hazard_ratio, r.conf_low, r.conf_high)}"
+            for r in table.itertuples()]  # fmt: skip
+    return {"caption": caption, "alt": "; ".join(told) + ".", "data": table}
 
 
 # -- who stays ---------------------------------------------------------------------------------
@@ -317,11 +402,14 @@ _PICTURES: Mapping[str, Drawing] = {
     "gaps": (apart, apart_words),
     "set_apart": (portraits, portraits_words),
     "curves": (curves, curves_words),
+    "hurt_by": (drivers, drivers_words),
 }
 
 
 def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     """Give what a page shows, in the order asked for; nothing of what there is nothing of.
+
+    Where there are no personas, a section that is about them says so.
 
     Parameters
     ----------
@@ -330,4 +418,8 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     *names : str
         As :func:`cxlab.plots.paged.paged` takes them.
     """
-    return paged(result, _PICTURES, names)
+    made = paged(result, _PICTURES, names)
+    opens = any(n.startswith("words of ") or n == "set_apart" for n in names)
+    if not made and opens and not result.meta.get("personas", True):
+        return [Plain("There are no personas of which to tell this.")]
+    return made

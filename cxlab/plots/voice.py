@@ -138,6 +138,7 @@ def _about(result: Result) -> str:
 def _grid(result: Result) -> tuple[pd.DataFrame, list[str], list[str]]:
     """Give the cells drawn, the themes and the touchpoints, alike ones side by side."""
     made = result.parts["touchpoints"].table if "touchpoints" in result.parts else pd.DataFrame()
+    made = made[made["estimate"].notna()] if len(made) else made  # those withheld are not drawn
     if made.empty:
         return made, [], []
     order = result.table["term"].tolist()[:_MOST_THEMES]
@@ -213,6 +214,8 @@ def where_words(result: Result) -> dict[str, Any]:
     )
     if (count := every["touchpoint"].nunique()) > len(places):
         caption += f" Shown: the {len(places)} touchpoints with most comments, of {count}."
+    if every["estimate"].isna().any():
+        caption += " Pairs of which too few customers spoke are not drawn."
     more = cells[(cells["p_holm"] < 0.05) & (cells["gap"] > 0)].nlargest(8, "estimate")
     told = [f"{r.theme} at {r.touchpoint} {100 * r.estimate:.0f}%" for r in more.itertuples()]
     alt = f"A grid of {len(order)} themes by {len(places)} touchpoints. {'; '.join(told)}."

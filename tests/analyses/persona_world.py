@@ -11,6 +11,7 @@ import pandas as pd
 START = pd.Timestamp("2025-01-01")
 CHANNELS = np.array(["app", "phone", "store", "email"])
 PLACES = np.array(["use-app", "support-call", "shop", "newsletter"])
+HALF_LIFE = 28.0
 STAGES = ["use", "support", "purchase", "use"]
 
 
@@ -23,6 +24,8 @@ class Kind:
     fails: float = 0.15
     evening: float = 0.2
     leaves: float = 0.001  # hazard a day
+    hurts: float = 0.0  # log hazard ratio of one fresh failure
+    hurts_at: tuple[int, ...] = (0, 1, 2, 3)  # at these of PLACES
 
 
 THREE = (
@@ -73,8 +76,30 @@ def make(
     time = at + np.where(evening, draw.uniform(18.1, 23.9, len(who)),
                          draw.uniform(8.1, 17.9, len(who))) / 24  # fmt: skip
     life = draw.exponential(1 / np.array([k.leaves for k in kinds])[kind])
+    if any(k.hurts for k in kinds):
+        fresh = failed & np.array([[p in k.hurts_at for p in range(4)] for k in kinds])[of, channel]
+        life = _shortened(life, [k.hurts for k in kinds], kind, who[fresh], time[fresh], days)
     _write(folder, time, who, channel, failed, life, days, draw)
     return kind, later
+
+
+def _shortened(
+    life: np.ndarray, hurts: list[float], kind: np.ndarray, who: np.ndarray, at: np.ndarray,
+    days: int,
+) -> np.ndarray:  # fmt: skip
+    """Make lives shorter by what failed, each failure fading with a half-life of 28 days."""
+    met = np.zeros((len(life), days))
+    np.add.at(met, (who, at.astype(int)), 0.5 ** ((np.floor(at) + 1 - at) / HALF_LIFE))
+    behind = np.zeros(met.shape)  # at the start of each day
+    for day in range(1, days):
+        behind[:, day] = behind[:, day - 1] * 0.5 ** (1 / HALF_LIFE) + met[:, day - 1]
+    speed = np.exp(np.array(hurts)[kind][:, None] * behind)
+    gone = speed.cumsum(axis=1)
+    # A life is a threshold of the hazard summed up: at its own speed it is used up on that day.
+    day = (gone < life[:, None]).sum(axis=1).clip(max=days - 1)
+    rows = np.arange(len(life))
+    before = gone[rows, day] - speed[rows, day]
+    return np.where(gone[:, -1] < life, np.inf, day + (life - before) / speed[rows, day])
 
 
 def _write(
@@ -84,6 +109,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     ids = np.array([f"c{i:05d}" for i in range(len(life))])
     over = life < days
+    life = np.where(over, life, 2.0 * days)
     seconds = np.where(over, life * 86_400, 0).astype(int)
     ended = pd.Series(START + pd.to_timedelta(seconds, unit="s")).where(over)
     pd.DataFrame(

@@ -240,6 +240,43 @@ def test_quotes_are_masked_and_only_on_request(
     assert by_theme.nunique().equals(by_theme.size())
 
 
+def test_pairs_of_theme_and_touchpoint_are_withheld_by_their_own_customers(
+    said: pd.DataFrame, tmp_path: Path
+) -> None:
+    told = said.copy()
+    place = told["theme"].map({"parcel": "delivery", "bill": "invoice", "app": "app"})
+    few = told.index[told["theme"] == "bill"][:4]
+    place[few] = "delivery"  # four customers at most, at a touchpoint of many
+    folder = write(tmp_path / "few", told, CUSTOMERS, DAYS)
+    feedback = pd.read_parquet(folder / "feedback.parquet")
+    by = pd.Series(place.to_numpy(), told["comment"].to_numpy())
+    feedback["touchpoint"] = by[~by.index.duplicated()].reindex(feedback["comment"]).to_numpy()
+    feedback.to_parquet(folder / "feedback.parquet")
+    part = voice_of_customer.run(cxlab.load(folder))["touchpoints"]
+    bill = part.table[part.table["theme"].str.contains("fee|invoice|charge|bill|refund")]
+    bill = bill.set_index("touchpoint")
+    figures = ["estimate", "gap", "elsewhere", "p_holm", "customers"]
+    # The four, and all others who spoke of it: that there were four is told by neither.
+    assert bill.loc[["delivery", "invoice"], figures].isna().all(axis=None)
+    assert bill.loc["app", "estimate"] == 0.0
+    assert "Withheld are" in part.sentence
+
+
+def test_themes_of_one_name_are_told_apart(folder: Path, result: Result, tmp_path: Path) -> None:
+    book = yaml.safe_load(result["book"].meta["text"])
+    for theme in book["themes"]:
+        theme["name"] = "Trouble"
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "themes.yml").write_text(yaml.safe_dump(book), encoding="utf-8")
+    again = voice_of_customer.run(cxlab.load(folder), state=state)
+    names = set(again.table["theme"])
+    assert len(names) == 3 and all(n.startswith("Trouble") for n in names)
+    # What people wrote into the book stays as it is.
+    kept = yaml.safe_load(again["book"].meta["text"])
+    assert {t["name"] for t in kept["themes"]} == {"Trouble"}
+
+
 HOSTILE = [
     "", " ", "!!!", "👍👍👍", "ok", "<script>alert('x')</script>", "a" * 100_000, "\x00\x07",
     "=HYPERLINK(\"http://x\")", "日本語のコメント", "<p>the parcel came late</p>" * 500, "null",
@@ -261,6 +298,7 @@ def test_comments_that_tell_nothing(kind: str, tmp_path: Path) -> None:
         said = said.head(30)
     elif kind == "none":
         said["comment"] = None
+    why = "all of them use the same words" if kind == "alike" else ""
     folder = write(tmp_path, said, 120, 100)
     if kind == "nobody":
         feedback = pd.read_parquet(folder / "feedback.parquet").drop(columns="customer_id")
@@ -273,6 +311,7 @@ def test_comments_that_tell_nothing(kind: str, tmp_path: Path) -> None:
     else:
         assert made.table.empty
         assert made.sentence.startswith(("No themes can be told", "There are no themes to tell"))
+        assert why in made.sentence
     assert voice_of_customer.findings(made)
     assert "<script>" not in made._repr_html_()
 

@@ -11,10 +11,11 @@ import pytest
 from cxlab.plots import personas as plots
 from cxlab.plots.picture import Picture, picture
 from cxlab.plots.style import DARK, HARM
-from cxlab.results import Result
+from cxlab.results import Plain, Result
 
 KINDS = ["Often by app, many contacts", "Often by phone, many failures"]
-DRAWN = {"own": "own", "gaps": "apart", "set_apart": "portraits", "curves": "curves"}
+DRAWN = {"own": "own", "gaps": "apart", "set_apart": "portraits", "curves": "curves",
+         "hurt_by": "drivers"}  # fmt: skip
 
 
 def _features() -> pd.DataFrame:
@@ -47,7 +48,12 @@ def _result(groups: int = 2) -> Result:
              "differing": Result("differing", own, meta={"own_from": 0.3})}  # fmt: skip
     if groups:
         levels = [name.partition(",")[0] for name in KINDS]
+        hurt = pd.DataFrame({"term": [*KINDS, "<b>$few"], "estimate": [1.1, 2.1, np.nan],
+                             "conf_low": [0.8, 1.5, np.nan], "conf_high": [1.5, 2.9, np.nan],
+                             "churns": [12.0, 20.0, np.nan]})  # fmt: skip
+        about = {"half_life_days": 28.0, "churns": 40}
         parts |= {"features": Result("features", _features()),
+                  "drivers": Result("drivers", hurt, meta=about),
                   "segment_curves": Result("segment_curves", curve,
                                            meta={"all_levels": levels})}  # fmt: skip
     meta = {
@@ -94,6 +100,15 @@ def test_a_gap_is_drawn_as_so_many_times() -> None:
     assert "those that count: 2" in plots.apart_words(_result())["alt"]
 
 
+def test_what_bad_contacts_do_is_drawn_the_worst_first_and_claimed_where_told() -> None:
+    ax = plots.drivers(_result())
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(m.get_xdata()[0]) for m in marks] == [2.1, 1.1]
+    assert [m.get_markerfacecolor() == "white" for m in marks] == [False, True]
+    assert [label.get_text() for label in ax.get_yticklabels()] == KINDS[::-1]
+    assert "1 persona" in plots.drivers_words(_result())["caption"]
+
+
 def test_bars_are_what_returns() -> None:
     ax = plots.own(_result())
     assert [p.get_width() for p in ax.patches] == [0.6, 0.1]
@@ -106,6 +121,10 @@ def test_without_personas_there_is_nothing_of_them() -> None:
     assert names == ["personas_own", "personas_gaps"]
     assert "none" in plots.apart_words(none)["alt"]
     assert plots.shown(Result("personas", pd.DataFrame()), *DRAWN, "words of drift") == []
+    empty = Result("personas", pd.DataFrame(), meta={"personas": []})
+    (said,) = plots.shown(empty, "words of drift", "drifted")
+    assert isinstance(said, Plain) and "no personas" in str(said)
+    assert plots.shown(empty, "portraits") == []
 
 
 @pytest.mark.parametrize("name", DRAWN.values())

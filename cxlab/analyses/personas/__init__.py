@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cxlab.analyses.personas import after, degrees, drift, portraits, readable, segments, words
+from cxlab.analyses.personas import (
+    after,
+    degrees,
+    drift,
+    drivers,
+    paths,
+    portraits,
+    readable,
+    segments,
+    words,
+)
 from cxlab.analyses.personas.forming import Options, Study, study
 from cxlab.analyses.personas.rule import FILE, read_rule
 from cxlab.analyses.personas.words import findings
@@ -64,9 +74,10 @@ def run(
         A row a persona, and those of none: ``term`` (its name), ``estimate`` (share of the
         customers), its interval, ``p_value`` (none), ``n, stability, persona``. Parts:
         ``features``, ``behaviours``, ``apart`` (the numbers of groups that were tried),
-        ``retention``, ``segment_curves``, ``first_contacts``, ``burdens``, ``segments``,
-        ``segment_tests``, ``drift``; in words: ``portraits``, ``features_shown``,
-        ``differing``, ``by_segment``, ``drifted``. Without personas: ``behaviours, differing``
+        ``retention``, ``segment_curves``, ``paths``, ``burdens``, ``drivers``,
+        ``driver_touchpoints``, ``segments``, ``segment_tests``, ``drift``; in words:
+        ``portraits``, ``features_shown``, ``drivers_shown``, ``differing``, ``by_segment``,
+        ``drifted``. Without personas: ``behaviours, differing``
         and ``apart`` alone. ``meta["rule"]`` is the text of the rule, empty without one.
 
     Raises
@@ -114,14 +125,21 @@ def _told(found: Study) -> Result:
         parts |= {"features": features,
                   "features_shown": readable.shown_features(features.table, currency)}  # fmt: skip
         parts |= after.retention(found)
-        met = after.met_after(found)
-        parts |= {"first_contacts": after.first(found, met), "burdens": after.burdens(found, met)}
+        parts |= {"paths": paths.paths(found), "burdens": after.burdens(found)}
+        parts |= drivers.drivers(found)
+        said = {
+            name: " ".join(
+                filter(None, [text, paths.portrait(parts["paths"], name),
+                              drivers.portrait(parts, name)])
+            )
+            for name, text in said.items()
+        }  # fmt: skip
         parts |= segments.segments(found)
         parts["by_segment"] = readable.by_segment(found, parts["segments"].table)
         parts["drift"] = drift.drift(found)
         parts["drifted"] = readable.drifted(parts["drift"])
-        stay = parts["retention"].table
-        parts["portraits"] = readable.portraits(table, features.table, stay, currency)
+        stay, hurt = parts["retention"].table, parts["drivers"].table
+        parts["portraits"] = readable.portraits(table, features.table, stay, hurt, currency)
     return Result(
         "personas", table, tuple(words.checks(found, parts)), _meta(found, said),
         words.headline(found, table), parts,

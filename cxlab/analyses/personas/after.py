@@ -1,4 +1,4 @@
-"""What became of customers after the window: who stayed, where they came first, what failed."""
+"""What became of customers after the window: who stayed, and what failed for them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from cxlab.analyses.personas.rule import NONE, SELDOM, UNLIKE, UNSEEN
 from cxlab.frames.behaviour import first_contacts, since
 from cxlab.frames.periods import days_since_epoch
 from cxlab.models.clustered import SHARE, SUMS, ratios
-from cxlab.models.intervals import holm, share_difference, wald_p
+from cxlab.models.intervals import holm, wald_p
 from cxlab.models.survival import Curve, Lifetimes, log_rank
 from cxlab.models.verdicts import ALPHA
 from cxlab.results import Result, counted, listed
 
-__all__ = ["LEAST_EVENTS", "burdens", "first", "lives", "met_after", "retention", "still_there",
-           "ticks", "window"]  # fmt: skip
+__all__ = ["LEAST_EVENTS", "burdens", "lives", "retention", "still_there", "ticks", "window"]
 
 _POINTS, _TICKS = 100, 6
 _MARKS = (30.0, 90.0, 180.0, 365.0)
 LEAST_EVENTS = 10
 """Of fewer who left, nothing is told of who leaves."""
-_MOST_FIRST = 12
 
 
 def lives(study: Study) -> Lifetimes:
@@ -49,7 +47,8 @@ def _groups(study: Study) -> list[tuple[int, str]]:
     """Give the groups that are large enough to be told, personas first."""
     every = [*enumerate(study.names), (UNLIKE, NONE), (UNSEEN, SELDOM)]
     least = study.options.min_group
-    return [(place, name) for place, name in every if (study.label == place).sum() >= least]
+    return [(place, name) for place, name in every
+            if place not in study.withheld and (study.label == place).sum() >= least]  # fmt: skip
 
 
 def _mark(study: Study) -> float:
@@ -181,58 +180,7 @@ def _who_stays(table: pd.DataFrame, meta: dict[str, Any]) -> str:
     return f"{text} This is association: what they did may not be why they stay."
 
 
-# -- what they came for, and what failed, after the window --------------------------------------
-
-
-def first(study: Study, met: pd.DataFrame) -> Result:
-    """Tell where each persona comes first after the window, against all others.
-
-    Parameters
-    ----------
-    study : Study
-        With personas.
-    met : pandas.DataFrame
-        Of :func:`~cxlab.frames.behaviour.first_contacts`.
-
-    Returns
-    -------
-    Result
-        A row a persona and touchpoint: ``persona, touchpoint, estimate`` (difference of shares),
-        its interval, ``p_value, p_holm, n, share, others``.
-    """
-    columns = ["persona", "touchpoint", "estimate", "conf_low", "conf_high", "p_value", "p_holm",
-               "n", "share", "others"]  # fmt: skip
-    label = _labelled(study, met)
-    rows = []
-    often = met["touchpoint"].value_counts().sort_index().nlargest(_MOST_FIRST).index
-    for place, name in enumerate(study.names):
-        inside, outside = label == place, (label >= UNLIKE) & (label != place)
-        n, others = int(inside.sum()), int(outside.sum())
-        if min(n, others) < study.options.min_group:
-            continue
-        for touchpoint in sorted(often):
-            at = (met["touchpoint"] == touchpoint).to_numpy()
-            count, other = int((at & inside).sum()), int((at & outside).sum())
-            gap, low, high = share_difference(count, n, other, others)
-            whole = (count + other) / (n + others)
-            se = np.sqrt(whole * (1 - whole) * (1 / n + 1 / others))
-            p = float(wald_p(np.array(gap), np.array(se))) if se > 0 else np.nan
-            rows.append((name, touchpoint, gap, low, high, p, np.nan, n, count / n,
-                         other / others))  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
-    table["p_holm"] = holm(table["p_value"].to_numpy(float))
-    clear = table[(table["p_holm"] < ALPHA) & (table["estimate"] > 0)]
-    told = [
-        f"“{r.persona}” at {r.touchpoint} ({r.share:.0%}, others {r.others:.0%})"
-        for r in clear.sort_values("estimate", ascending=False, kind="stable").head(4).itertuples()
-    ]
-    text = f"First contact after the window, more often than others: {listed(told)}."
-    if not told:
-        text = (
-            "Where customers come first after the window does not differ between personas beyond "
-            "chance."
-        )
-    return Result("first_contacts", table, sentence=text)
+# -- what failed, after the window --------------------------------------------------------------
 
 
 def _labelled(study: Study, met: pd.DataFrame) -> np.ndarray:
@@ -240,15 +188,13 @@ def _labelled(study: Study, met: pd.DataFrame) -> np.ndarray:
     return np.asarray(place.reindex(met["spell"]).to_numpy(int))
 
 
-def burdens(study: Study, met: pd.DataFrame) -> Result:
+def burdens(study: Study) -> Result:
     """Tell each persona's failures and scores after the window, against all others.
 
     Parameters
     ----------
     study : Study
         With personas.
-    met : pandas.DataFrame
-        Of :func:`~cxlab.frames.behaviour.first_contacts`.
 
     Returns
     -------
@@ -257,6 +203,7 @@ def burdens(study: Study, met: pd.DataFrame) -> Result:
         failed, or mean score), its interval, ``others, p_value`` (of the difference),
         ``p_holm, n``; a customer's contacts and answers are taken together.
     """
+    met = first_contacts(study.risk, study.then.customers, study.then.end, study.risk.end)
     kinds = {}
     if len(met) and met["judged"].sum() > 0:
         kinds["contacts that failed"] = (_labelled(study, met), met["failed"], met["judged"])
@@ -284,7 +231,8 @@ def _ratios(
     rows = []
     for place, name in enumerate(study.names):
         sides = [(label == place) & (den > 0), (label >= UNLIKE) & (label != place) & (den > 0)]
-        if min(side.sum() for side in sides) < study.options.min_group:
+        few = min(side.sum() for side in sides) < study.options.min_group
+        if few or place in study.withheld:
             continue
         sums = pd.DataFrame([_sums(num[side], den[side]) for side in sides])
         own, others = ratios(sums, (float(bounds[0]), float(bounds[1]))).to_dict("records")
@@ -357,14 +305,3 @@ def still_there(study: Study) -> tuple[float, float, float, float]:
 def window(study: Study) -> str:
     """Write the days after the window, such as ``2026-01-01 to 2026-06-30``."""
     return f"{since(study.then.end, 0)} to {since(study.risk.end, -1)}"
-
-
-def met_after(study: Study) -> pd.DataFrame:
-    """Give first contacts and failures after the window.
-
-    Parameters
-    ----------
-    study : Study
-        With personas.
-    """
-    return first_contacts(study.risk, study.then.customers, study.then.end, study.risk.end)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.personas.forming import Study
+from cxlab.analyses.personas.forming import Study, too_small
 from cxlab.analyses.personas.rule import NONE, UNLIKE
 from cxlab.models.clusters import agreement, stability_index
 from cxlab.models.intervals import Z, holm, share_difference, wald_p, wilson
@@ -53,8 +53,8 @@ def drift(study: Study) -> Result:
                "change", "change_low", "change_high", "p_value", "n"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p_value"].to_numpy(float))
-    least = study.options.min_group
-    small = np.any([(n > 0) & (n < least) for n in (then, now)], axis=0)
+    small = too_small(np.column_stack([then, now]), study.options.min_group)
+    small |= np.isin([*range(len(rule.names)), UNLIKE], list(study.withheld))
     figures = [c for c in columns if c != "term"] + ["p_holm"]
     table[figures] = table[figures].astype(float)
     table.loc[small, figures] = np.nan

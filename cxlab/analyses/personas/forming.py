@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from cxlab.models.clusters import FEWEST, Found, find
 from cxlab.models.intervals import benjamini_hochberg
 from cxlab.models.traits import Reliability, Scale, reliability
 
-__all__ = ["Options", "Study", "study"]
+__all__ = ["Options", "Study", "study", "too_small"]
 
 OWN = 0.3
 """The reliability from which a behaviour is the customers' own."""
@@ -95,10 +96,54 @@ class Study:
         """The personas' names."""
         return self.rule.names if self.rule else ()
 
+    @cached_property
+    def withheld(self) -> frozenset[int]:
+        """The labels of which nothing is shown; see :func:`too_small`."""
+        places = (*range(len(self.names)), UNLIKE)
+        sizes = np.array([(self.label == k).sum() for k in places])
+        least = self.options.min_group
+        hidden = {k for k, gone in zip(places, too_small(sizes[:, None], least), strict=True)
+                  if gone}  # fmt: skip
+        # How many are seldom seen is told anyway: what they have in common is not.
+        return frozenset(hidden | ({UNSEEN} if (self.label == UNSEEN).sum() < least else set()))
+
     @property
     def period(self) -> tuple[str, str]:
         """The first and the last day of the window."""
         return since(self.then.start, 0), since(self.then.end, -1)
+
+
+def too_small(sizes: np.ndarray, least: int) -> np.ndarray:
+    """Tell which groups are withheld: small ones, and others where the sum would give them away.
+
+    Where those withheld have together fewer than ``least`` customers, all less the others would
+    tell of them: then the smallest of the others goes too. Where those of no persona alone are few
+    that need not be: nothing else is told of them.
+
+    Parameters
+    ----------
+    sizes : ndarray of int, shape (groups, times)
+        How many customers are of each, of no persona last; a group that nobody is of at a time has
+        nothing to hide.
+    least : int
+        Fewer customers are a small group.
+
+    Returns
+    -------
+    ndarray of bool, shape (groups,)
+    """
+    gone = np.asarray(((sizes > 0) & (sizes < least)).any(axis=1))
+    while gone[:-1].any() and not gone.all():
+        together = sizes[gone].sum(axis=0)
+        if not ((together > 0) & (together < least)).any():
+            break
+        order = np.where(gone, np.inf, sizes.sum(axis=1))
+        # Who is nobody hides nothing.
+        order = np.where(sizes.any(axis=1), order, np.inf)
+        if not np.isfinite(order).any():
+            break
+        gone[int(np.argmin(order))] = True
+    return gone
 
 
 def study(

@@ -122,7 +122,8 @@ def compared(study: Study) -> Result:
         x = scale.of(seen.num[:, j], seen.den[:, j])
         for g, name in enumerate(study.names):
             a, b = told & (study.label == g), told & (study.label != g)
-            if min(a.sum(), b.sum()) < max(2, study.options.min_group):
+            few = min(a.sum(), b.sum()) < max(2, study.options.min_group)
+            if few or g in study.withheld:
                 continue
             gap = float(x[a].mean() - x[b].mean())
             se = float(np.sqrt(x[a].var(ddof=1) / a.sum() + x[b].var(ddof=1) / b.sum()))
@@ -166,7 +167,7 @@ def personas(study: Study) -> pd.DataFrame:
         if (place < 0 and not n) or study.rule is None:
             continue
         share, low, high = wilson(n, total)
-        known = (place < 0 and n == 0) or n >= study.options.min_group
+        known = n > 0 and place not in study.withheld
         figures = (share, low, high) if known else (np.nan, np.nan, np.nan)
         rows.append((name, *figures, np.nan, n if known else np.nan,
                      stable[place] if place >= 0 else np.nan, place >= 0))  # fmt: skip

@@ -30,7 +30,11 @@ _THREE = ("estimate", "conf_low", "conf_high")
 
 
 def portraits(
-    table: pd.DataFrame, features: pd.DataFrame, stay: pd.DataFrame, currency: str | None
+    table: pd.DataFrame,
+    features: pd.DataFrame,
+    stay: pd.DataFrame,
+    hurt: pd.DataFrame,
+    currency: str | None,
 ) -> Result:
     """Tell each persona in a row.
 
@@ -42,10 +46,14 @@ def portraits(
         Of :func:`~cxlab.analyses.personas.portraits.compared`.
     stay : pandas.DataFrame
         Of the retention; may be empty.
+    hurt : pandas.DataFrame
+        Of the drivers; may be empty.
     currency : str, optional
         Of amounts.
     """
     there = stay.set_index("term") if len(stay) else stay
+    told = bool(len(hurt)) and bool(hurt["estimate"].notna().any())
+    ratios = hurt.set_index("term") if told else pd.DataFrame()
     rows = []
     for _, row in table.iterrows():
         name = str(row["term"])
@@ -55,8 +63,13 @@ def portraits(
         if len(stay):
             head = f"still there {stay['after'].iloc[0]:g} days later"
             shown[head] = _percent(there.loc[name], _THREE) if name in there.index else _NONE
+        if name in ratios.index:
+            three = [float(ratios.loc[name, c]) for c in _THREE]
+            known = np.isfinite(three[0])
+            said = "{} ({} to {})".format(*map(ratio_text, three)) if known else _NONE
+            shown["a bad contact: times the risk of leaving"] = said
         rows.append(shown)
-    return Result("portraits", pd.DataFrame(rows))
+    return Result("portraits", pd.DataFrame(rows).fillna(_NONE))
 
 
 def shown_features(features: pd.DataFrame, currency: str | None) -> Result:

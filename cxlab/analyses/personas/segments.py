@@ -40,6 +40,8 @@ def segments(study: Study) -> dict[str, Result]:
     people = study.then.customers[known].reset_index(drop=True)
     names = study.names
     every = np.bincount(label, minlength=len(names)) / max(len(label), 1)
+    gone = [g for g in study.withheld if g >= 0]
+    every[gone] = np.nan
     rows, tests, withheld = [], [], 0
     for name, kind in study.risk.dataset.attributes.items():
         values = people[attribute(name)].astype("string").fillna(NOT_GIVEN)
@@ -50,7 +52,7 @@ def segments(study: Study) -> dict[str, Result]:
         counts = np.zeros((len(levels), len(names)), dtype=int)
         np.add.at(counts, (place, label), 1)
         tests.append((name, *_test(counts), int(counts.sum())))
-        hidden = _hidden(counts, study.options.min_group)
+        hidden = _hidden(counts, study.options.min_group, gone)
         for i, level in enumerate(levels):
             for g, persona in enumerate(names):
                 n, total = int(counts[i, g]), int(counts[i].sum())
@@ -77,13 +79,16 @@ def segments(study: Study) -> dict[str, Result]:
     }
 
 
-def _hidden(counts: np.ndarray, least: int) -> np.ndarray:
-    """Tell which cells are withheld: small ones, and another where the sum would give one away."""
+def _hidden(counts: np.ndarray, least: int, gone: list[int]) -> np.ndarray:
+    """Tell which cells are withheld: small ones, and others where the sum would give them away."""
     small = (counts < least) & (counts > 0) | (counts.sum(axis=1, keepdims=True) < least)
-    for i in np.flatnonzero(small.sum(axis=1) == 1):
-        rest = np.flatnonzero(~small[i] & (counts[i] > 0))
-        if len(rest):
-            small[i, rest[np.argmin(counts[i, rest])]] = True
+    small[:, gone] = True
+    for row, hidden in zip(counts, small, strict=True):
+        while 0 < row[hidden].sum() < least:
+            rest = np.flatnonzero(~hidden & (row > 0))
+            if not len(rest):
+                break
+            hidden[rest[np.argmin(row[rest])]] = True
     return np.asarray(small)
 
 

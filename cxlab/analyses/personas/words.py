@@ -123,10 +123,12 @@ def checks(study: Study, parts: dict[str, Result]) -> list[Check]:
         if missing:
             said = f"the data no longer tell {listed(missing)}: all customers count as average"
             made.append(Check("behaviours of the rule", False, said))
-    withheld = [n for n in study.names if (study.label == study.names.index(n)).sum()
-                < options.min_group]  # fmt: skip
+    withheld = [study.names[g] for g in sorted(study.withheld) if g >= 0]
     if withheld:
-        said = f"of fewer than {options.min_group} customers: {listed(withheld)}"
+        said = (
+            f"of fewer than {options.min_group} customers, or the one from which these could be "
+            f"told: {listed(withheld)}"
+        )
         made.append(Check("personas withheld", None, said))
     return [*made, *(c for part in parts.values() for c in part.checks)]
 
@@ -143,7 +145,7 @@ def findings(result: Result) -> Findings:
     for row in result.table.to_dict("records"):
         if row["persona"] and np.isfinite(row["estimate"]):
             found.append(_persona(result, row))
-    for part in ("retention", "drift") if len(result.table) else ("behaviours",):
+    for part in ("retention", "drivers", "drift") if len(result.table) else ("behaviours",):
         if part in result.parts and result[part].sentence:
             found.append(Finding(f"personas.{part}", _NOTEBOOK, result[part].sentence))
     return found

@@ -126,7 +126,8 @@ def needs(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> p
     Parameters
     ----------
     dataset : Dataset
-        As for :func:`run`, of which the themes are the same.
+        As for :func:`run`. In a language of which the theme book has themes those alone are told;
+        in others the same are found as there.
     state, min_group
         As there.
 
@@ -139,7 +140,7 @@ def needs(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> p
     before, read = plain_book(read_book(state)), comments(dataset)
     if isinstance(read, str):
         return pd.DataFrame(columns=["customer_id", "at", "theme"])
-    heard = hear(dataset, plain(read), before, min_group)
+    heard = hear(dataset, plain(read), before, min_group, known=True)
     row, theme = np.nonzero(heard.about)
     names = np.array([t.name for t in heard.homes], dtype=object)
     said = heard.table.iloc[row][["customer_id", "at"]].assign(theme=names[theme])

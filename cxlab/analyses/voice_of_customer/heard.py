@@ -20,6 +20,7 @@ __all__ = ["Heard", "Language", "hear"]
 # A theme is new where the known ones explain less than half of its comments.
 _NEW = 0.5
 _NAMED_BY = 3
+_LONGEST = 120  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,10 @@ class Heard:
 
     @cached_property
     def homes(self) -> list[Theme]:
-        """The themes that are told, without those that count as another."""
-        return [t for t in self.book.themes if not t.counts_as]
+        """The themes that are told, without those that count as another, each by its own name."""
+        taken: set[str] = set()
+        told = [t for t in self.book.themes if not t.counts_as]
+        return [t.model_copy(update={"name": _apart(t.name, t.words, taken)}) for t in told]
 
     @cached_property
     def about(self) -> np.ndarray:
@@ -115,7 +118,9 @@ class Heard:
         return sentiment.score(self.table["text"].tolist(), list(self.codes))
 
 
-def hear(dataset: Dataset, read: PlainComments, before: Book, min_group: int) -> Heard:
+def hear(
+    dataset: Dataset, read: PlainComments, before: Book, min_group: int, *, known: bool = False
+) -> Heard:
     """Tell each comment's language and themes: those of the book first, then new ones.
 
     New themes are looked for among the comments that no known theme explains.
@@ -130,6 +135,8 @@ def hear(dataset: Dataset, read: PlainComments, before: Book, min_group: int) ->
         What the last run handed on, edited or not.
     min_group : int
         Customers that a word and a theme need.
+    known : bool
+        Whether themes of the book are enough in the languages of which it has any.
     """
     texts = read.table["text"].tolist()
     codes = language.settle(language.detect(texts).codes)
@@ -140,11 +147,14 @@ def hear(dataset: Dataset, read: PlainComments, before: Book, min_group: int) ->
     languages, again = [], {}
     for code in _spoken(codes, texts, before):
         rows = np.flatnonzero(codes == code)
-        made = _one(code, rows, [texts[i] for i in rows], who[rows], book, min_group)
+        search = not (known and before.of(code))
+        made = _one(code, rows, [texts[i] for i in rows], who[rows], book, min_group, search)
+        taken = {t.name.casefold() for t in book}
         for name, words, loose in made.new:
             theme = Theme(
-                id=new_id(book, code), name=name, language=code, first_seen=day, words=words
-            )
+                id=new_id(book, code), name=_apart(name, words, taken), language=code,
+                first_seen=day, words=words,
+            )  # fmt: skip
             book.append(theme)
             again[theme.id] = loose
         languages.append(made.language)
@@ -152,6 +162,21 @@ def hear(dataset: Dataset, read: PlainComments, before: Book, min_group: int) ->
         said[rows] = own[made.language.said]
     final = Book(as_of=day, themes=tuple(book))
     return Heard(dataset, read, before, final, tuple(languages), codes, said, again)
+
+
+def _apart(name: str, words: Mapping[str, float], taken: set[str]) -> str:
+    """Give a name that none has yet, by further words that the theme is told by, and take it."""
+    more = [w for w in sorted(words, key=lambda w: (-words[w], w))
+            if w.casefold() not in name.casefold()]  # fmt: skip
+    made, number = name, 1
+    while made.casefold() in taken:
+        if more:
+            made = f"{made[: _LONGEST - len(more[0]) - 3]} / {more.pop(0)}"
+        else:
+            number += 1
+            made = f"{name[: _LONGEST - 8]} ({number})"
+    taken.add(made.casefold())
+    return made
 
 
 def _spoken(codes: np.ndarray, texts: list[str], book: Book) -> list[str]:
@@ -178,6 +203,7 @@ def _one(
     who: np.ndarray,
     book: list[Theme],
     min_group: int,
+    search: bool,
 ) -> _Made:
     """Sort the comments of one language into its themes, and look for new ones."""
     told = cleaning.tokens(texts, [code] * len(texts))
@@ -189,7 +215,7 @@ def _one(
     weights, sure = _matrix(words, known), _matrix(words, seeds)
     weights = np.maximum(weights, sure)
     choice, why, again = pd.DataFrame(), "", np.ones(len(known))
-    for alone in (False, True):
+    for alone in (False, True) if search else ():
         rest = themes.assign(words, weights, sure)[:, 0] < 0
         if rest.sum() < themes.LEAST_TEXTS and len(known):
             why = why or f"the theme book leaves {int(rest.sum()):,} comments"
@@ -198,7 +224,7 @@ def _one(
         seen = np.flatnonzero(rest) if alone else np.arange(len(words))
         found = themes.find(words.rows(seen), least=min_group)
         if not alone:
-            choice, why = found.choice, found.why
+            choice, why = found.choice, _alike(told.stems) or found.why
         theme = np.full(len(words), -1)
         theme[seen] = themes.assign(words.rows(seen), found.weights)[:, 0]
         fresh = [k for k in range(found.weights.shape[1]) if rest[theme == k].mean() >= _NEW]
@@ -219,6 +245,12 @@ def _one(
         name = " / ".join(told.surface[w] for w in named[k]) or next(iter(told_by))
         new.append((name, told_by, float(again[k])))
     return _Made(Language(code, rows, words, weights, choice, why, sure), new)
+
+
+def _alike(stems: Sequence[Sequence[str]]) -> str:
+    """Say so where all comments use the same words; empty where they do not."""
+    different = {frozenset(words) for words in stems if words}
+    return "all of them use the same words" if len(different) == 1 else ""
 
 
 def _by_stems(language: str, words: Mapping[str, float]) -> dict[str, float]:

@@ -17,7 +17,9 @@ FIGURES = ["term", "theme", "estimate", "conf_low", "conf_high", "p_value", "n",
            "before", "change", "change_low", "change_high", "p_holm", "tone", "tone_low",
            "tone_high", "status", "again"]  # fmt: skip
 PLACES = ["term", "theme", "touchpoint", "estimate", "conf_low", "conf_high", "p_value", "p_holm",
-          "n", "comments", "elsewhere", "gap", "gap_low", "gap_high"]  # fmt: skip
+          "n", "customers", "comments", "elsewhere", "gap", "gap_low", "gap_high"]  # fmt: skip
+_HIDDEN = ["estimate", "conf_low", "conf_high", "p_value", "customers", "elsewhere", "gap",
+           "gap_low", "gap_high"]  # fmt: skip
 SCORES = ["term", "theme", "metric", "estimate", "conf_low", "conf_high", "p_value", "p_holm",
           "n", "comments", "mean", "rest"]  # fmt: skip
 _TONE = (-1.0, 1.0)
@@ -106,13 +108,15 @@ def at_touchpoints(heard: Heard, min_group: int) -> Result:
     heard : Heard
         What the comments are about.
     min_group : int
-        Touchpoints with fewer customers are withheld.
+        Touchpoints with fewer customers are withheld, and so are pairs of theme and touchpoint
+        that fewer customers speak of; nobody's are not.
 
     Returns
     -------
     Result
-        One row a theme and touchpoint: its share there, ``elsewhere`` and the ``gap``;
-        ``p_holm`` is corrected for all pairs.
+        One row a theme and touchpoint: its share there, ``elsewhere`` and the ``gap``; ``n``
+        customers wrote there, ``customers`` of them about the theme; ``p_holm`` is corrected for
+        all pairs.
     """
     table, about = heard.table, heard.about
     who, place = table["who"].to_numpy(), table["touchpoint"].astype(object)
@@ -122,7 +126,9 @@ def at_touchpoints(heard: Heard, min_group: int) -> Result:
         text = "No comment says at which touchpoint it was made." if not names else ""
         return Result("touchpoints", pd.DataFrame(columns=PLACES), sentence=text)
     parts, small = [], []
-    for name in names:
+    spoke = _spoke(who, about, [(known & (place == name).to_numpy()) for name in names])
+    hidden = _too_few(spoke, min_group)
+    for at, name in enumerate(names):
         here = known & (place == name).to_numpy()
         customers = len(np.unique(who[here]))
         if customers < min_group or not (known & ~here).any():
@@ -130,26 +136,45 @@ def at_touchpoints(heard: Heard, min_group: int) -> Result:
             continue
         told = sums(who, about, np.where(here, 1, np.where(known, 0, -1)))
         there, gap = ratios(told, SHARE), changes(told, SHARE)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "term": [t.id for t in heard.homes],
-                    "theme": [t.name for t in heard.homes],
-                    "touchpoint": name,
-                    **{c: there[c] for c in ("estimate", "conf_low", "conf_high")},
-                    "p_value": p_values(gap),
-                    "n": customers,
-                    "comments": told["rows"].astype(int),
-                    "elsewhere": ratios(told, SHARE, other=True)["estimate"],
-                    "gap": gap["estimate"],
-                    "gap_low": gap["conf_low"],
-                    "gap_high": gap["conf_high"],
-                }
-            )
+        cells = pd.DataFrame(
+            {
+                "term": [t.id for t in heard.homes],
+                "theme": [t.name for t in heard.homes],
+                "touchpoint": name,
+                **{c: there[c] for c in ("estimate", "conf_low", "conf_high")},
+                "p_value": p_values(gap),
+                "n": customers,
+                "customers": spoke[:, at].astype(float),
+                "comments": told["rows"].astype(int),
+                "elsewhere": ratios(told, SHARE, other=True)["estimate"],
+                "gap": gap["estimate"],
+                "gap_low": gap["conf_low"],
+                "gap_high": gap["conf_high"],
+            }
         )
+        parts.append(blank(cells, hidden[:, at], _HIDDEN))
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PLACES)
     made["p_holm"] = holm(made["p_value"].to_numpy(float))
     return Result("touchpoints", made.reindex(columns=PLACES), sentence=_where(made, small))
+
+
+def _spoke(who: np.ndarray, about: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """Count the customers who spoke of each theme at each place, shape (themes, places)."""
+    return np.array(
+        [[len(np.unique(who[here & theme])) for here in places] for theme in about.T], dtype=int
+    ).reshape(about.shape[1], len(places))
+
+
+def _too_few(spoke: np.ndarray, least: int) -> np.ndarray:
+    """Tell which cells are withheld: small ones, and others where the rest would tell of them."""
+    hidden = (spoke > 0) & (spoke < least)
+    for row, gone in zip(spoke, hidden, strict=True):
+        while 0 < row[gone].sum() < least:
+            rest = np.flatnonzero(~gone & (row > 0))
+            if not len(rest):
+                break
+            gone[rest[np.argmin(row[rest])]] = True
+    return np.asarray(hidden)
 
 
 def _where(made: pd.DataFrame, small: list[str]) -> str:
@@ -168,6 +193,11 @@ def _where(made: pd.DataFrame, small: list[str]) -> str:
         lines.append(
             f"Withheld, with too few customers: {listed(small, 5)} "
             f"({counted(len(small), 'touchpoint')})."
+        )
+    if cells := int(made["estimate"].isna().sum()):
+        lines.append(
+            f"Withheld are {counted(cells, 'pair')} of theme and touchpoint of which too few "
+            "customers spoke, or from which these could be told."
         )
     return "\n".join(lines)
 
