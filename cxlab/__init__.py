@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset, load
     from cxlab.errors import CxlabError
-    from cxlab.results import Check, Finding, Findings, Kept, Plain, Result
+    from cxlab.results import Check, Finding, Findings, Kept, Listing, Plain, Result
 
 __all__ = [
     "Check",
@@ -21,6 +21,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Kept",
+    "Listing",
     "Plain",
     "Result",
     "load",
@@ -34,6 +35,7 @@ _HOMES = {
     "Finding": "cxlab.results",
     "Findings": "cxlab.results",
     "Kept": "cxlab.results",
+    "Listing": "cxlab.results",
     "Plain": "cxlab.results",
     "Result": "cxlab.results",
     "load": "cxlab.data.dataset",

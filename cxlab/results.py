@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +17,7 @@ import pandas as pd
 __all__ = [
     "FINDINGS_MIME",
     "KEPT_MIME",
+    "LISTING_MIME",
     "MINUS",
     "NOTHING",
     "RESULT_MIME",
@@ -22,6 +26,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Kept",
+    "Listing",
     "Plain",
     "Result",
     "cell_text",
@@ -36,6 +41,7 @@ __all__ = [
 RESULT_MIME = "application/vnd.cxlab.result+json"
 FINDINGS_MIME = "application/vnd.cxlab.findings+json"
 KEPT_MIME = "application/vnd.cxlab.kept+json"
+LISTING_MIME = "application/vnd.cxlab.listing+json"
 NOTHING = "There is nothing to show here."
 """What stands in place of an empty table whose result has no sentence."""
 TO_THE_LETTER = "mathjax_ignore"
@@ -138,6 +144,59 @@ class Kept:
             "text/html": shown,
             KEPT_MIME: {"name": self.name, "text": self.text},
         }
+
+
+class Listing:
+    """A table too long for a page: a report writes it as a file of its own, ``<name>.csv``.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, without ``.csv``.
+    table : pandas.DataFrame
+        Its rows. A notebook carries them packed, for a million would fill it.
+    """
+
+    def __init__(self, name: str, table: pd.DataFrame) -> None:
+        self.name, self.table = name, table
+
+    def __str__(self) -> str:
+        return f"{self.name}.csv: {counted(len(self.table), 'row')}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give name, columns, number of rows, and the values packed, the same each time."""
+        return {
+            "name": self.name,
+            "columns": [str(c) for c in self.table],
+            "rows": len(self.table),
+            "packed": [_packed(self.table.iloc[:, i]) for i in range(self.table.shape[1])],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Listing:
+        """Build it from what :meth:`to_dict` gave.
+
+        Parameters
+        ----------
+        data : mapping
+            As :meth:`to_dict` wrote it.
+        """
+        values = [json.loads(gzip.decompress(base64.b64decode(p))) for p in data["packed"]]
+        columns = [pd.Series(v, dtype=object) for v in values]
+        table = pd.DataFrame(dict(enumerate(columns)), dtype=object)
+        return cls(data["name"], table.set_axis(data["columns"], axis=1))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        shown = f"<p>{html.escape(str(self))}</p>"
+        return {"text/plain": str(self), "text/html": shown, LISTING_MIME: self.to_dict()}
+
+
+def _packed(column: pd.Series) -> str:
+    """Pack a column's values, the same each time: one at a time, for a million take room."""
+    known = column.astype(object).where(column.notna(), None)
+    text = json.dumps([_plain(v) for v in known], ensure_ascii=False, separators=(",", ":"))
+    packed = gzip.compress(text.encode("utf-8", "backslashreplace"), 6, mtime=0)
+    return base64.b64encode(packed).decode()
 
 
 class Plain:

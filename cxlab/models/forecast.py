@@ -16,7 +16,7 @@ from scipy import special
 from cxlab.models.followed import Followed, Outcome, leaving
 from cxlab.models.hazard import fit_hazard
 
-__all__ = ["LEAST_LEAVERS", "Forecast", "Rolled", "fit_forecasts", "roll"]
+__all__ = ["LEAST_LEAVERS", "Forecast", "Rolled", "fit_forecasts", "roll", "within_days"]
 
 # Standard deviations of the normal prior of each coefficient, of columns with one of one (Hoerl and
 # Kennard 1970), to choose from; and which of them until there is something to choose by.
@@ -131,7 +131,7 @@ def roll(
     until, since : float
         The horizon; see :func:`cxlab.models.discrimination.leaving`.
     """
-    columns = {name: _within_days(x, followed) for name, x in columns.items()}
+    columns = {name: within_days(x, followed) for name, x in columns.items()}
     told = {name: np.full((len(followed), len(_PRIORS)), np.nan) for name in columns}
     chance = {name: np.full(len(followed), np.nan) for name in columns}
     base, judged = np.full(len(followed), np.nan), []
@@ -151,11 +151,18 @@ def roll(
     return Rolled(chance, base, np.array(judged, dtype=int))
 
 
-def _within_days(x: np.ndarray, followed: Followed) -> np.ndarray:
+def within_days(x: np.ndarray, followed: Followed) -> np.ndarray:
     """Give columns less their mean of the day, which is known on it.
 
     What drifts, such as the share ever asked or the tenure of all, would else be taken for what
     tells customers of one day apart.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, p)
+        The columns.
+    followed : Followed
+        The rows.
     """
     days = int(followed.origin.max(initial=-1)) + 1
     total = np.bincount(followed.origin, followed.weight, days)

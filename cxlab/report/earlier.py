@@ -29,7 +29,7 @@ __all__ = ["ANSWERS", "RUN_ID", "Earlier", "hashes", "read_earlier"]
 
 RUN_ID = re.compile(r"(\d{4}-\d\d-\d\d|undated)-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
 """What a run's id looks like."""
-ANSWERS = ("findings.json", "drivers.csv")
+ANSWERS = ("findings.json", "drivers.csv", "risk.csv")
 """The files that are the same, byte for byte, for the same data, parameters and seed."""
 _ALLOWED = "allowed: latest, a run's id, or its folder"
 
@@ -243,7 +243,7 @@ def _rows(then: str, now: str) -> str:
     return counted(count, "row") if count else "the order of its rows"
 
 
-_DIFFERENCE = {"findings.json": _statements, "drivers.csv": _rows}
+_DIFFERENCE = {"findings.json": _statements, "drivers.csv": _rows, "risk.csv": _rows}
 
 
 def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:

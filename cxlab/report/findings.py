@@ -13,11 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxlab.errors import AnalysisError
+from cxlab.errors import AnalysisError, one_of
 from cxlab.plots.picture import PICTURE_MIME
 from cxlab.report.state import is_state_file
 from cxlab.report.tables import csv_text, write_tables, write_text
-from cxlab.results import FINDINGS_MIME, KEPT_MIME, RESULT_MIME, Finding, Result
+from cxlab.results import (
+    FINDINGS_MIME,
+    KEPT_MIME,
+    LISTING_MIME,
+    RESULT_MIME,
+    Finding,
+    Listing,
+    Result,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRIVERS_RESULT",
+    "LISTINGS",
     "Harvest",
     "collect",
     "drivers_text",
@@ -33,12 +42,17 @@ __all__ = [
     "read_outputs",
     "write_drivers",
     "write_found",
+    "write_listing",
 ]
 
 DRIVERS_RESULT = "churn_drivers"
 """The result that becomes ``drivers.csv``."""
 
+LISTINGS = ("risk",)
+"""The listings that are written: ``risk.csv``."""
+
 _ONE = {"kept": "file"}
+_KINDS = ("findings", "tables", "pictures", "kept", "listings")
 _WHOLE = ("rank", "exposed_customers", "exposures")
 
 
@@ -60,6 +74,9 @@ class Harvest:
         The notebook that shows a result, by the result's name.
     kept : dict of str to dict
         What is handed to the next run, by the name of the file: ``name`` and ``text``.
+    listings : dict of str to dict
+        Long tables that are files of their own, by name, as :meth:`cxlab.results.Listing.to_dict`
+        gave them.
     """
 
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,6 +85,7 @@ class Harvest:
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    listings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, other: Harvest) -> None:
         """Add what another notebook shows; the first to show something is its source.
@@ -82,13 +100,13 @@ class Harvest:
         AnalysisError
             If a finding, table or picture of that name has another content.
         """
-        for kind in ("findings", "tables", "pictures", "kept"):
+        for kind in _KINDS:
             mine, theirs = getattr(self, kind), getattr(other, kind)
             for name in mine.keys() & theirs.keys():
                 if {**mine[name], "notebook": ""} != {**theirs[name], "notebook": ""}:
                     what = f"the {_ONE.get(kind, kind.removesuffix('s'))} {name}"
                     raise AnalysisError(f"{what} was shown before with other content")
-        for kind in ("findings", "tables", "pictures", "results", "sources", "kept"):
+        for kind in (*_KINDS, "results", "sources"):
             mine = getattr(self, kind)
             mine.update({k: v for k, v in getattr(other, kind).items() if k not in mine})
 
@@ -148,6 +166,9 @@ def read_outputs(path: Path) -> Harvest:
             if KEPT_MIME in data:
                 kept = data[KEPT_MIME]
                 _add("file", found.kept, _state_file(kept["name"]), kept)
+            if LISTING_MIME in data:
+                listing = data[LISTING_MIME]
+                _add("listing", found.listings, _listed(listing["name"]), listing)
             if FINDINGS_MIME in data and tagged:
                 rows = data[FINDINGS_MIME]["findings"]
                 for finding in (_finding(row, path.stem) for row in rows):
@@ -202,6 +223,13 @@ def _state_file(name: str) -> str:
     return name
 
 
+def _listed(name: str) -> str:
+    """Refuse a listing whose file might take the place of another."""
+    if name not in LISTINGS:
+        raise AnalysisError(one_of("a listing's name", name, LISTINGS))
+    return name
+
+
 def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
@@ -222,7 +250,7 @@ def file_name(name: str) -> str:
 
 
 def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
-    """Write ``findings.json``, ``drivers.csv`` and ``tables/``.
+    """Write ``findings.json``, ``drivers.csv``, listings such as ``risk.csv``, and ``tables/``.
 
     ``findings.json`` holds no run times and no paths, so that runs can be compared.
 
@@ -246,7 +274,24 @@ def write_found(folder: Path, dataset: Dataset, harvest: Harvest) -> None:
     if DRIVERS_RESULT in harvest.results:
         table = Result.from_dict(harvest.results[DRIVERS_RESULT]).table
         write_drivers(table, folder / "drivers.csv")
+    for name, listing in harvest.listings.items():
+        write_listing(Listing.from_dict(listing), folder / f"{name}.csv")
     write_tables(harvest.tables, folder / "tables")
+
+
+def write_listing(listing: Listing, path: Path) -> None:
+    """Write a long table as a file of its own.
+
+    Parameters
+    ----------
+    listing : Listing
+        Its rows.
+    path : pathlib.Path
+        The file, replaced by rename.
+    """
+    table = listing.table
+    columns = [table[c].tolist() for c in table]
+    write_text(path, csv_text([str(c) for c in table], zip(*columns, strict=True)))
 
 
 def write_drivers(table: pd.DataFrame, path: Path) -> None:
