@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-__all__ = ["AnalysisError", "CxlabError", "DataError", "UsageError", "one_of"]
+__all__ = ["AnalysisError", "CxlabError", "DataError", "UsageError", "one_of", "within"]
 
 
 class CxlabError(Exception):
@@ -51,3 +52,24 @@ def one_of(what: str, value: object, allowed: Iterable[object]) -> str:
         The values that would have been accepted.
     """
     return f"{what} is {value!r}; allowed: {', '.join(str(a) for a in allowed)}"
+
+
+def within(low: float, high: float = math.inf, **given: float) -> None:
+    """Refuse options that are out of their bounds.
+
+    Parameters
+    ----------
+    low, high : float
+        The least and the most that is allowed.
+    **given
+        Options by name.
+
+    Raises
+    ------
+    UsageError
+        One of them is less, or more, or no number.
+    """
+    allowed = f"{low} and more" if math.isinf(high) else f"{low} to {high}"
+    for name, value in given.items():
+        if not low <= value <= high:
+            raise UsageError(f"{name} is {value}; allowed: {allowed}")

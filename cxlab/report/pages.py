@@ -412,18 +412,22 @@ def _split(
     """Part what the answer shows from what is told with each question.
 
     The answer is to be read at a glance: of findings that inform, it shows the first of each
-    notebook that has no other.
+    notebook that has no other. What two of them say is said once.
     """
+    said: set[str] = set()
     shown: list[Mapping[str, Any]] = []
     more: dict[str, list[str]] = {}
     seen = {f["notebook"] for f in findings if not _informs(f)}
     for finding in findings:
         notebook = finding["notebook"]
-        if _informs(finding) and notebook in seen:
+        if finding["statement"] in said:
+            seen.add(notebook)
+        elif _informs(finding) and notebook in seen:
             more.setdefault(notebook, []).append(finding["statement"])
         else:
             shown.append(finding)
             seen.add(notebook)
+        said.add(finding["statement"])
     return shown, more
 
 

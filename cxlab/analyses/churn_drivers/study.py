@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import UsageError, within
 from cxlab.frames.adjustment import Adjustment, activity, adjustment, proneness
 from cxlab.frames.exposures import Contacts, Kernel, Measured, contacts, measure
 from cxlab.frames.periods import RiskSet, risk_set
@@ -89,14 +89,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("window_days", 7, 730),
-            ("washout_days", 0, 365),
-            ("period_days", 1, 7),
-            ("replicates", 20, 10_000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(7, 730, window_days=self.window_days)
+        within(0, 365, washout_days=self.washout_days)
+        within(1, 7, period_days=self.period_days)
+        within(20, 10_000, replicates=self.replicates)
         if self.half_life_days is not None and not 1 <= self.half_life_days <= 365:
             raise UsageError(
                 f"half_life_days is {self.half_life_days:g}; allowed: auto, or 1 to 365"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.churn_risk.leaks import Leaks, look
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.frames.inputs import Known, Recipe, recipe, with_attributes
 from cxlab.frames.landmarks import Landmarks, days_back, last_sight, stand
 from cxlab.frames.periods import RiskSet, risk_set
@@ -52,13 +52,9 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("horizon_days", 7, 730),
-            ("step_days", 7, 365),
-            ("min_group", 1, 1000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(7, 730, horizon_days=self.horizon_days)
+        within(7, 365, step_days=self.step_days)
+        within(1, 1000, min_group=self.min_group)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import special
 
 from cxlab.data.dataset import Dataset
-from cxlab.errors import AnalysisError, UsageError
+from cxlab.errors import AnalysisError, within
 from cxlab.frames.adjustment import adjustment
 from cxlab.frames.landmarks import Landmarks, days_back, last_sight, stand
 from cxlab.frames.overall import Overall, overall
@@ -64,17 +64,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("horizon_days", 7, 730),
-            ("window_days", 7, 730),
-            ("step_days", 7, 365),
-            ("margin", 0.01, 1.0),
-            ("discount_rate", 0.0, 1.0),
-            ("value_years", 1, 20),
-            ("min_group", 1, 1000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(7, 730, horizon_days=self.horizon_days, window_days=self.window_days)
+        within(7, 365, step_days=self.step_days)
+        within(0.01, 1.0, margin=self.margin)
+        within(0.0, 1.0, discount_rate=self.discount_rate)
+        within(1, 20, value_years=self.value_years)
+        within(1, 1000, min_group=self.min_group)
 
     @property
     def least(self) -> int:

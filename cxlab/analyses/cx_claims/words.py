@@ -139,22 +139,13 @@ def headline(table: pd.DataFrame) -> str:
     table : pandas.DataFrame
         The claims.
     """
-    by = {v: table[table["verdict"] == v] for v in (HOLDS, FAILS, CANNOT)}
-    many = {v: len(part) for v, part in by.items()}
+    many = {v: int((table["verdict"] == v).sum()) for v in (HOLDS, FAILS, CANNOT)}
     text = (
         f"Of {counted(len(table), 'claim')} made about customers' experience, {many[HOLDS]} "
         f"{'holds' if many[HOLDS] == 1 else 'hold'} here, {many[FAILS]} "
         f"{'does' if many[FAILS] == 1 else 'do'} not, and of {many[CANNOT]} it cannot be told."
     )
-    for verdict, word in ((HOLDS, "Holds"), (FAILS, "Does not hold")):
-        if len(by[verdict]):
-            text += f" {word}: {listed(_short(r) for _, r in by[verdict].iterrows())}."
     return text + _misled(table)
-
-
-def _short(row: Any) -> str:
-    small = row["verdict"] == HOLDS and row["as_large"] == FAILS
-    return f"“{row['text']}”" + (" (but not as much as claimed)" if small else "")
 
 
 def _misled(table: pd.DataFrame) -> str:
@@ -162,10 +153,9 @@ def _misled(table: pd.DataFrame) -> str:
     told = other[(other["raw_verdict"] != CANNOT) & other["estimate"].notna()]
     if told.empty:
         return ""
-    names = listed(f"“{t}”" for t in told["text"])
     return (
         " A plain correlation, as a dashboard has it, would have given another verdict on "
-        f"{counted(len(told), 'claim')}: {names}."
+        f"{len(told)} of them."
     )
 
 

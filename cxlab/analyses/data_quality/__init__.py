@@ -10,7 +10,7 @@ import pandas as pd
 from cxlab.analyses.data_quality import answers, contacts, feed, tables
 from cxlab.analyses.data_quality.looked import Looked, Section
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Check, Finding, Findings, Result, counted
 
@@ -46,12 +46,8 @@ def run(dataset: Dataset, *, window_days: int = 90, min_group: int = 10) -> Resu
     UsageError
         An option is out of its bounds.
     """
-    for name, value, bounds in (
-        ("window_days", window_days, (7, 730)),
-        ("min_group", min_group, (1, 1000)),
-    ):
-        if not bounds[0] <= value <= bounds[1]:
-            raise UsageError(f"{name} is {value}; allowed: {bounds[0]} to {bounds[1]}")
+    within(7, 730, window_days=window_days)
+    within(1, 1000, min_group=min_group)
     cells, days = tables.cells(dataset), tables.days(dataset)
     families = [] if dataset.form == "snapshot" else feed.daily(dataset, days)
     sections: list[Section | None] = [

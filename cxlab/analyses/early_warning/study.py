@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.frames.answers import questions
 from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.landmarks import Landmarks, days_back, last_sight, stand
@@ -60,15 +60,11 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("horizon_days", 7, 730),
-            ("lead_days", 0, 365),
-            ("step_days", 7, 365),
-            ("fresh_days", 7, 3650),
-            ("min_group", 1, 1000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(7, 730, horizon_days=self.horizon_days)
+        within(0, 365, lead_days=self.lead_days)
+        within(7, 365, step_days=self.step_days)
+        within(7, 3650, fresh_days=self.fresh_days)
+        within(1, 1000, min_group=self.min_group)
 
     @property
     def until(self) -> int:

@@ -12,7 +12,7 @@ from cxlab.analyses.experience_metrics.gather import Known, Options, counted
 from cxlab.analyses.experience_metrics.value import lifetime_value
 from cxlab.analyses.experience_metrics.words import findings
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError, one_of
+from cxlab.errors import UsageError, one_of, within
 from cxlab.models.intervals import LEVEL, holm
 from cxlab.results import Check, Result
 from cxlab.results import counted as with_noun
@@ -82,10 +82,8 @@ def run(
     UsageError
         An option is out of its bounds, or there is no such touchpoint.
     """
-    for name, given in (("window_days", window_days), ("resolve_days", resolve_days),
-                        ("repeat_days", repeat_days), ("min_group", min_group)):  # fmt: skip
-        if given < 1:
-            raise UsageError(f"{name} is {given}; allowed: 1 and more")
+    within(1, window_days=window_days, resolve_days=resolve_days, repeat_days=repeat_days,
+           min_group=min_group)  # fmt: skip
     options = Options(window_days, resolve_days, repeat_days, value_touchpoint, min_group)
     known = Known(dataset, options)
     if value_touchpoint and value_touchpoint not in known.places.touchpoints:

@@ -14,7 +14,7 @@ from cxlab.analyses.journeys.cutting import Cut, collected, cut, length
 from cxlab.analyses.journeys.sides import read_sides
 from cxlab.analyses.journeys.words import findings
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Check, Result, listed
 
@@ -72,13 +72,9 @@ def run(
     AnalysisError
         There is no table ``interactions``, or nothing in it.
     """
-    bounds = {"exit_days": exit_days, "window_days": window_days, "early_days": early_days,
-              "follow_days": follow_days, "min_group": min_group}  # fmt: skip
-    for name, value in bounds.items():
-        if value < 1:
-            raise UsageError(f"{name} is {value}; allowed: 1 and more")
-    if not idle_hours >= 0:
-        raise UsageError(f"idle_hours is {idle_hours}; allowed: 0 and more")
+    within(1, exit_days=exit_days, window_days=window_days, early_days=early_days,
+           follow_days=follow_days, min_group=min_group)  # fmt: skip
+    within(0, idle_hours=idle_hours)
     dataset.require("interactions")
     journeys = cut(dataset, idle_hours / 24, min_group)
     sides = read_sides(compare, dataset, journeys.contacts.people)

@@ -19,7 +19,7 @@ from cxlab.analyses.personas.forming import Options, Study, study
 from cxlab.analyses.personas.rule import FILE, read_rule
 from cxlab.analyses.personas.words import findings
 from cxlab.data.dataset import Dataset
-from cxlab.errors import AnalysisError, UsageError
+from cxlab.errors import AnalysisError, within
 from cxlab.frames.periods import risk_set
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Kept, Result
@@ -87,11 +87,8 @@ def run(
     DataError
         The rule that was kept cannot be read.
     """
-    for name, given in (("window_days", window_days), ("follow_days", follow_days),
-                        ("least_contacts", least_contacts), ("min_group", min_group),
-                        ("nulls", nulls)):  # fmt: skip
-        if given < 1:
-            raise UsageError(f"{name} is {given}; allowed: 1 and more")
+    within(1, window_days=window_days, follow_days=follow_days, least_contacts=least_contacts,
+           min_group=min_group, nulls=nulls)  # fmt: skip
     rule = read_rule(state)
     dataset.require("interactions")
     try:

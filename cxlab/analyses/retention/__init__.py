@@ -22,7 +22,7 @@ from cxlab.analyses.retention.words import findings
 from cxlab.analyses.retention.worth import worth
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
-from cxlab.errors import AnalysisError, UsageError, one_of
+from cxlab.errors import AnalysisError, UsageError, one_of, within
 from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL, Z
 from cxlab.models.survival import Curve, Lifetimes, restricted_means
@@ -100,10 +100,8 @@ def run(
     AnalysisError
         Nobody left of their own will, or the attribute asked for has no groups to compare.
     """
-    if min_group < 1:
-        raise UsageError(f"min_group is {min_group}; allowed: 1 and more")
-    if horizon < 0:
-        raise UsageError(f"horizon is {horizon}; allowed: 0 and more")
+    within(1, min_group=min_group)
+    within(0, horizon=horizon)
     if segment and segment not in dataset.attributes:
         what = f"{dataset.path}: table customers: segment"
         raise UsageError(one_of(what, segment, dataset.attributes or ["none: no attributes"]))

@@ -19,7 +19,7 @@ from cxlab.analyses.satisfaction_drivers.quadrant import quadrant
 from cxlab.analyses.satisfaction_drivers.segments import segments
 from cxlab.analyses.satisfaction_drivers.words import findings, headline
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError, one_of
+from cxlab.errors import UsageError, one_of, within
 from cxlab.frames.ratings import Ratings, ratings
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Result, counted
@@ -76,9 +76,7 @@ def run(
     """
     if missing not in _MISSING:
         raise UsageError(one_of("missing", missing, _MISSING))
-    for name, value in (("link_days", link_days), ("min_group", min_group)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}; allowed: 1 and more")
+    within(1, link_days=link_days, min_group=min_group)
     meta: dict[str, Any] = {**dataset.about(), "level": LEVEL, "min_group": min_group,
                             "link_days": link_days}  # fmt: skip
     source = ratings(dataset, overall=overall, link_days=link_days, least=min_group)

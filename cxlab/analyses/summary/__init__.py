@@ -15,7 +15,7 @@ from cxlab.analyses.summary.gathered import Gathered, gather
 from cxlab.analyses.summary.sides import Side, choose, paces_of, side_of
 from cxlab.data.dataset import Dataset
 from cxlab.data.history import History, read_all
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.models.intervals import LEVEL, wilson
 from cxlab.results import Finding, Findings, Result
 
@@ -56,8 +56,7 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "", state: str = 
     DataError
         A file of the run, or of the history, cannot be read.
     """
-    if not 7 <= window_days <= 730:
-        raise UsageError(f"window_days is {window_days}; allowed: 7 to 730")
+    within(7, 730, window_days=window_days)
     gathered = gather(run, dataset.form, _OWN) if run else None
     then, why = choose(dataset, read_all(state))
     if dataset.form == "snapshot":
@@ -176,7 +175,9 @@ def lines(result: Result, part: str) -> list[str]:
     if found is None:
         return [_ALONE]
     if "statement" in found.table and len(found.table):
-        return [str(s) for s in found.table["statement"]]
+        said = [str(s) for s in found.table["statement"]]
+        # The first thing to do is in the answer already.
+        return said[1:] if part == "next" and len(said) > 1 else said
     # What has changed in short is in the answer already.
     said = found.sentence.splitlines()
     return said[1:] if len(said) > 1 else said

@@ -18,11 +18,11 @@ MOST = 3
 UNSURE = ("reverse causation suspected", "not separable", "too little data", "cannot tell")
 """Verdicts that say what is not known."""
 RULE = (
-    "What comes first is chosen by a rule: one finding of each page before a second of any; first "
-    "those that tell how many customers are "
-    "at stake, by the least that is sure (the end of the interval nearer to none); then those "
-    "whose interval leaves no doubt that there is a difference; what is new or has changed since "
-    "the last run counts twice."
+    "What comes first is chosen by a rule. Only findings count whose interval leaves no doubt that "
+    "customers are at stake, or that there is a difference; one of each page before a second of "
+    "any; first those that tell how many customers are at stake, by the least that is sure (the "
+    "end of the interval nearer to none); what is new or has changed since the last run counts "
+    "twice."
 )
 _ELSEWHERE = ("what_to_fix.", "did_it_work.")
 """Findings that are told under what to do next."""
@@ -69,6 +69,7 @@ def first(
     ]
     names = ["id", "notebook", "statement", "stake", "sure", "new"]
     table = pd.DataFrame(rows, columns=names)
+    table = table[(table["stake"] > 0) | (table["sure"] > 0)]
     weight = np.where(table["new"].astype(bool), _NEW, 1.0)
     order = pd.DataFrame({"stake": -table["stake"] * weight, "sure": -table["sure"] * weight})
     table = table.loc[order.astype(float).sort_values(["stake", "sure"], kind="stable").index]

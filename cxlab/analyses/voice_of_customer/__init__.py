@@ -18,7 +18,7 @@ from cxlab.analyses.voice_of_customer.shares import FIGURES, at_touchpoints, sco
 from cxlab.analyses.voice_of_customer.words import findings
 from cxlab.data.dataset import Dataset
 from cxlab.data.theme_book import Book, read_book, write_book
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.frames.comments import comments
 from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL
@@ -74,9 +74,7 @@ def run(
     DataError
         ``themes.yml`` is no theme book.
     """
-    for name, given in (("window_days", window_days), ("min_group", min_group)):
-        if given < 1:
-            raise UsageError(f"{name} is {given}; allowed: 1 and more")
+    within(1, window_days=window_days, min_group=min_group)
     before = plain_book(read_book(state))
     read = comments(dataset)
     if isinstance(read, str):
