@@ -14,7 +14,7 @@ import pytest
 CHROMIUM = Path("/usr/bin/chromium")
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 # The first makes the report that others read as well.
-_FIRST = ("test_accessible", "test_churn_drivers", "test_render", "test_again", "test_hostile")
+_FIRST = ("test_accessible", "test_hostile", "test_churn_drivers", "test_again", "test_render")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -75,7 +75,7 @@ def test_the_report_of_a_small_world(world: Run) -> None:
     # The front page tells everything, and the answer at its top only what comes first.
     front = _text(run.path / "index.html")
     answer, _, rest = front.partition("The drivers")
-    informing = [" ".join(f["statement"].split()) for f in found if f["verdict"] == "information"]
+    informing = {" ".join(f["statement"].split()) for f in found if f["verdict"] == "information"}
     assert all(s in front for s in informing)
     assert sum(s in answer for s in informing) <= len(ALL) < sum(s in rest for s in informing)
 

@@ -118,7 +118,6 @@ def test_it_draws_where_it_is_told(result: Result, name: str) -> None:
 
     _, ax = plt.subplots()
     assert getattr(plots, name)(result, ax=ax) is ax
-    plt.close("all")
 
 
 def test_a_part_is_shown_with_its_words_picture_and_table(result: Result) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,12 +17,6 @@ META = {"customers": 900, "churns": 210, "as_of": "2026-06-30", "window_days": 9
         "window_churns": 200,
         "window_start": "2026-04-02", "half_life_days": 20.0, "half_life_low": 10.0,
         "half_life_high": 40.0, "own_half_lives": {}, "form": "spells"}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Any:
-    yield
-    plt.close("all")
 
 
 def _result(**parts: Result) -> Result:

@@ -146,7 +146,6 @@ def test_drawing_changes_no_settings_and_takes_the_axes_given(result: Result) ->
     _, ax = plt.subplots()
     assert forest(result, ax=ax) is ax
     assert dict(mpl.rcParams) == before
-    plt.close("all")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,12 +30,6 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     folder: Path = tmp_path_factory.mktemp("journeys") / "demo"
     write(simulate("demo", 900, 2), folder)
     return journeys.run(load(folder), compare="plan=basic vs plan=pro")
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Any:
-    yield
-    plt.close("all")
 
 
 def _texts(ax: Any) -> list[str]:

@@ -184,7 +184,6 @@ def test_pictures_are_made_with_words_and_drawn_where_told(result: Result, name:
     assert dict(mpl.rcParams) == before
     _, ax = plt.subplots()
     assert DRAWN[name](result, ax=ax) is ax
-    plt.close("all")
 
 
 @pytest.mark.parametrize("name", DRAWN)

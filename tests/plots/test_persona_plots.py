@@ -133,4 +133,3 @@ def test_it_draws_where_it_is_told(name: str) -> None:
 
     _, ax = plt.subplots()
     assert getattr(plots, name)(_result(), ax=ax) is ax
-    plt.close("all")

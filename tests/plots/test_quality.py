@@ -119,6 +119,5 @@ def test_drawing_changes_no_settings_takes_the_axes_given_and_travels(result: Re
         _, ax = plt.subplots()
         assert draw(result, ax=ax) is ax
     assert dict(mpl.rcParams) == before
-    plt.close("all")
     made = picture(quality.volume(result), name="volume", **quality.volume_words(result))
     assert made.svg.startswith("<?xml")

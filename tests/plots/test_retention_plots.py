@@ -108,7 +108,6 @@ def test_it_draws_where_it_is_told(result: Result, name: str) -> None:
 
     _, ax = plt.subplots()
     assert getattr(plots, name)(result, ax=ax) is ax
-    plt.close("all")
 
 
 def test_ends_that_meet_are_labelled_apart() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from cxlab.plots import risk
 from cxlab.plots.risk import pictured
@@ -64,7 +63,6 @@ def test_nothing_is_said_to_be_so(name: str) -> None:
     ax = getattr(risk, name)(empty)
     assert not ax.axison
     assert len(ax.texts) == 1
-    plt.close(ax.figure)
 
 
 def test_marks_are_the_figures() -> None:
@@ -73,13 +71,10 @@ def test_marks_are_the_figures() -> None:
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     drawn = np.array(sorted((float(d.get_xdata()[0]), float(d.get_ydata()[0])) for d in dots))
     assert drawn == pytest.approx(result["calibration"].table[["told", "estimate"]].to_numpy())
-    plt.close(ax.figure)
     ax = risk.decision(result)
     labels = [line.get_label() for line in ax.lines]
     assert labels == ["elastic net", "two-variable rule", "act on everybody", "act on nobody"]
     assert ax.lines[0].get_ydata() == pytest.approx([50.0, 100.0, 150.0, 200.0])
-    plt.close(ax.figure)
     ax = risk.league(result)
     bold = [t.get_text() for t in ax.get_yticklabels() if t.get_fontweight() == "bold"]
     assert bold == ["elastic net"]
-    plt.close(ax.figure)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,7 +52,6 @@ def test_shares_are_drawn_as_they_are() -> None:
     texts = [t.get_text() for t in ax.texts]
     assert "+0.50 (+0.30 to +0.70)" in texts
     assert "–" in texts
-    plt.close(ax.figure)
 
 
 def test_ellipses_hold_95_percent() -> None:
@@ -70,7 +68,6 @@ def test_ellipses_hold_95_percent() -> None:
         ellipse.get_patch_transform().inverted().transform(points)
     )
     assert inside.mean() == pytest.approx(0.95, abs=0.006)
-    plt.close(ax.figure)
 
 
 def test_penalties_are_drawn_to_the_left() -> None:
@@ -78,7 +75,6 @@ def test_penalties_are_drawn_to_the_left() -> None:
     squares = [line for line in ax.lines if line.get_marker() == "s"]
     assert [float(s.get_xdata()[0]) for s in squares] == [-1.0, -1.0]
     assert "basic" in [t.get_text() for t in ax.texts]
-    plt.close(ax.figure)
 
 
 @pytest.mark.parametrize("name", ["shares", "quadrant", "factors"])
@@ -103,4 +99,3 @@ def test_nothing_to_draw(name: str) -> None:
     for draw in (shares, quadrant, factors):
         ax = draw(replace(empty, table=pd.DataFrame({"estimate": []})))
         assert ax.texts
-        plt.close(ax.figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -17,12 +16,6 @@ from cxlab.results import Result
 
 MONTHS = [str(p) for p in pd.period_range("2025-07", periods=9, freq="M")]
 GROUPS = [("plan", "basic"), ("plan", "pro"), ("region", "<b>north"), ("channel", "web")]
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

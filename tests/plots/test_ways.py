@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,12 +27,6 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     folder: Path = tmp_path_factory.mktemp("ways") / "demo"
     write(simulate("demo", 900, 2), folder)
     return journeys.run(load(folder))
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Any:
-    yield
-    plt.close("all")
 
 
 def _made(result: Result, names: list[str], stages: tuple[str, ...], seed: int) -> Result:

@@ -60,8 +60,8 @@ def run(
         conf_high, n`` (adjusted), ``p_value`` (of there being nothing) and ``p_holm`` (corrected
         for all claims); ``raw, raw_low, raw_high``; ``holds_from, holds_to`` (the stretch in which
         the claim holds), ``claimed_low, claimed_high`` (its own figures); ``verdict``, ``as_large``
-        and ``raw_verdict``; what is ``said`` of it, or ``why`` there is no figure. Parts: ``told``
-        and ``methods`` (for reading), and one for each section: ``one_bad, channels, effort, worth,
+        and ``raw_verdict``; what is ``said`` of it, or ``why`` there is no figure. Parts: ``told``,
+        ``methods`` and ``figures`` (for reading), and one for each section: ``one_bad, channels, effort, worth,
         bad_good, hidden, peak_end, promoters, lagging``.
 
     Raises
@@ -83,7 +83,15 @@ def run(
         mine = [c for c in CLAIMS if c.part == name]
         parts[name] = words.claim_part(mine, answers, table, currency)
     parts["methods"] = words.methods(CLAIMS, answers)
+    parts["figures"] = Result("figures", table[list(_FIGURES)])
     return Result("cx_claims", table, tuple(_checks(study, table)), _meta(study), sentence, parts)
+
+
+# What is not told in words elsewhere on the page.
+_FIGURES = (
+    *("claim", "unit", "estimate", "conf_low", "conf_high", "p_value", "p_holm", "n"),
+    *("raw", "raw_low", "raw_high", "holds_from", "holds_to", "claimed_low", "claimed_high"),
+)
 
 
 # -- the answers -------------------------------------------------------------------------------
