@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["AFTER_END", "SetAside", "contract_report", "contract_text", "sift"]
 
 AFTER_END = "after the customer's end"
+_PAST = " past observed_until"
+_PLANNED = f"started_at{_PAST}"
 _REASON = "cx_reason"
 _EXAMPLES = 3
 _LONGEST = 60
@@ -141,7 +143,9 @@ def _count(typed: TypedTable, marked: nw.LazyFrame[Any], rules: Rules) -> list[S
 
 def _refuse_most(typed: TypedTable, found: list[SetAside]) -> None:
     """Refuse a table of which more than half cannot be."""
-    wrong = [s for s in found if s.rule != AFTER_END]
+    # What is planned is no fault, however much of it there is.
+    planned = _PLANNED if typed.table.name == "interventions" else AFTER_END
+    wrong = [s for s in found if s.rule not in (AFTER_END, planned)]
     total = sum(s.rows for s in wrong)
     if total > _SHARE_REFUSED * typed.rows:
         most = max(wrong, key=lambda s: s.rows)
@@ -265,7 +269,7 @@ def _past(settings: Settings, typed: TypedTable, *columns: str) -> Rules:
     if settings.observed_end is None:
         return []
     return [
-        (f"{c} past observed_until", nw.col(c) >= nw.lit(settings.observed_end))
+        (f"{c}{_PAST}", nw.col(c) >= nw.lit(settings.observed_end))
         for c in columns
         if c in typed.columns
     ]

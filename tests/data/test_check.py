@@ -324,6 +324,13 @@ def test_a_journey_of_ten_thousand_steps_is_questioned(tables, write_dataset, cx
 # -- refused ----------------------------------------------------------------------------------
 
 
+def test_what_is_planned_is_set_aside_however_much_it_is(tables, write_dataset) -> None:
+    tables["interventions"]["started_at"] = "2030-01-01"
+    dataset = load(write_dataset(tables, "observed_until: 2026-01-31\n"))
+    (aside,) = [s for s in dataset.set_aside if s.table == "interventions"]
+    assert (aside.rule, aside.rows) == ("started_at past observed_until", 1)
+
+
 def test_half_a_table_may_be_set_aside_and_no_more(tables, write_dataset, refused, cx) -> None:
     calls = tables["interactions"]
     half = len(calls) // 2
