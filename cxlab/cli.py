@@ -292,7 +292,8 @@ def render(
             typer.echo(f"cxlab: not the code of {earlier}: {told}", err=True)
         _say(f"{earlier} again: {repeated['answers']}")
     if run.status != "ok":
-        raise CxlabError(f"{spec}: the report failed: {run.reason}; see {run.path / 'index.html'}")
+        how = "failed" if run.status == "failed" else "is not to be published"
+        raise CxlabError(f"{spec}: the report {how}: {run.reason}; see {run.path / 'index.html'}")
     _say(f"Open {run.path / 'index.html'}")
 
 

@@ -68,7 +68,7 @@ _MEASURES = (
 _INJECTED = re.compile(r"^(dataset|run|state) = .*$", re.MULTILINE)
 
 
-def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
+def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome, unfit: str = "") -> None:
     """Write the page of a notebook that was started.
 
     Parameters
@@ -82,6 +82,8 @@ def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
         The notebook.
     outcome : Outcome
         How it ended.
+    unfit : str
+        Why the run is not to be published; empty where it is.
     """
     from cxlab.report.preload import nbformat
 
@@ -93,7 +95,8 @@ def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome) -> None:
         return
     _place(notebook, plan, folder)
     write_text(path, nbformat.writes(notebook) + "\n")
-    html, _ = _exporter().from_notebook_node(notebook, _resources(plan, name, outcome, notebook))
+    given = _resources(plan, name, outcome, notebook, unfit)
+    html, _ = _exporter().from_notebook_node(notebook, given)
     write_text(folder / f"{name}.html", legible(html))
 
 
@@ -146,7 +149,9 @@ def _exporter() -> HTMLExporter:
     )
 
 
-def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) -> dict[str, Any]:
+def _resources(
+    plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode, unfit: str
+) -> dict[str, Any]:
     """Give the template what it shows; rearrange the notebook's cells on the way."""
     findings = [f for c in notebook.cells if _tagged(c, "findings") for f in _findings(c)]
     notebook.cells = _narrative(notebook.cells)
@@ -159,6 +164,7 @@ def _resources(plan: Plan, name: str, outcome: Outcome, notebook: NotebookNode) 
         "report": plan.spec.title,
         "as_of": plan.dataset.day,
         "outcome": outcome,
+        "unfit": unfit,
         "findings": findings,
         "settings": _settings(plan, name),
     }
@@ -320,7 +326,8 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     first: dict[str, str] = {}
     for finding in harvest.findings.values():
         first.setdefault(finding["notebook"], finding["statement"])
-    shown, more = _split([f for f in findings if f not in context])
+    told = {f["statement"] for f in context}
+    shown, more = _split([f for f in findings if f not in context], told)
     rows = _rows(result)
     drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
     source = harvest.sources.get(DRIVERS_RESULT, "")
@@ -407,14 +414,14 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _split(
-    findings: list[Mapping[str, Any]],
+    findings: list[Mapping[str, Any]], told: set[str]
 ) -> tuple[list[Mapping[str, Any]], dict[str, list[str]]]:
     """Part what the answer shows from what is told with each question.
 
     The answer is to be read at a glance: of findings that inform, it shows the first of each
-    notebook that has no other. What two of them say is said once.
+    notebook that has no other. What was told before, or by two of them, is not said again.
     """
-    said: set[str] = set()
+    said = set(told)
     shown: list[Mapping[str, Any]] = []
     more: dict[str, list[str]] = {}
     seen = {f["notebook"] for f in findings if not _informs(f)}

@@ -236,7 +236,11 @@ def _keep(out: Path, count: int) -> None:
 
 
 def describe_run(
-    plan: Plan, build: Build, outcomes: Mapping[str, Outcome], started: dt.datetime
+    plan: Plan,
+    build: Build,
+    outcomes: Mapping[str, Outcome],
+    started: dt.datetime,
+    gates: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Give a run's manifest: what was run on what, where, and how it ended.
 
@@ -250,14 +254,19 @@ def describe_run(
         How each notebook ended.
     started : datetime.datetime
         When it started, in UTC.
+    gates : list of dict
+        What it was held to.
     """
-    good = all(o.error is None for o in outcomes.values())
+    status = "ok" if all(o.error is None for o in outcomes.values()) else "failed"
+    if status == "ok" and not all(g["passed"] for g in gates):
+        status = "not publishable"
     seconds = (dt.datetime.now(dt.UTC) - started).total_seconds()
     dataset, commit = plan.dataset, _commit(plan.registry.folder)
     versions = {"python": platform.python_version()} | {n: _version(n) for n in _PACKAGES}
     return {
         "run_id": build.run_id,
-        "status": "ok" if good else "failed",
+        "status": status,
+        "gates": gates,
         "title": plan.spec.title,
         "as_of": dataset.day,
         "started": started.isoformat(timespec="seconds"),
@@ -271,6 +280,8 @@ def describe_run(
             "snapshot": dataset.snapshot,
             "sha256": dict(sorted(dataset.sha256().items())),
             "settings_sha256": dataset.settings_sha256(),
+            "rows": {name: typed.rows for name, typed in sorted(dataset.read.items())},
+            "columns": {name: list(dataset.columns(name)) for name in sorted(dataset.tables)},
         },
         "notebooks": {
             name: {

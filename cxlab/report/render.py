@@ -19,6 +19,7 @@ from typing import Any
 from cxlab.data import history
 from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
 from cxlab.errors import UsageError
+from cxlab.report import gates
 from cxlab.report.execute import Job, Outcome, run_all, warm_up
 from cxlab.report.publish import Build, describe_run
 from cxlab.report.spec import Load, Plan, make_plan
@@ -42,7 +43,7 @@ class Run:
     path : pathlib.Path
         Its folder.
     status : str
-        ``ok`` or ``failed``.
+        ``ok``, ``failed``, or ``not publishable``: a gate did not hold.
     manifest : dict
         What its ``manifest.json`` holds.
     """
@@ -53,10 +54,10 @@ class Run:
 
     @property
     def reason(self) -> str:
-        """Why the run failed: each notebook that did, with its reason; else empty."""
+        """Why it is not a good run: notebooks that failed, else gates; empty where it is."""
         ended = self.manifest["notebooks"].items()
         told = (f"{k} {n['status']}: {n['error']}" for k, n in ended if n["error"] is not None)
-        return "; ".join(told)
+        return "; ".join(told) or gates.unmet(self.manifest["gates"])
 
 
 def render(
@@ -217,10 +218,10 @@ def _past(plan: Plan) -> list[Path]:
     return chosen(_handed_on(plan) / history.FOLDER, plan.dataset.day, plan.dataset.name)
 
 
-def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
+def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome, unfit: str = "") -> None:
     from cxlab.report.pages import write_page
 
-    write_page(plan, build.folder, name, outcome)
+    write_page(plan, build.folder, name, outcome, unfit)
 
 
 def _blocked(plan: Plan, name: str, outcomes: Mapping[str, Outcome]) -> str:
@@ -289,7 +290,11 @@ def _finish(
         log = build.work / name / "log.txt"  # what the kernel had to say
         if outcome.error is not None and log.is_file() and log.stat().st_size:
             log.replace(build.folder / f"{name}.log")
-    manifest = describe_run(plan, build, outcomes, started)
+    held = gates.judge(plan.spec.gates, plan.dataset, harvest.results, plan.out / "latest")
+    manifest = describe_run(plan, build, outcomes, started, held)
+    if unfit := gates.unmet(held):
+        for name, outcome in outcomes.items():
+            _write_page(plan, build, name, outcome, unfit)
     if manifest["status"] == "ok":
         code = {"cxlab": manifest["versions"]["cxlab"], "commit": manifest["git_commit"]}
         table = numbers(build.run_id, plan, harvest, outcomes, code)

@@ -15,6 +15,7 @@ from pydantic_core import PydanticKnownError
 from cxlab.data.contract import is_folder, read_day
 from cxlab.errors import DataError, UsageError, one_of
 from cxlab.report.earlier import Earlier, read_earlier
+from cxlab.report.gates import Gates
 from cxlab.report.parameters import STRICT
 from cxlab.report.registry import Registry, read_model, read_registry
 
@@ -51,6 +52,7 @@ class Spec(BaseModel):
     notebooks: list[str] | None = Field(default=None, min_length=1)
     parameters: dict[str, Any] = {}
     as_of: dt.date | str | None = None
+    gates: Gates = Gates()
     publish: Publish = Publish()
 
     @field_validator("as_of", mode="before")

@@ -22,7 +22,10 @@ def plan(spec: Path, **given: Any) -> Any:
     [
         ("title: a\ndataset: [", "line 2"),
         ("title: a\ndataset: d\nnotebook: [x]", "unknown key notebook; allowed: title, dataset"),
-        ("title: a\ndataset: d\ngates: {}", "unknown key gates"),
+        ("title: a\ndataset: d\ngate: {}", "unknown key gate; allowed: title"),
+        ("title: a\ndataset: d\ngates: {min: 3}", "unknown key gates.min; allowed: min_customers"),
+        ("title: a\ndataset: d\ngates: {min_churners: 0}", "allowed: at least 1"),
+        ("title: a\ndataset: d\ngates: {max_age_days: {calls: 3}}", "allowed: customers, inter"),
         ("title: a", "dataset is missing"),
         ("title: a\ndataset: d\nas_of: soon", "as_of is 'soon'; allowed: a date such as"),
         ("title: a\ndataset: d\npublish: {keep: 1}", "unknown key publish.keep; allowed: keep_r"),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cxlab.data.dataset import Dataset
 from cxlab.report.render import render
@@ -38,6 +38,10 @@ class ToyDataset:
         return "ef" * 32
 
     snapshot = None
+    read: ClassVar[dict[str, Any]] = {}
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        return ()
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)

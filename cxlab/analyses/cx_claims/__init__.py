@@ -61,8 +61,8 @@ def run(
         for all claims); ``raw, raw_low, raw_high``; ``holds_from, holds_to`` (the stretch in which
         the claim holds), ``claimed_low, claimed_high`` (its own figures); ``verdict``, ``as_large``
         and ``raw_verdict``; what is ``said`` of it, or ``why`` there is no figure. Parts: ``told``,
-        ``methods`` and ``figures`` (for reading), and one for each section: ``one_bad, channels, effort, worth,
-        bad_good, hidden, peak_end, promoters, lagging``.
+        ``methods`` and ``figures`` (for reading), and one for each section: ``one_bad, channels,
+        effort, worth, bad_good, hidden, peak_end, promoters, lagging``.
 
     Raises
     ------
