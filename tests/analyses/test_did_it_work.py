@@ -144,7 +144,8 @@ def test_with_little_follow_up_it_says_from_when_on_it_can_be_told(
     older = _main(result, "words")
     assert older["verdict"] == "cannot tell"
     assert dt.date.fromisoformat(older["seen_from"]) > dt.date.fromisoformat(older["followed_to"])
-    assert f"could not have been seen before {older['seen_from']}" in older["why"]
+    month = dt.date.fromisoformat(older["seen_from"]).strftime("%B %Y")
+    assert f"a change by 35% could not have been seen before {month}" in older["why"]
 
 
 CASES: dict[str, tuple[Mapping[str, Any], str]] = {

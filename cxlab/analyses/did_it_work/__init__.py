@@ -110,9 +110,9 @@ def _told(
                for one in looked]  # fmt: skip
     least = study.options.min_group
     doubts = replace(readable.doubted(table), sentence="\n".join(words.doubts(table, looked)))
+    said = [words.summary(table), *_rules(study, looked), *left_out]
     parts = {
-        "answers": Result("answers", pd.DataFrame({"answer": answers}),
-                          sentence="\n".join([words.summary(table), *left_out])),
+        "answers": Result("answers", pd.DataFrame({"answer": answers}), sentence="\n".join(said)),
         "effects": readable.effects(table),
         "reach": readable.reach(looked, least),
         "doubts": doubts,
@@ -125,6 +125,15 @@ def _told(
     table[["n", "controls"]] = table[["n", "controls"]].astype(float).mask(hide)
     return Result("did_it_work", table, _checks(study, looked, left_out), _meta(study),
                   words.summary(table), parts)  # fmt: skip
+
+
+def _rules(study: Study, looked: list[Judged]) -> list[str]:
+    """Say what counts as a failure where that is not the outcome alone."""
+    if study.failing is None:
+        return []
+    where = [study.place(one.plan.touchpoint) for one in looked]
+    text = study.failing.rule([p for p in where if p is not None])
+    return [text] if text else []
 
 
 def _gathered(name: str, looked: list[Judged], field: str) -> Result:
@@ -164,7 +173,11 @@ def _checks(study: Study, looked: list[Judged], left_out: list[str]) -> tuple[Ch
             if isinstance(given, str):
                 made.append(Check(name, None, f"not told: {given}"))
             else:
-                made += [Check(name, None, note) for note in given[1].notes]
+                notes = (*given[0].notes, *given[1].notes)
+                made += [Check(name, None, note) for note in notes]
+    if study.failing is not None:
+        made += [Check("a rule of dataset.yml", None, f"{u}: it is not applied")
+                 for u in study.failing.unmet]  # fmt: skip
     scoped = [one.plan for one in looked if any(s.column for s in one.plan.scopes)]
     if scoped:
         text = (

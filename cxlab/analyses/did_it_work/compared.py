@@ -22,6 +22,7 @@ __all__ = ["compare", "elsewhere", "grouped"]
 _MOST_COHORTS = 12
 _MOST_LEADS = 6
 _LEAST_BEFORE = 3
+_LEAST_SE = 1e-6  # of what does not vary, rounding leaves less
 
 
 def grouped(starts: np.ndarray, days: float, least: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -85,8 +86,8 @@ def _lay(
                 f"{counted(options.period_days, 'day')} before it"
             )
         elif not window.after:
-            over = day_of(date + days)
-            short = f"the first {options.period_days} days after it are over on {over} only"
+            over = measured.over(date + days)
+            short = f"the first {options.period_days} days after it are {over} only"
             window = Window(window.start, days, window.before, 0)
             windows[g] = window
         else:
@@ -137,11 +138,12 @@ def compare(study: Study, plan: Plan, measured: Measured, starts: np.ndarray) ->
     same = _same(study, plan, measured, dates, group)
     layout = laid.layout
     if not (layout.event >= 0).any():
-        return _waiting(study, laid, measured)
+        return _waiting(study, laid, measured, _first(study, laid, measured))
     sets, events, cohorts = _sets(layout)
     told = effects(laid.sums, layout, sets, measured.scale)
     if reason := _too_few(laid, told, measured):
-        return reason
+        few = reason.startswith("fewer")
+        return _waiting(study, laid, measured, reason) if few else reason
     reached = np.unique(layout.cohort)
     others = np.array(laid.layout.clean.any(axis=1), dtype=bool)
     others[reached] = False
@@ -205,9 +207,11 @@ def _sets(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _too_few(laid: _Laid, told: Effects, measured: Measured) -> str:
-    if not np.isfinite(told.value[0]) or not told.se[0] > 0:
+    if not np.isfinite(told.value[0]) or not told.se[0] > _LEAST_SE:
         if measured.scale == "ratio" and laid.sums.y.sum() == 0:
             return "nothing of it was ever counted"
+        if told.se[0] <= _LEAST_SE:
+            return "it is the same of all, before and after: nothing varies"
         return "there is nobody left who was not reached, or nothing to compare with"
     if measured.scale == "difference":
         low = min(told.out_of[0], _base(laid, laid.sums.x))
@@ -314,22 +318,26 @@ def _seen(laid: _Laid, told: Effects, most: int) -> Callable[[float], float]:
     return day
 
 
-def _waiting(study: Study, laid: _Laid, measured: Measured) -> str:
-    """Say when it can be told, where no period is over yet, by what a period before tells."""
+def _first(study: Study, laid: _Laid, measured: Measured) -> str:
+    """Say that no period is over yet."""
+    days, window = study.options.period_days, next(iter(laid.windows.values()))
+    return f"the first {days} days after it are {measured.over(window.start + days)} only"
+
+
+def _waiting(study: Study, laid: _Laid, measured: Measured, why: str) -> str:
+    """Say when it can be told, where too little has come, by what a period before tells."""
     window = next(iter(laid.windows.values()))
-    over = day_of(window.start + window.days)
-    text = f"the first {study.options.period_days} days after it are over on {over} only"
+    most = study.options.after_days
     layout = laid.layout.shifted(1)
     late = ((layout.event >= 0) & (layout.event < 1))[None, :]
     told = effects(laid.sums, layout, late, measured.scale)
-    if not told.se[0] > 0 or window.before < 2:
-        return text
-    se, base = float(told.se[0]), float(told.of_base[0])
-    wait = needed(measured.worth, se, base, max(se**2 - base, se**2 / 2), 1)
-    if wait > study.options.after_days // study.options.period_days:
-        return text
-    day = day_of(window.start + window.days * wait)
-    return f"{text}, and a change worth knowing of can be seen from {day} on"
+    seen = None
+    if told.se[0] > 0 and window.before > 1:
+        se, base = float(told.se[0]), float(told.of_base[0])
+        wait = needed(measured.worth, se, base, max(se**2 - base, se**2 / 2), 1)
+        in_time = wait <= most // study.options.period_days
+        seen = window.start + window.days * wait if in_time else math.inf
+    return measured.waiting(why, study.end, seen, most)
 
 
 # -- placebo touchpoints ------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import pandas as pd
 from cxlab.analyses.did_it_work.measured import Study
 from cxlab.analyses.did_it_work.plan import Plan
 from cxlab.data.forecasts import Forecast
-from cxlab.frames.experience import contact_rows
 from cxlab.frames.periods import EPOCH
 from cxlab.results import Result, counted
 
@@ -108,13 +107,10 @@ def _left(study: Study, low: float, high: float) -> float:
 
 def _failed(study: Study, touchpoint: str, low: float, high: float) -> float:
     place = study.place(touchpoint)
-    if place is None or "outcome" not in study.dataset.columns("interactions"):
+    if place is None or study.failing is None:
         return math.nan
-    frame = contact_rows(study.dataset, study.known, study.person)[0].frame
-    at = nw.col("at")
-    mine = frame.filter((nw.col("touchpoint") == place) & (at >= low) & (at < high))
-    told = mine.select(n=nw.col("failed_y").cast(nw.Int64).sum()).collect(backend="pyarrow")
-    return float(told["n"][0] or 0)
+    came = study.failing.came(place, low, high)
+    return math.nan if came is None else came
 
 
 def _sentence(table: pd.DataFrame, made: Sequence[Forecast]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ import pandas as pd
 
 from cxlab.analyses.did_it_work import compared, series
 from cxlab.analyses.did_it_work.found import LEAST_PLACEBO, Found
-from cxlab.analyses.did_it_work.measured import FAILURES, Measured, Study
-from cxlab.analyses.did_it_work.plan import Plan, day_of
+from cxlab.analyses.did_it_work.measured import FAILURES, Measured, Study, amount
+from cxlab.analyses.did_it_work.plan import Plan, day_of, month_of
 from cxlab.frames.customer_periods import reached
+from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import benjamini_hochberg
 from cxlab.models.power import POWER
 from cxlab.models.verdicts import ALPHA
@@ -37,6 +39,9 @@ FELL, ROSE = "fell", "rose"
 # More of the dates and touchpoints at which nothing was done than this show as clear a change.
 _MOST_PLACEBO = 0.25
 _MOST_PLACES = 12
+CHANCE = "it may be chance, as so many were looked at"
+NEEDED = "it would have had to change by {} to be seen"
+NOT_BEFORE = "could not have been seen before"
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Judged:
         What was found of each, or why it cannot be told.
     n, controls : int
         Customers reached, and not reached.
+    notes : tuple of str
+        What does not count in its outcomes, in sentences.
     elsewhere : ndarray
         The same change at touchpoints where nothing was done, over its standard error.
     """
@@ -59,6 +66,7 @@ class Judged:
     outcomes: Mapping[str, tuple[Measured, Found] | str]
     n: int = 0
     controls: int = 0
+    notes: tuple[str, ...] = ()
     elsewhere: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -100,7 +108,8 @@ def look(study: Study, plan: Plan, done: list[Plan]) -> Judged:
     )
     if alone:
         made = {name: _calibrated(name, given, placebo) for name, given in made.items()}
-    return Judged(plan, made, int(hit.sum()), int((~hit).sum()), placebo)
+    notes = tuple(n for m in names.values() if isinstance(m, Measured) for n in m.notes)
+    return Judged(plan, made, int(hit.sum()), int((~hit).sum()), notes, placebo)
 
 
 def _calibrated(
@@ -227,13 +236,17 @@ def _figures(measured: Measured, found: Found) -> dict[str, Any]:
         "dates": len(found.placebo),
         "dates_as_clear": _as_clear(found.placebo, found.z),
         "visible": POWER * found.se,
-        "seen_from": _day(found.seen(measured.worth)),
+        "seen_from": _day(found.seen(measured.worth) + measured.delay),
         "worth": measured.worth,
     }
 
 
 def _day(day: float) -> str:
     return "never" if math.isinf(day) else day_of(day)
+
+
+def _number(day: str) -> float:
+    return (dt.date.fromisoformat(day) - EPOCH.date()) / dt.timedelta(days=1)
 
 
 def _as_clear(placebo: np.ndarray, z: float) -> int:
@@ -254,12 +267,12 @@ def _verdict(study: Study, row: pd.Series) -> tuple[str, str]:
     wanted = f"a change by {size(row, row['worth'])}"
     if row["seen_from"] == "never":
         among = "where all are reached at once" if row["design"] == "series" else "among so few"
-        long = f"followed for up to {counted(study.options.after_days, 'day')}"
-        why = f"{wanted} cannot be seen {among}, {long}; one by {percent} can"
+        long = f"within {counted(study.options.after_days, 'day')}"
+        why = f"{NEEDED.format(percent)}; {wanted} cannot be, {among}, {long}"
     else:
-        why = f"{wanted} could not have been seen before {row['seen_from']}"
+        why = f"{wanted} {NOT_BEFORE} {month_of(_number(row['seen_from']), study.end)}"
     if row["p_value"] < ALPHA:
-        why = f"it may be chance, as so many were looked at; {why}"
+        why = f"{CHANCE}; {why}"
     return UNKNOWN, why
 
 
@@ -292,7 +305,7 @@ def _changed(row: pd.Series) -> str:
 
 
 def size(row: Any, value: float) -> str:
-    """Write a size on the scale of estimates: a share of a rate, or points of a score.
+    """Write a size on the scale of estimates, as :func:`amount` does.
 
     Parameters
     ----------
@@ -301,7 +314,4 @@ def size(row: Any, value: float) -> str:
     value : float
         The size.
     """
-    if row["scale"] == "ratio":
-        share = 100 * -np.expm1(-value)
-        return f"{share:.0f}%" if share >= 1 else "less than 1%"
-    return f"{value:.2g} points"
+    return amount(row["scale"], value)

@@ -9,21 +9,40 @@ from functools import cached_property
 import narwhals as nw
 import numpy as np
 
-from cxlab.analyses.did_it_work.plan import Options, Plan
+from cxlab.analyses.did_it_work.failed import Failing, failing
+from cxlab.analyses.did_it_work.plan import Options, Plan, day_of, month_of
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames.customer_periods import Outcome, Times, Window, block_sums
-from cxlab.frames.experience import Places, contact_rows, end_of, places
+from cxlab.frames.experience import Places, end_of, places
 from cxlab.frames.people import People, people
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.surveys import answer_rows
 from cxlab.models.group_time import Scale, Sums, sums_of
-from cxlab.results import metric_label
+from cxlab.results import counted, metric_label
 
-__all__ = ["CHURN", "CONTACTS", "FAILURES", "Measured", "Study", "prepare"]
+__all__ = ["CHURN", "CONTACTS", "FAILURES", "WORTH", "Measured", "Study", "amount", "prepare"]
 
 FAILURES, CONTACTS, CHURN = "failure rate", "contact rate", "churn"
+WORTH = "; a change by"
+"""Between why it is too early, and from when on it is not."""
 _SCALE_SHARE = 0.25  # of a fifth worth knowing, what a score's whole scale is counted at
+
+
+def amount(scale: str, value: float) -> str:
+    """Write a size on the scale of estimates: a share of a rate, or points of a score.
+
+    Parameters
+    ----------
+    scale : {"ratio", "difference"}
+        The scale.
+    value : float
+        The size; of shares that which is less.
+    """
+    if scale == "ratio":
+        share = 100 * -np.expm1(-value)
+        return f"{share:.0f}%" if share >= 1 else "less than 1%"
+    return f"{value:.2g} points"
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,10 @@ class Measured:
         Which way is good; empty where neither is.
     worth : float
         The change worth knowing of, on the scale of estimates.
+    delay : float
+        Days until it is known of a row what it counts.
+    notes : tuple of str
+        What does not count, in sentences.
     """
 
     name: str
@@ -49,6 +72,35 @@ class Measured:
     scale: Scale
     better: str
     worth: float
+    delay: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def waiting(self, why: str, end: float, seen: float | None, most: int) -> str:
+        """Add to why it is too early to tell from when on a change can be seen.
+
+        Parameters
+        ----------
+        why : str
+            Why it is.
+        end : float
+            The first day not seen.
+        seen : float or None
+            The day from which a change worth knowing of would be seen; infinite: not within
+            ``most`` days; None: not known.
+        most : int
+            How long it is followed at most.
+        """
+        if seen is None:
+            return why
+        when = (
+            f"within {counted(most, 'day')} of it" if np.isinf(seen)
+            else f"before {month_of(seen + self.delay, end)}"
+        )  # fmt: skip
+        return f"{why}{WORTH} {amount(self.scale, self.worth)} cannot be seen {when}"
+
+    def over(self, day: float) -> str:
+        """Say when a time that ends on a day is over, and what came in it is known."""
+        return f"over{' and judged' if self.delay else ''} on {day_of(day + self.delay)}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +117,8 @@ class Study:
         The first day of the feed.
     missing : dict of str to str
         Outcome -> why it cannot be told anywhere.
+    failing : Failing or None
+        Which contacts failed; None without contacts.
     """
 
     dataset: Dataset
@@ -74,6 +128,7 @@ class Study:
     risk: RiskSet | None
     begin: float
     missing: dict[str, str]
+    failing: Failing | None = None
     _made: dict[str, Times] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,20 +160,15 @@ class Study:
         """Give the failure rate at a touchpoint, or why there is none."""
         if FAILURES in self.missing:
             return self.missing[FAILURES]
+        assert self.failing is not None  # for mypy: missing says so else
         place = self.place(touchpoint)
-        frame = contact_rows(self.dataset, self.known, self.person)[0].frame
-        frame = frame.filter((nw.col("touchpoint") == (-1 if place is None else place))
-                             & (nw.col("failed_x") == 1) & ~nw.col("who").is_null())  # fmt: skip
-        rows = frame.select(
-            "who",
-            "at",
-            y=nw.col("failed_y").cast(nw.Float64),
-            x=nw.col("failed_x").cast(nw.Float64),
-        )
-        if place is None or not rows.select(nw.len()).collect(backend="pyarrow").item():
-            return f"no contact at {touchpoint} has an outcome"
-        outcome = Outcome(f"{FAILURES} at {touchpoint}", rows, None, self.end)
-        return Measured(FAILURES, outcome, "ratio", "lower", self._worth)
+        reason = self.failing.none(place, touchpoint)
+        if place is None or reason:
+            return reason
+        told = self.failing
+        outcome = Outcome(f"{FAILURES} at {touchpoint}", told.rows(place), None, told.until)
+        notes = tuple(filter(None, [told.note(place)]))
+        return Measured(FAILURES, outcome, "ratio", "lower", self._worth, told.delay, notes)
 
     @property
     def _worth(self) -> float:
@@ -139,20 +189,26 @@ class Study:
             return {"score": found}
         place = self.place(touchpoint)
         mine = found.frame.filter(nw.col("touchpoint") == (-1 if place is None else place))
-        mine = mine.filter(~nw.col("who").is_null())
-        told = mine.group_by("metric").agg(n=nw.len()).collect(backend="pyarrow").rows()
-        if not told:
+        nobody = nw.col("who").is_null()
+        told = mine.group_by("metric").agg(n=(~nobody).sum(), lost=nobody.sum())
+        met = told.collect(backend="pyarrow").rows()
+        if not met:
             return {"score": f"no score is linked to {touchpoint}"}
-        metric = min(told, key=lambda r: (-r[1], r[0]))[0]
+        metric, many, lost = min(met, key=lambda r: (-r[1], -r[2], r[0]))
+        if not many:
+            who = "it belongs to no known customer" if lost == 1 else (
+                "they belong to no known customer")  # fmt: skip
+            return {"score": f"of {counted(lost, 'answer')} at {touchpoint}, {who}"}
         scale = self.dataset.settings.all_metrics[metric]
-        rows = mine.filter(nw.col("metric") == metric)
+        rows = mine.filter((nw.col("metric") == metric) & ~nobody)
         rows = rows.select("who", "at", y=nw.col("score"), x=nw.lit(1.0))
         wide = scale.scale[1] - scale.scale[0]
         better = "higher" if scale.direction == "higher_is_better" else "lower"
         outcome = Outcome(f"{metric} at {touchpoint}", rows, None, self.end)
         worth = self.options.worthwhile * _SCALE_SHARE * wide
         name = f"{metric_label(metric)} score"
-        return {name: Measured(name, outcome, "difference", better, worth)}
+        notes = (_unknown(metric_label(metric), many, lost),) if lost else ()
+        return {name: Measured(name, outcome, "difference", better, worth, 0.0, notes)}
 
     def _contacts(self, touchpoint: str) -> Measured | str:
         place = self.place(touchpoint)
@@ -160,9 +216,10 @@ class Study:
             return self.missing[CONTACTS]
         if place is None:
             return f"table interactions has no contact at {touchpoint}"
-        assert self.times is not None  # for mypy: missing says so else
-        frame = contact_rows(self.dataset, self.known, self.person)[0].frame
-        frame = frame.filter((nw.col("touchpoint") == place) & ~nw.col("who").is_null())
+        assert self.times is not None and self.failing is not None  # for mypy: missing says so
+        frame = self.failing.frame.filter(
+            (nw.col("touchpoint") == place) & ~nw.col("who").is_null()
+        )
         rows = self.times.within(frame.select("who", "at", y=nw.lit(1.0)))
         outcome = Outcome(f"{CONTACTS} at {touchpoint}", rows, self.times, self._followed)
         return Measured(CONTACTS, outcome, "ratio", "", self._worth)
@@ -229,13 +286,20 @@ def prepare(dataset: Dataset, options: Options) -> Study | str:
         # A report names no folder of the machine that made it.
         risk, why = None, str(error).removeprefix(f"{dataset.path}: ")
         missing |= {CHURN: why, CONTACTS: why}
-    known = places(dataset)
+    known, told = places(dataset), None
     if "interactions" not in dataset.tables:
         missing |= dict.fromkeys((FAILURES, CONTACTS), "the dataset has no table interactions")
-    elif "outcome" not in dataset.columns("interactions"):
-        missing[FAILURES] = "table interactions has no outcome"
+    else:
+        told = failing(dataset, known, person)
+        missing |= {FAILURES: told.why} if told.why else {}
     begin = risk.begin if risk is not None else _first(dataset)
-    return Study(dataset, options, person, known, risk, begin, missing)
+    return Study(dataset, options, person, known, risk, begin, missing, told)
+
+
+def _unknown(metric: str, many: int, lost: int) -> str:
+    belong = "belongs to no known customer: the score there leaves it out" if lost == 1 else (
+        "belong to no known customer: the score there leaves them out")  # fmt: skip
+    return f"Of {counted(many + lost, f'{metric} answer')}, {lost:,} {belong}."
 
 
 def _first(dataset: Dataset) -> float:

@@ -17,7 +17,7 @@ from cxlab.frames.customer_periods import Scope, scope_columns
 from cxlab.frames.periods import EPOCH, days_since_epoch
 from cxlab.results import counted, listed
 
-__all__ = ["Options", "Plan", "day_of", "plans"]
+__all__ = ["Options", "Plan", "day_of", "month_of", "plans"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,19 @@ class Plan:
 def day_of(day: float) -> str:
     """Write a day of days since 1970-01-01: ``2026-05-01``."""
     return (EPOCH + dt.timedelta(days=math.floor(day))).date().isoformat()
+
+
+def month_of(day: float, end: float) -> str:
+    """Write a day to come as its month, ``October 2026``, if that is after the data's last one.
+
+    Parameters
+    ----------
+    day, end : float
+        The day, and the first one not seen.
+    """
+    date, last = ((EPOCH + dt.timedelta(days=math.floor(d))).date() for d in (day, end - 1))
+    later = (date.year, date.month) > (last.year, last.month)
+    return date.strftime("%B %Y" if later else "%-d %B %Y")
 
 
 def plans(dataset: Dataset, options: Options) -> tuple[list[Plan], list[str]]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.analyses.did_it_work.judged import Judged
+from cxlab.analyses.did_it_work.judged import CHANCE, NEEDED, NONE, NOT_BEFORE, Judged, size
+from cxlab.analyses.did_it_work.measured import FAILURES
 from cxlab.analyses.did_it_work.plan import day_of
 from cxlab.analyses.did_it_work.words import effect, named, rate
 from cxlab.models.verdicts import ALPHA
@@ -15,32 +16,66 @@ from cxlab.results import Result
 
 __all__ = ["doubted", "effects", "reach"]
 
+BELOW = "said below"
+"""Stands for a reason that is too long for a cell."""
+
 
 def effects(table: pd.DataFrame) -> Result:
-    """Give all effects as they are read.
+    """Give all effects as they are read; reasons that a cell cannot hold are told apart.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of the analysis.
     """
-    rows = [
-        {
-            "what was done": r["intervention"],
-            "outcome": _outcome(r),
-            "verdict": r["verdict"],
-            "effect (95% interval)": effect(r) if r["design"] else "–",
-            "without it": rate(r, "rate_without") if r["design"] else "–",
-            "with it": rate(r, "rate") if r["design"] else "–",
-            "why": r["why"] or _beyond(r),
-        }
-        for _, r in table.iterrows()
-    ]
-    return Result("did_it_work_effects", pd.DataFrame(rows))
+    rows, told = [], []
+    for name, (_, r) in zip(_outcomes(table), table.iterrows(), strict=True):
+        why = _shortly(r)
+        if why == BELOW:
+            told.append(f"{r['intervention']}, {name}: {r['why']}.")
+        known = bool(r["design"])
+        rows.append(
+            {
+                "what was done": r["intervention"],
+                "outcome": name,
+                "verdict": r["verdict"],
+                "effect (95% interval)": effect(r) if known else "–",
+                "without it → with it": _both(r) if known else "–",
+                "why": why,
+            }
+        )
+    reasons = Result("did_it_work_reasons", pd.DataFrame({"reason": told}),
+                     sentence="\n".join(told))  # fmt: skip
+    return Result("did_it_work_effects", pd.DataFrame(rows), parts={"reasons": reasons})
 
 
-def _outcome(row: Any) -> str:
-    return named(row).removeprefix("the ")
+def _outcomes(table: pd.DataFrame) -> list[str]:
+    """Name the outcomes, with their touchpoint only where one thing was done at several."""
+    many = table.groupby("intervention")["touchpoint"].transform("nunique") > 1
+    names = [named(r).removeprefix("the ") for _, r in table.iterrows()]
+    where = [f" at {t}" for t in table["touchpoint"]]
+    return [n if m else n.removesuffix(w)
+            for n, w, m in zip(names, where, many, strict=True)]  # fmt: skip
+
+
+def _both(row: Any) -> str:
+    was, came = (rate(row, c) for c in ("rate_without", "rate"))
+    return f"{was.removesuffix(' a month')} → {came}"
+
+
+def _shortly(row: Any) -> str:
+    """Give the reason of a verdict in a few words."""
+    why = str(row["why"])
+    if not why:
+        return _beyond(row)
+    if not row["design"] or why.startswith(CHANCE):
+        return BELOW
+    size_ = size(row, row["visible"])
+    if row["verdict"] == NONE:
+        return f"one by {size_} would be seen"
+    if NOT_BEFORE in why:
+        return f"not seen before {why.split(NOT_BEFORE)[1].strip()}"
+    return f"only one by {size_} is seen" if NEEDED.format(size_) in why else BELOW
 
 
 def _beyond(row: Any) -> str:
@@ -76,10 +111,17 @@ def reach(looked: list[Judged], least: int) -> Result:
                 "customers reached": hidden(one.n, one.controls, least),
                 "not reached": hidden(one.controls, one.n, least),
                 "judged": how,
-                "looked at until": max((day_of(f.followed - 1) for f in found), default="–"),
+                "looked at until": _until(one),
             }
         )
     return Result("did_it_work_reach", pd.DataFrame(rows))
+
+
+def _until(one: Judged) -> str:
+    """Give the last day of failures that counts; where they are not told, of what is."""
+    found = {n: o[1] for n, o in one.outcomes.items() if not isinstance(o, str)}
+    main = [found[FAILURES]] if FAILURES in found else found.values()
+    return max((day_of(f.followed - 1) for f in main), default="–")
 
 
 def hidden(count: int, other: int, least: int) -> str:
@@ -108,7 +150,7 @@ def doubted(table: pd.DataFrame) -> Result:
     rows = [
         {
             "what was done": r["intervention"],
-            "outcome": _outcome(r),
+            "outcome": name,
             "apart before it began": _before(r),
             "as clear at earlier dates": _of(r, "dates"),
             "as clear at other touchpoints": _of(r, "places"),
@@ -117,7 +159,7 @@ def doubted(table: pd.DataFrame) -> Result:
             if r["seen_from"] != "never"
             else "not in time",
         }
-        for _, r in told.iterrows()
+        for name, (_, r) in zip(_outcomes(told), told.iterrows(), strict=True)
     ]
     return Result("did_it_work_doubts", pd.DataFrame(rows))
 

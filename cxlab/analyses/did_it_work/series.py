@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.did_it_work.found import FEWEST, Found
 from cxlab.analyses.did_it_work.measured import Measured, Study
-from cxlab.analyses.did_it_work.plan import Plan, day_of
+from cxlab.analyses.did_it_work.plan import Plan
 from cxlab.frames.customer_periods import Window, total_sums
 from cxlab.models.interrupted import (
     LEAST_BEFORE,
@@ -69,10 +69,11 @@ def follow(study: Study, plan: Plan, measured: Measured) -> Found | str:
             "to tell what would have come"
         )
     if window.after < LEAST_POINTS:
-        over = day_of(plan.start + LEAST_POINTS * WEEK)
-        return f"all were reached, and the first {LEAST_POINTS} weeks after it are over on {over}"
+        over = measured.over(plan.start + LEAST_POINTS * WEEK)
+        why = f"all were reached, and the first {LEAST_POINTS} weeks after it are {over} only"
+        return _waiting(study, measured, window, y, x, why)
     if reason := _too_few(y, x, window, measured):
-        return reason
+        return _waiting(study, measured, window, y, x, reason)
     season = window.before + window.after >= _TWO_YEARS
     fit = segmented(y, x, window.before, measured.scale, days=WEEK, season=season)
     if fit is None or not fit.se > 0:
@@ -98,11 +99,25 @@ def follow(study: Study, plan: Plan, measured: Measured) -> Found | str:
         followed=float(window.edges[-1]),
         df=fit.df,
         season=season,
-        seen=_seen(fit, y, x, window, measured, int(study.options.after_days // WEEK)),
+        seen=_seen(fit, y, x, window, measured, study.options.after_days, window.after),
         placebo=_earlier(y, x, window, measured),
         line=_line(fit, y, x, window),
         notes=_notes(fit),
     )
+
+
+def _waiting(
+    study: Study, measured: Measured, window: Window, y: np.ndarray, x: np.ndarray, why: str
+) -> str:
+    """Say when it can be told, by what the weeks before it tell as if it had begun in them."""
+    known, most, seen = window.before, study.options.after_days, None
+    if y[:known].sum() >= FEWEST and x[:known].sum() >= FEWEST:
+        y, x = y[:known], x[:known]
+        fit = segmented(y, x, known - LEAST_POINTS, measured.scale, days=WEEK,
+                        season=known >= _TWO_YEARS)  # fmt: skip
+        if fit is not None and fit.se > 0:
+            seen = _seen(fit, y, x, window, measured, most, LEAST_POINTS)(measured.worth)
+    return measured.waiting(why, study.end, seen, most)
 
 
 def _too_few(y: np.ndarray, x: np.ndarray, window: Window, measured: Measured) -> str:
@@ -142,19 +157,21 @@ def _earlier(y: np.ndarray, x: np.ndarray, window: Window, measured: Measured) -
 
 
 def _seen(
-    fit: Interrupted, y: np.ndarray, x: np.ndarray, window: Window, measured: Measured, most: int
-) -> Callable[[float], float]:
+    fit: Interrupted, y: np.ndarray, x: np.ndarray, window: Window, measured: Measured,
+    most: int, late: int,
+) -> Callable[[float], float]:  # fmt: skip
+    """Give the day from which a change would be seen, by a fit whose last ``late`` weeks count."""
     before = slice(0, window.before)
     rate = float(y[before].sum() / x[before].sum())
     usual = float(np.mean(x[before][x[before] > 0]))
 
-    def error(after: int) -> float:
-        return standard_error(fit, rate, usual, window.before, after, measured.scale, WEEK)
+    def error(after: int, early: int = window.before) -> float:
+        return standard_error(fit, rate, usual, early, after, measured.scale, WEEK)
 
-    scale = fit.se / error(window.after)
+    scale = fit.se / error(late, len(y) - late)
 
     def day(wanted: float) -> float:
-        for after in range(LEAST_POINTS, most + 1):
+        for after in range(LEAST_POINTS, int(most // WEEK) + 1):
             if POWER * scale * error(after) <= wanted:
                 return window.start + WEEK * after
         return math.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from typing import Any
 
@@ -11,7 +10,9 @@ import pandas as pd
 
 from cxlab.analyses.did_it_work.judged import (
     FELL,
+    NEEDED,
     NONE,
+    NOT_BEFORE,
     ROSE,
     UNKNOWN,
     WORKED,
@@ -19,24 +20,13 @@ from cxlab.analyses.did_it_work.judged import (
     Judged,
     size,
 )
-from cxlab.analyses.did_it_work.measured import CHURN, CONTACTS, FAILURES
+from cxlab.analyses.did_it_work.measured import CHURN, CONTACTS, FAILURES, WORTH
 from cxlab.results import MINUS, counted, listed
 
 __all__ = ["answer", "change", "doubts", "effect", "headline", "named", "rate", "short", "summary"]
 
 
 _MUCH_WIDER = 1.15
-
-
-def month(day: str) -> str:
-    """Write a day as its month: ``October 2026``.
-
-    Parameters
-    ----------
-    day : str
-        Such as ``2026-10-07``.
-    """
-    return dt.date.fromisoformat(day).strftime("%B %Y")
 
 
 def named(row: Any) -> str:
@@ -148,8 +138,24 @@ def headline(one: Judged, table: pd.DataFrame) -> str:
     if told:
         text += f" {told[:1].upper()}{told[1:]}."
     if untold:
-        text += f" Not told: {'; '.join(f'{named(r)} ({r.why})' for r in untold)}."
+        text += f" Not told: {_untold(untold, main)}."
     return text
+
+
+def _untold(rows: list[Any], main: Any) -> str:
+    """Name outcomes that are not told and why, without what was said of the main one already."""
+    first, early, _ = main["why"].partition(WORTH)
+    by: dict[str, list[str]] = {}
+    for row in rows:
+        head, _, tail = row["why"].partition(WORTH)
+        why = row["why"]
+        if tail and (head == first or early):
+            why = f"{WORTH} {tail}".removeprefix("; ").replace("  ", " ")
+        by.setdefault("" if why == main["why"] else why, []).append(named(row))
+    return "; ".join(
+        f"{listed(names)} ({why})" if why else f"{listed(names)}, for the same reason"
+        for why, names in by.items()
+    )
 
 
 def answer(row: Any) -> str:
@@ -168,13 +174,18 @@ def answer(row: Any) -> str:
             f"{rate(row, 'rate_without')} without it ({change(row)}), beyond chance."
         )
     if not row["design"]:
-        return f"{who}: whether {what} changed cannot be told: {row['why']}."
+        return f"{who}: whether {what} changed cannot be told{_yet(row)}: {row['why']}."
     seen = (
         f"{rate(row, 'rate')}, where {rate(row, 'rate_without')} was to be expected, {change(row)}"
     )
     if row["verdict"] == NONE:
         return f"{who}: no change of {what} is seen ({seen}); {row['why']}."
-    return f"{who}: whether {what} changed cannot be told ({seen}): {row['why']}."
+    return f"{who}: whether {what} changed cannot be told{_yet(row)} ({seen}): {row['why']}."
+
+
+def _yet(row: Any) -> str:
+    """Say that it is early, where it is known from when on it is not."""
+    return " yet" if "be seen before" in row["why"] or NOT_BEFORE in row["why"] else ""
 
 
 def short(row: Any) -> str:
@@ -193,12 +204,11 @@ def short(row: Any) -> str:
             f"{rate(row, 'rate_without')}, beyond chance"
         )
     if row["verdict"] == NONE:
-        return f"{what}: no change seen ({row['why']})"
-    if row["seen_from"] not in ("", "never") and "before" in row["why"]:
-        return f"{what}: cannot tell yet, before {month(row['seen_from'])}"
-    if row["seen_from"] == "never":
-        return f"{what}: cannot tell (only a change by {size(row, row['visible'])} could be seen)"
-    return f"{what}: cannot tell ({row['why']})"
+        return f"no change of {what} is seen, where one by {size(row, row['visible'])} would be"
+    if NOT_BEFORE in row["why"]:
+        return f"{what} cannot be told yet: {row['why']}"
+    needed = NEEDED.format(size(row, row["visible"]))
+    return f"{what} cannot be told: {needed if needed in row['why'] else row['why']}"
 
 
 def doubts(table: pd.DataFrame, looked: list[Judged]) -> list[str]:
@@ -213,7 +223,7 @@ def doubts(table: pd.DataFrame, looked: list[Judged]) -> list[str]:
     """
     told = []
     for one in looked:
-        told += [f"{one.plan.name}: {note}" for note in one.plan.notes]
+        told += [f"{one.plan.name}: {note}" for note in (*one.plan.notes, *one.notes)]
         if one.plan.meanwhile and any(not isinstance(o, str) for o in one.outcomes.values()):
             told.append(
                 f"{one.plan.name}: {listed(one.plan.meanwhile)} began elsewhere in the time looked "
