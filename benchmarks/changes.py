@@ -87,7 +87,7 @@ def main() -> None:
     """Run, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=int, default=40)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     found = [compared(seed) for seed in tqdm(range(given.worlds), unit="world")]
     write_text(Path(__file__).with_suffix(".md"), page(pd.concat(found, ignore_index=True)))
 

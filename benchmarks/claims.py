@@ -78,4 +78,4 @@ def main(worlds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=40)
-    main(parser.parse_args().worlds)
+    main(parser.parse_known_args()[0].worlds)

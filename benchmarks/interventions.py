@@ -110,7 +110,7 @@ def main() -> None:
     """Run the worlds and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=200, help="of each kind")
-    worlds = parser.parse_args().worlds
+    worlds = parser.parse_known_args()[0].worlds
     jobs = [(name, seed) for name in WORLDS for seed in range(1, worlds + 1)]
     with ProcessPoolExecutor() as pool:
         done = tqdm(pool.map(one, jobs), total=len(jobs), disable=None)

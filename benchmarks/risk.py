@@ -1,12 +1,14 @@
 """Risk at size, and against a known truth: how long, how right, and what its intervals hold.
 
-``python benchmarks/risk.py DATASET`` times the risk of everybody in a dataset and writes what it
-took to ``benchmarks/risk.md``; without a dataset it makes worlds in which each customer's true
-probability of leaving is known, and writes how often intervals hold it.
+``python benchmarks/risk.py --time DATASET`` times the risk of everybody in a dataset (such as those
+that ``scale.py --keep`` makes) and writes what it took to ``benchmarks/risk.md``; without one it
+makes worlds in which each customer's true probability of leaving is known, and writes how often
+intervals hold it. The latter is part of ``make bench``.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
 import sys
 import tempfile
@@ -28,7 +30,10 @@ PAGE = HERE / "risk.md"
 WORLDS, CUSTOMERS, DAYS, HORIZON = 12, 3000, 480, 90
 KINDS = {"all that matters is seen": 0.0, "some of it is not": 3.0}
 START = pd.Timestamp("2025-01-01")
-_HEAD = "# Risk at size, and against a known truth\n\nWritten by `benchmarks/risk.py`.\n"
+_HEAD = (
+    "# Risk at size, and against a known truth\n\n`python benchmarks/risk.py`; how long it takes: "
+    "`--time DATASET`, of those that `benchmarks/scale.py --keep` makes. Two cores.\n"
+)
 _TIMES, _TRUTH = "\n## How long it takes\n", "\n## Against a known truth\n"
 
 
@@ -163,20 +168,23 @@ def _write(times: list[str], truth: str) -> None:
     write_text(PAGE, _HEAD + _TIMES + "\n".join(table) + "\n" + _TRUTH + "\n" + truth)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Time datasets, or run the worlds; what is not run anew stays as it was."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--time", nargs="+", default=[], metavar="DATASET")
+    datasets = parser.parse_known_args()[0].time
     before = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
     times = [line for line in before.splitlines() if line.startswith("| ") and "GiB" not in line]
     times = [line for line in times if line.count("|") == 9]
     truth = before.partition(_TRUTH + "\n")[2]
-    for name in arguments:
+    for name in datasets:
         line = timed(Path(name))
         times = [t for t in times if not t.startswith(f"| {Path(name).name} |")] + [line]
-    if not arguments:
+    if not datasets:
         truth = _truth_text(against_truth())
         tell(truth)
     _write(times, truth)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

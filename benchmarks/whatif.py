@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--worlds", type=int, default=len(SEEDS), help="of each kind")
     parser.add_argument("--from", dest="kept", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_known_args()[0]
     jobs = [(k, s) for s in list(SEEDS)[: options.worlds] for k in KINDS]
     if not options.kept:
         _run(jobs, partial(one, code=code_hash()), options.seconds)
