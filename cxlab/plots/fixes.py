@@ -25,10 +25,13 @@ __all__ = [
     "feasibility_words",
     "outlook",
     "outlook_words",
+    "said",
+    "said_words",
     "shown",
 ]
 
-_MOST = 16
+_MOST, _FEW = 16, 5
+_ALPHA = 0.05
 _MOST_TICKS = 9
 _DRIVER = "driver"
 
@@ -410,6 +413,78 @@ def outlook_words(result: Result) -> dict[str, Any]:
     return {"caption": caption, "alt": alt, "data": data}
 
 
+# -- what is said of failures ------------------------------------------------------------------
+
+
+def _said(result: Result) -> pd.DataFrame:
+    """Give the themes that most of the churn comes with, by touchpoint."""
+    if "themes" not in result.parts or result["themes"].table.empty:
+        return pd.DataFrame()
+    table = result["themes"].table
+    told = table[(table["kind"] == "theme") & table["share"].notna()]
+    most = told.sort_values("share", ascending=False, kind="stable").head(_MOST)
+    return most.reset_index(drop=True)
+
+
+def said(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw which share of the churn comes with what was said of failures, and which of failures.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``what_to_fix``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    table = _said(result)
+    with style():
+        ax = rows_axes(ax, len(table))
+        if table.empty:
+            say_nothing(ax, "Nothing is told of what customers say of failures.")
+            return ax
+        place = (len(table) - 1 - np.arange(len(table))).tolist()
+        worse = ((table["faster_holm"] < _ALPHA) & (table["faster"] > 1)).tolist()
+        for y, hurts, (_, row) in zip(place, worse, table.iterrows(), strict=True):
+            three = [100 * float(row[c]) for c in ("share", "share_low", "share_high")]
+            estimate(ax, y, three, HARM if hurts else UNSURE, hollow=not hurts)
+            ax.plot([100 * row["failure_share"]] * 2, [y - 0.3, y + 0.3], color=INK, lw=2)
+        names_at(ax, place, table["theme"], worse)
+        beside(ax, place, [(12, "Failures at", table["touchpoint"].tolist())])
+        ax.set_ylim(-0.7, len(table) - 0.3)
+        ax.set_xlim(0, None)
+        ax.set_xlabel("Share of the churn that failures there cost, percent", fontsize=LABEL)
+    return ax
+
+
+def said_words(result: Result) -> dict[str, Any]:
+    """Give the caption, the description and the data of :func:`said`; empty without any.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``what_to_fix``.
+    """
+    table = _said(result)
+    if table.empty:
+        return {}
+    caption = (
+        "What was said of failures: the share of the churn they cost at their touchpoint that "
+        "comes with it. Upright bars: the share of the failures there. Filled and bold: customers "
+        "leave faster than after other failures that were spoken of, beyond chance. Failures that "
+        f"nobody spoke of are not drawn. All churns up to {result.meta['as_of']}; 95% intervals."
+    )
+    told = [f"{r['theme']} at {r['touchpoint']} {r['share']:.1%} of the churn and "
+            f"{r['failure_share']:.1%} of the failures"
+            for _, r in table.head(_FEW).iterrows()]  # fmt: skip
+    alt = f"Dots with intervals by theme and touchpoint: {'; '.join(told)}."
+    kept = ["touchpoint", "theme", "share", "share_low", "share_high", "failure_share"]
+    return {"caption": caption, "alt": alt, "data": table[kept]}
+
+
 def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     """Give what a page shows: pictures, sentences and tables, of those that there are.
 
@@ -418,8 +493,8 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     result : Result
         Of ``what_to_fix``.
     *names : str
-        Pictures (``benefit``, ``feasibility``, ``avoided``, ``outlook``); parts for reading, whose
-        tables are shown; other parts, whose sentences are.
+        Pictures (``benefit``, ``feasibility``, ``avoided``, ``outlook``, ``said``); parts
+        for reading, whose tables are shown; other parts, whose sentences are.
     """
     made: list[Plain | Picture | Result] = []
     if result.table.empty:
@@ -439,5 +514,6 @@ _PICTURES: Mapping[str, Drawing] = {
     "feasibility": (feasibility, feasibility_words),
     "avoided": (avoided, avoided_words),
     "outlook": (outlook, outlook_words),
+    "said": (said, said_words),
 }
-_TABLES = ("touchpoints", "next", "pasts", "futures", "by_segment", "by_month")
+_TABLES = ("touchpoints", "next", "pasts", "futures", "by_segment", "by_themes", "by_month")

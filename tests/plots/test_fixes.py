@@ -114,6 +114,29 @@ def test_the_outlook_goes_on_from_what_was_seen(result: Result) -> None:
     assert fixes.outlook_words(none) == {}
 
 
+def test_what_is_said_stands_beside_its_share_of_failures(result: Result) -> None:
+    table = pd.DataFrame(
+        {"touchpoint": ["call", "call", "chat", "call"], "kind": ["theme"] * 3 + ["other"],
+         "theme": ["<b>late</b>", "rude", "$slow$", "nobody commented"],
+         "share": [0.1, 0.3, 0.2, 0.6], "share_low": [0.05, 0.2, 0.1, 0.5],
+         "share_high": [0.2, 0.4, 0.3, 0.7], "failure_share": [0.2, 0.15, 0.2, 0.65],
+         "faster": [0.8, 3.0, 2.0, np.nan], "faster_holm": [0.5, 0.01, 0.2, np.nan]}
+    )  # fmt: skip
+    told = replace(result, parts={**result.parts, "themes": Result("themes", table)})
+    ax = fixes.said(told)
+    assert ax.get_yticklabels()[0].get_text() == "rude"
+    assert [t.get_fontweight() for t in ax.get_yticklabels()] == ["bold", "normal", "normal"]
+    assert [x for x, _ in _dots(ax)] == pytest.approx([30, 20, 10])
+    bars = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2]
+    assert {15.0, 20.0} <= {round(float(x), 6) for x in bars}
+    assert (
+        "rude at call 30.0% of the churn and 15.0% of the failures" in fixes.said_words(told)["alt"]
+    )
+    assert [type(m) for m in fixes.shown(told, "said")] == [Picture]
+    assert fixes.said_words(result) == {}
+    assert "Nothing is told" in fixes.said(result).texts[0].get_text()
+
+
 def test_a_page_shows_what_there_is(result: Result) -> None:
     made = fixes.shown(result, "benefit", "future", "next", "ranking", "pasts")
     assert [type(m) for m in made] == [Picture, Plain, Result]

@@ -24,7 +24,7 @@ from cxlab.frames.periods import EPOCH
 from cxlab.models.intervals import LEVEL
 from cxlab.results import Result
 
-__all__ = ["findings", "needs", "run"]
+__all__ = ["findings", "needs", "run", "spoken"]
 
 
 def run(
@@ -143,6 +143,39 @@ def needs(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> p
     names = np.array([t.name for t in heard.homes], dtype=object)
     said = heard.table.iloc[row][["customer_id", "at"]].assign(theme=names[theme])
     return said.dropna().reset_index(drop=True)
+
+
+def spoken(dataset: Dataset, *, state: str | Path = "", min_group: int = 10) -> pd.DataFrame:
+    """Tell of each comment who made it, when, where and about what, to be tied to contacts.
+
+    Parameters
+    ----------
+    dataset, state, min_group
+        As for :func:`needs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``comment`` (a number), ``customer_id``, ``at`` (days), ``touchpoint`` and ``theme`` (its
+        name; None: of no theme), a row a comment and theme; empty where nobody wrote. Its
+        ``attrs["read"]`` is the share of the comments that were read.
+    """
+    columns = ["comment", "customer_id", "at", "touchpoint", "theme"]
+    before, read = plain_book(read_book(state)), comments(dataset)
+    if isinstance(read, str):
+        return pd.DataFrame(columns=columns)
+    heard = hear(dataset, plain(read), before, min_group, known=True)
+    row, theme = np.nonzero(heard.about)
+    names = np.array([t.name for t in heard.homes] + [None], dtype=object)
+    silent = np.flatnonzero(~heard.about.any(axis=1))
+    row, theme = np.append(row, silent), np.append(theme, np.full(len(silent), -1))
+    said = heard.table.iloc[row][["customer_id", "at", "touchpoint"]].reset_index(drop=True)
+    said = said.assign(comment=row, theme=names[theme])[columns]
+    said = said.sort_values("comment", kind="stable", ignore_index=True)
+    # Comments said twice at once are left out, which is no sampling.
+    most = len(heard.table) + read.counts["said twice at once"]
+    said.attrs["read"] = min(most / read.total, 1.0)
+    return said
 
 
 def _sides(heard: Heard, end: float, days: int) -> np.ndarray:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from cxlab.analyses.what_to_fix import ahead, readable, words
+from cxlab.analyses.what_to_fix import ahead, readable, theme_words, words
 from cxlab.analyses.what_to_fix.asked import Wish
 from cxlab.analyses.what_to_fix.choice import Ranking, rank
 from cxlab.analyses.what_to_fix.study import Options, Study, prepare
 from cxlab.analyses.what_to_fix.table import COLUMNS, by_segment, segment_of, touchpoints
+from cxlab.analyses.what_to_fix.themes import by_theme
 from cxlab.analyses.what_to_fix.what_if import Future, alone_future, future, future_of, past
 from cxlab.data.dataset import Dataset
 from cxlab.data.forecasts import FILE, Forecast, read, text
@@ -24,7 +25,14 @@ __all__ = ["Options", "findings", "kept", "run"]
 _MONTHS_SHOWN = 24
 
 
-def run(dataset: Dataset, drivers: Result, basis: Basis | None, **options: Any) -> Result:
+def run(
+    dataset: Dataset,
+    drivers: Result,
+    basis: Basis | None,
+    *,
+    said: pd.DataFrame | None = None,
+    **options: Any,
+) -> Result:
     """Tell what fewer failures would change, and which to see to next.
 
     Parameters
@@ -33,6 +41,8 @@ def run(dataset: Dataset, drivers: Result, basis: Basis | None, **options: Any) 
         As the drivers were found in.
     drivers, basis : Result, Basis or None
         Of ``churn_drivers.basis``: the fitted model.
+    said : pandas.DataFrame, optional
+        Of ``voice_of_customer.spoken``: who commented when, where and about what.
     **options
         See :class:`Options`.
 
@@ -42,9 +52,10 @@ def run(dataset: Dataset, drivers: Result, basis: Basis | None, **options: Any) 
         A row a touchpoint; see :func:`cxlab.analyses.what_to_fix.table.touchpoints`. Parts, each
         where it can be told: ``ranking`` (drivers by what fixing is worth, with the probability of
         being the best next fix and the value of knowing more), ``learn``, ``past`` (what would
-        have been, by month), ``future`` (what will be), ``segments``, ``forecasts``, ``seen`` (who
-        left by month); and for reading ``touchpoints, next, pasts, futures, by_segment, by_month,
-        assumptions``. Empty, with a sentence, where nothing can be told.
+        have been, by month), ``future`` (what will be), ``segments``, ``themes`` (what is said of
+        failures; see :func:`cxlab.analyses.what_to_fix.themes.by_theme`), ``forecasts``, ``seen``
+        (who left by month); and for reading ``touchpoints, next, pasts, futures, by_segment,
+        by_themes, by_month, assumptions``. Empty, with a sentence, where nothing can be told.
 
     Raises
     ------
@@ -59,14 +70,15 @@ def run(dataset: Dataset, drivers: Result, basis: Basis | None, **options: Any) 
         answer = f"What to fix cannot be told: {study}."
         empty = pd.DataFrame(columns=list(COLUMNS))
         return Result("what_to_fix", empty, (), dataset.about(), answer)
-    return _told(study)
+    return _told(study, said)
 
 
-def _told(study: Study) -> Result:
+def _told(study: Study, said: pd.DataFrame | None) -> Result:
     futures = _futures(study)
     table, ranking = touchpoints(study, futures), rank(study, futures)
     wishes = study.asked or tuple(Wish(n, study.options.share) for n in study.called)
     parts = _asked(study, wishes) | _choice(study, ranking) | _segments(study)
+    parts |= _themes(study, said)
     made = ahead.forecasts(study, futures)
     told = ahead.as_table(made)
     parts["forecasts"] = Result("forecasts", told, sentence=words.outlook(study, told))
@@ -143,6 +155,26 @@ def _segments(study: Study) -> dict[str, Result]:
     return {
         "segments": Result("segments", table, meta=meta, sentence=sentence),
         "by_segment": readable.segments(study, table, segment),
+    }
+
+
+def _themes(study: Study, said: pd.DataFrame | None) -> dict[str, Result]:
+    """Tell what customers say of the failures of drivers, where they were asked what they say."""
+    if said is None:
+        return {}
+    names = [n for n in study.called if study.basis.usable[study.basis.place(n)]]
+    if not names or said.empty:
+        why = "there is no driver" if not names else "there are no comments"
+        text = f"What customers say of failures is not told: {why}."
+        return {"themes": Result("themes", pd.DataFrame(), sentence=text)}
+    told = by_theme(study, names, said)
+    meta = {"tied": told.tied, "comments": told.given, "spoken": told.spoken,
+            "failures": told.failures, "days": told.days, "withheld": list(told.small),
+            "merged": told.merged}  # fmt: skip
+    text = theme_words.sentence(study, told, float(said.attrs.get("read", 1.0)))
+    return {
+        "themes": Result("themes", told.table, meta=meta, sentence=text),
+        "by_themes": theme_words.readable(study, told.table),
     }
 
 

@@ -13,20 +13,31 @@ from cxlab.analyses.what_to_fix.study import Study
 from cxlab.analyses.what_to_fix.what_if import Future
 from cxlab.results import MINUS, Result, ratio_text
 
-__all__ = ["future", "outlook", "past", "ranking", "segments", "touchpoints"]
+__all__ = [
+    "future",
+    "interval",
+    "outlook",
+    "past",
+    "priced",
+    "ranking",
+    "segments",
+    "touchpoints",
+]
 
 _NONE, _LEARN = "–", "worth of learning more first"
 # Less money, or fewer customers (True), are not worth a mention.
 _LEAST = {False: 1.0, True: 0.05}
 
 
-def _interval(row: Any, middle: str, low: str, high: str) -> str:
+def interval(row: Any, middle: str, low: str, high: str) -> str:
+    """Write a figure of customers with its interval; a dash without one."""
     if not np.isfinite(row[middle]):
         return _NONE
     return f"{words.number(row[middle])} ({words.span(row[low], row[high])})"
 
 
-def _money(row: Any, middle: str, low: str, high: str, code: str = "") -> str:
+def priced(row: Any, middle: str, low: str, high: str, code: str = "") -> str:
+    """Write a figure of money with its interval; a dash without one."""
     if not np.isfinite(row[middle]):
         return _NONE
     return f"{words.money(row[middle], code)} ({words.money(row[low])} to {words.money(row[high])})"
@@ -73,10 +84,10 @@ def touchpoints(study: Study, table: pd.DataFrame) -> Result:
             else _NONE,
             "trend": _trend(r),
             "hazard ratio": _ratio(r),
-            "churn at stake": _interval(r, "churn_at_stake", "churn_low", "churn_high"),
-            "money at stake a month": _money(r, "money_at_stake", "money_low", "money_high"),
-            f"churn avoided by {share} fewer": _interval(r, "estimate", "conf_low", "conf_high"),
-            "worth": _money(r, "benefit", "benefit_low", "benefit_high"),
+            "churn at stake": interval(r, "churn_at_stake", "churn_low", "churn_high"),
+            "money at stake a month": priced(r, "money_at_stake", "money_low", "money_high"),
+            f"churn avoided by {share} fewer": interval(r, "estimate", "conf_low", "conf_high"),
+            "worth": priced(r, "benefit", "benefit_low", "benefit_high"),
             "cost": words.money(r["cost"]) if np.isfinite(r["cost"]) else _NONE,
             "ease (1 to 5)": f"{r['ease']:.0f}" if np.isfinite(r["ease"]) else _NONE,
             "owner": r["owner"] if isinstance(r["owner"], str) else _NONE,
@@ -119,8 +130,8 @@ def ranking(study: Study, found: Ranking) -> Result:
     for place, (_, r) in enumerate(found.table.iterrows(), start=1):
         three = ("estimate", "conf_low", "conf_high")
         row = {"place": place, "touchpoint": r["touchpoint"],
-               f"{what} (95% interval)": _interval(r, *three) if plain else
-               _money(r, *three, code)}  # fmt: skip
+               f"{what} (95% interval)": interval(r, *three) if plain else
+               priced(r, *three, code)}  # fmt: skip
         if found.unit == "money":
             row["may cost at most"] = words.money(r["break_even"], code)
             row["and to be sure (9 of 10)"] = words.money(r["break_even_sure"], code)
@@ -157,9 +168,9 @@ def past(study: Study, table: pd.DataFrame) -> Result:
         {
             "month": r["month"],
             "left": f"{r['leavers']:,.0f}",
-            "would not have left": _interval(r, "estimate", "conf_low", "conf_high"),
+            "would not have left": interval(r, "estimate", "conf_low", "conf_high"),
             "as counted, with chance": words.span(r["counted_low"], r["counted_high"]),
-            "they pay a month": _money(r, "value", "value_low", "value_high", code),
+            "they pay a month": priced(r, "value", "value_low", "value_high", code),
         }
         for _, r in table.iterrows()
     ]
@@ -182,7 +193,7 @@ def future(will: Future) -> Result:
             "month": r["month"],
             "leave, nothing changed": words.number(r["unchanged"]),
             "leave, changed": words.number(r["leavers"]),
-            "avoided (95% interval)": _interval(r, "estimate", "conf_low", "conf_high"),
+            "avoided (95% interval)": interval(r, "estimate", "conf_low", "conf_high"),
         }
         for _, r in will.table.iterrows()
     ]
@@ -210,10 +221,10 @@ def segments(study: Study, table: pd.DataFrame, segment: str) -> Result:
                 "touchpoint": r["touchpoint"],
                 segment: r["level"],
                 "customers affected": _whole(r["affected"]),
-                "churn at stake": _interval(r, "estimate", "conf_low", "conf_high") if told
+                "churn at stake": interval(r, "estimate", "conf_low", "conf_high") if told
                 else "withheld",
                 "of a thousand customers": words.number(r["per_thousand"]) if told else "withheld",
-                "money at stake a month": _money(r, "money", "money_low", "money_high", code)
+                "money at stake a month": priced(r, "money", "money_low", "money_high", code)
                 if told else "withheld",
             }
         )  # fmt: skip
@@ -234,7 +245,7 @@ def outlook(table: pd.DataFrame) -> Result:
     if table.empty:
         return Result("what_to_fix_by_month", pd.DataFrame())
     told = table.assign(
-        text=[_interval(r, "estimate", "conf_low", "conf_high") for _, r in table.iterrows()],
+        text=[interval(r, "estimate", "conf_low", "conf_high") for _, r in table.iterrows()],
         change=["nothing changed" if not t else f"{t} {MINUS}{100 * s:g}%"
                 for t, s in zip(table["touchpoint"], table["share"], strict=True)],
     )  # fmt: skip

@@ -213,12 +213,18 @@ def delays(study: Study, wishes: Sequence[Wish]) -> dict[str, float]:
     return {w.touchpoint: max(days_of(w.since) - end, 0.0) for w in wishes if w.since is not None}
 
 
-def _changes(wishes: Sequence[Wish], dated: bool) -> str:
-    told = []
-    for w in wishes:
-        since = f" from {w.since}" if dated and w.since is not None else ""
-        told.append(f"{w.touchpoint} by {_share(w.share)}{since}")
-    return listed(told, _MOST_NAMED)
+def _changes(wishes: Sequence[Wish], each: str = "") -> str:
+    """Say by how much failures fall, where and from when; ``each`` is what they all are."""
+    names = listed([w.touchpoint for w in wishes], _MOST_NAMED)
+    if len({(w.share, w.since) for w in wishes}) > 1:
+        told = [f"{w.touchpoint} by {_share(w.share)}{_from(w)}" for w in wishes]
+        return f"at {listed(told, _MOST_NAMED)}"
+    where = f"{each} ({names})" if each else names
+    return f"by {_share(wishes[0].share)} at {where}{_from(wishes[0])}"
+
+
+def _from(wish: Wish) -> str:
+    return f" from {wish.since}" if wish.since is not None else ""
 
 
 def past(study: Study, table: pd.DataFrame, about: Mapping[str, Any]) -> str:
@@ -236,7 +242,7 @@ def past(study: Study, table: pd.DataFrame, about: Mapping[str, Any]) -> str:
     mine = [w for w in study.asked if w.touchpoint in about["names"]]
     row = table.iloc[-1]
     text = (
-        f"Had failures fallen at {_changes(mine, dated=True)}, {number(row['estimate'])} "
+        f"Had failures fallen {_changes(mine)}, {number(row['estimate'])} "
         f"(95% interval {span(row['conf_low'], row['conf_high'])}) of the "
         f"{counted(int(row['leavers']), 'customer')} who left since {about['since']} would not "
         f"have left by {study.dataset.as_of}; counted in these very months, with their chance, it "
@@ -291,12 +297,11 @@ def future(study: Study, wishes: Sequence[Wish], will: Future, apart: float) -> 
     """
     if not wishes:
         return "There is no driver, and nothing was asked: no change to work out."
-    start = "If" if study.asked else f"{_default(study)} If"
     row, options = will.table.iloc[-1], study.options
     late = [w for w in wishes if w.since is not None and days_of(w.since) < study.basis.end]
     after = " (days that have passed count as the day after the data end)" if late else ""
     text = (
-        f"{start} failures fall at {_changes(wishes, dated=True)}{after}, "
+        f"If failures fall {_changes(wishes, '' if study.asked else 'each driver')}{after}, "
         f"{number(row['estimate'])} churns (95% interval "
         f"{span(row['conf_low'], row['conf_high'])}) of {number(row['unchanged'])} are avoided in "
         f"the {counted(options.horizon_months, 'month')} after {study.dataset.as_of}; "
@@ -314,10 +319,6 @@ def future(study: Study, wishes: Sequence[Wish], will: Future, apart: float) -> 
         text += (f" A day ahead is worked out by taking the last {study.window_days} days for the "
                  "months to come.")  # fmt: skip
     return text + _untold(study, wishes) + _apart(len(wishes), float(row["estimate"]), apart)
-
-
-def _default(study: Study) -> str:
-    return f"Nothing was asked, so that each driver is cut by {_share(study.options.share)}."
 
 
 def outlook(study: Study, table: pd.DataFrame) -> str:
