@@ -16,10 +16,10 @@ import pandas as pd
 
 from cxlab.data.dataset import Dataset
 from cxlab.frames.engine import PRIME, hashed
-from cxlab.frames.exposures import Contacts, contacts
+from cxlab.frames.exposures import Contacts, contacts, exit_touchpoints
 from cxlab.frames.periods import RiskSet
 
-__all__ = ["Encounters", "encounters", "exit_touchpoints"]
+__all__ = ["Encounters", "encounters"]
 
 Frame = nw.LazyFrame[Any]
 _MOST_CASES, _MOST_CONTROLS = 20_000, 200_000
@@ -82,23 +82,6 @@ def encounters(dataset: Dataset, risk: RiskSet) -> Encounters | str:
     rows = _activity(dataset, frame, rows, spells)
     first_bad = spells.set_index("spell")["first_bad"].astype(float)
     return Encounters(rows, first_bad, cases, controls, known.text)
-
-
-def exit_touchpoints(dataset: Dataset) -> list[str]:
-    """Name the touchpoints of stage ``exit``, at which customers leave.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Maybe with a table ``touchpoints``.
-    """
-    if "stage" not in dataset.columns("touchpoints"):
-        return []
-    leaving = dataset.table("touchpoints").filter(nw.col("stage").str.to_lowercase() == "exit")
-    names: list[str] = (
-        leaving.select("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
-    )
-    return names
 
 
 def _fresh(risk: RiskSet) -> pd.DataFrame:

@@ -28,9 +28,11 @@ __all__ = [
     "Contacts",
     "Kernel",
     "Measured",
+    "at_exit",
     "boxes",
     "contact_counts",
     "contacts",
+    "exit_touchpoints",
     "judged",
     "linked",
     "measure",
@@ -166,6 +168,41 @@ class Contacts:
     def count(self) -> int:
         """Number of touchpoints."""
         return len(self.touchpoints)
+
+
+def exit_touchpoints(dataset: Dataset) -> list[str]:
+    """Name the touchpoints of stage ``exit``, at which customers leave.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Maybe with a table ``touchpoints``.
+    """
+    if "stage" not in dataset.columns("touchpoints"):
+        return []
+    leaving = dataset.table("touchpoints").filter(nw.col("stage").str.to_lowercase() == "exit")
+    names: list[str] = (
+        leaving.select("touchpoint").collect(backend="pyarrow")["touchpoint"].to_list()
+    )
+    return names
+
+
+def at_exit(dataset: Dataset, touchpoints: Sequence[str]) -> np.ndarray:
+    """Tell which of some touchpoints are of stage ``exit``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Maybe with a table ``touchpoints``.
+    touchpoints : sequence of str
+        Their names.
+
+    Returns
+    -------
+    ndarray of bool, shape (touchpoints,)
+    """
+    exits = set(exit_touchpoints(dataset))
+    return np.array([t in exits for t in touchpoints], dtype=bool)
 
 
 def contacts(dataset: Dataset, keep: Sequence[str] = ()) -> Contacts:

@@ -49,6 +49,16 @@ class Landmarks:
     there: np.ndarray
     text: str
 
+    def date(self, place: int) -> str:
+        """Give the last day that was seen before customers were judged.
+
+        Parameters
+        ----------
+        place : int
+            Of the day.
+        """
+        return str(np.datetime64("1970-01-01") + int(np.floor(self.days[place])) - 1)
+
 
 def last_sight(risk: RiskSet, washout_days: float) -> float:
     """Give the first instant, in days, at which it is not known any more who has left.

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.encounters import exit_touchpoints
 from cxlab.frames.engine import PRIME, hashed
-from cxlab.frames.exposures import boxes, contacts
+from cxlab.frames.exposures import boxes, contacts, exit_touchpoints
 from cxlab.frames.periods import RiskSet, attribute, days_since_epoch
 
 __all__ = ["GOOD", "Overall", "overall", "overall_metric"]

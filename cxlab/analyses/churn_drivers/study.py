@@ -13,7 +13,7 @@ import pandas as pd
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError, within
 from cxlab.frames.adjustment import Adjustment, activity, adjustment, proneness
-from cxlab.frames.exposures import Contacts, Kernel, Measured, contacts, measure
+from cxlab.frames.exposures import Contacts, Kernel, Measured, at_exit, contacts, measure
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import Sample, draw
 from cxlab.models import contrast
@@ -301,20 +301,8 @@ def studied(
         offset=sample.offset,
         link=sample.link,
     )
-    exits = _exit_stage(dataset, known.touchpoints)
+    exits = at_exit(dataset, known.touchpoints)
     return Study(dataset, options, risk, sample, known, adjusted, grid, half_lives, plain, exits)
-
-
-def _stages(dataset: Dataset) -> dict[str, str]:
-    if "stage" not in dataset.columns("touchpoints"):
-        return {}
-    frame = dataset.table("touchpoints").select("touchpoint", "stage").collect(backend="pandas")
-    return {t: s for t, s in frame.rows() if s is not None}
-
-
-def _exit_stage(dataset: Dataset, touchpoints: Sequence[str]) -> np.ndarray:
-    stages = _stages(dataset)
-    return np.array([stages.get(t, "").lower() == "exit" for t in touchpoints], dtype=bool)
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,10 @@ def _meta(study: Study, chosen: Chosen, scored: Scored) -> dict[str, object]:
         "horizon_days": options.horizon_days,
         "min_group": options.min_group,
         "days": len(chosen.judged),
-        "period": [study.date(int(chosen.judged[0])), study.date(int(chosen.judged[-1]))],
+        "period": [
+            study.marks.date(int(chosen.judged[0])),
+            study.marks.date(int(chosen.judged[-1])),
+        ],
         "judged": seen.judged,
         "leavers": seen.leavers,
         "rate": seen.rate,
@@ -188,7 +191,7 @@ def _checks(study: Study, chosen: Chosen, parts: dict[str, Result]) -> list[Chec
     """Say how it was judged, what was refused and left out, and where not to use it."""
     drift, groups = parts["drift"].table, parts["groups"].table
     refused = bool(parts["leaks"].table["refused"].astype(bool).any())
-    first, last = (study.date(int(chosen.judged[i])) for i in (0, -1))
+    first, last = (study.marks.date(int(chosen.judged[i])) for i in (0, -1))
     off = (groups["p_holm"] < 0.05).any() or (groups["auc_p_holm"] < 0.05).any()
     made = [
         Check(

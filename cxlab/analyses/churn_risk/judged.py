@@ -123,7 +123,7 @@ def by_day(study: Study, chosen: Chosen) -> pd.DataFrame:
         day = seen.where(seen.origin == place)
         few = day.leavers < study.options.min_group
         area = auc(day, chance).table().iloc[0]
-        row = {"day": study.date(int(place)), "n": day.judged, "leavers": day.leavers}
+        row = {"day": study.marks.date(int(place)), "n": day.judged, "leavers": day.leavers}
         row |= {c: np.nan if few else float(area[c]) for c in ("estimate", "se", *_ENDS)}
         right = calibration(day, chance).iloc[0]
         row |= {c: np.nan if few else float(right[c]) for c in _LEVEL}

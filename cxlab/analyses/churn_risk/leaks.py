@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cxlab.frames.exposures import Contacts, contacts
+from cxlab.frames.exposures import Contacts, at_exit, contacts
 from cxlab.frames.hindsight import dates_of, values_of, weeks
 from cxlab.frames.periods import RiskSet, attribute
 from cxlab.models.contrast import Rows, follows_decision
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Leaks", "look"]
 
 COLUMNS = ["input", "kind", "refused", "estimate", "customers", "evidence"]
-_EXIT = "exit"
 # The last of the days, on which a value written at the end stands out most.
 _LATE = 3
 _LEAST, _SHARE = 10, 0.01
@@ -184,7 +183,7 @@ def _touchpoints(
     risk: RiskSet, known: Contacts, sight: float, options: Options, found: list[dict[str, Any]]
 ) -> np.ndarray:
     """Find touchpoints that customers contact because they have decided; gives which."""
-    exits = _exits(risk, known)
+    exits = at_exit(risk.dataset, known.touchpoints)
     seen = weeks(risk, known, sight, options.seed)
     customers = len(np.unique(seen.customer))
     follows, now, before = (np.zeros(known.count, dtype=bool), *np.zeros((2, known.count)))
@@ -215,11 +214,3 @@ def _touchpoints(
         figure = ratio if now[place] or late else np.nan
         found.append(_row(name, "touchpoint", bool(exits[place] or late), figure, customers, text))
     return exits | follows
-
-
-def _exits(risk: RiskSet, known: Contacts) -> np.ndarray:
-    stages: dict[str, str] = {}
-    if "stage" in risk.dataset.columns("touchpoints"):
-        frame = risk.dataset.table("touchpoints").select("touchpoint", "stage")
-        stages = {t: s or "" for t, s in frame.collect(backend="pyarrow").rows()}
-    return np.array([stages.get(t, "").casefold() == _EXIT for t in known.touchpoints], dtype=bool)

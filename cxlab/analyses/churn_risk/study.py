@@ -125,11 +125,6 @@ class Study:
         days = self.marks.days
         return np.flatnonzero(days + self.options.horizon_days <= days[place])
 
-    def date(self, place: int) -> str:
-        """Give the last day that was seen before customers were judged."""
-        day = np.datetime64("1970-01-01") + int(np.floor(self.marks.days[place])) - 1
-        return str(day)
-
 
 def prepare(dataset: Dataset, options: Options) -> Study | str:
     """Draw customers on days, refuse what leaks, and measure what was known.

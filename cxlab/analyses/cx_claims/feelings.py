@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cxlab.analyses.cx_claims.study import Answer, Study, Told
-from cxlab.frames.encounters import exit_touchpoints
-from cxlab.frames.exposures import contacts, linked
+from cxlab.frames.exposures import contacts, exit_touchpoints, linked
 from cxlab.frames.marks import decayed, layer_marks, metrics_of
 from cxlab.models.hazard import fit_hazard, independent_columns
 from cxlab.models.intervals import hazard_ratios

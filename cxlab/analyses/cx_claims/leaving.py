@@ -10,8 +10,8 @@ import pandas as pd
 
 from cxlab.analyses.cx_claims.study import Answer, Study, Told, compared, ever
 from cxlab.data.contract import Inactivity
-from cxlab.frames.encounters import encounters, exit_touchpoints
-from cxlab.frames.exposures import contacts
+from cxlab.frames.encounters import encounters
+from cxlab.frames.exposures import contacts, exit_touchpoints
 from cxlab.frames.journeys import Steps, handed, order
 from cxlab.results import counted
 

@@ -12,7 +12,7 @@ import narwhals as nw
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.frames.customer_periods import Scope, scope_columns
 from cxlab.frames.periods import EPOCH, days_since_epoch
 from cxlab.results import counted, listed
@@ -47,15 +47,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("period_days", 7, 91),
-            ("before_days", 28, 1095),
-            ("after_days", 28, 1095),
-            ("worthwhile", 0.01, 0.9),
-            ("min_group", 1, 1000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(7, 91, period_days=self.period_days)
+        within(28, 1095, before_days=self.before_days, after_days=self.after_days)
+        within(0.01, 0.9, worthwhile=self.worthwhile)
+        within(1, 1000, min_group=self.min_group)
 
 
 @dataclass(frozen=True)

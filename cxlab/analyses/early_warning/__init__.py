@@ -141,7 +141,7 @@ def _meta(study: Study) -> dict[str, object]:
         "fresh_days": options.fresh_days,
         "min_group": options.min_group,
         "days": len(days),
-        "period": [study.date(int(days[0])), study.date(int(days[-1]))],
+        "period": [study.marks.date(int(days[0])), study.marks.date(int(days[-1]))],
         "base": study.base,
         "metrics": list(study.said),
         "main": list(words.main_pair(study, judged.league(study))),
@@ -158,9 +158,9 @@ def _checks(study: Study, left_out: dict[str, str]) -> list[Check]:
         Check(
             "later time",
             True,
-            f"judged on {len(days)} days, {study.date(int(days[0]))} to "
-            f"{study.date(int(days[-1]))}; each day's models had learnt from days whose horizon "
-            "was over by then",
+            f"judged on {len(days)} days, {study.marks.date(int(days[0]))} to "
+            f"{study.marks.date(int(days[-1]))}; each day's models had learnt from days whose "
+            "horizon was over by then",
         ),
         Check("rows", None, study.marks.text),
     ]

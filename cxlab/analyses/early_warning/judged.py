@@ -157,7 +157,7 @@ def origins(study: Study) -> pd.DataFrame:
         if day.leavers < study.options.min_group:
             table[:] = np.nan
         table.insert(0, "signal", names)
-        table.insert(1, "day", study.date(int(place)))
+        table.insert(1, "day", study.marks.date(int(place)))
         parts.append(table.assign(n=day.judged, leavers=day.leavers))
     return pd.concat(parts, ignore_index=True)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from cxlab.data.dataset import Dataset
 from cxlab.errors import within
 from cxlab.frames.answers import questions
-from cxlab.frames.exposures import Contacts, contacts
+from cxlab.frames.exposures import at_exit, contacts
 from cxlab.frames.landmarks import Landmarks, days_back, last_sight, stand
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.signals import Said, behaviour, standing, what_was_said
@@ -28,7 +28,6 @@ _TENURE, _WITH_VALUE = "tenure", "tenure and value"
 _OURS = (SCORES, BEHAVIOUR, BOTH, EVERYTHING, _TENURE, _WITH_VALUE)
 # The feed must have shown customers for so long before what they did can be judged.
 _WARM_UP = 60.0
-_EXIT = "exit"
 
 
 @dataclass(frozen=True)
@@ -159,11 +158,6 @@ class Study:
         """Give what signals told, a column each, with the lead."""
         return np.column_stack([self.told.chance[name] for name in names])
 
-    def date(self, place: int) -> str:
-        """Give the last day that was seen before customers were judged."""
-        day = np.datetime64("1970-01-01") + int(np.floor(self.marks.days[place])) - 1
-        return str(day)
-
 
 def prepare(dataset: Dataset, options: Options) -> Study | str:
     """Draw customers on days and measure what was known of them, or say why there is nothing.
@@ -236,20 +230,12 @@ def _met(
         notes[BEHAVIOUR] = "the dataset has no table interactions"
         return None, ()
     known = contacts(dataset).kept(risk)
-    exits = _exits(dataset, known)
+    exits = at_exit(dataset, known.touchpoints)
     if exits.all():
         notes[BEHAVIOUR] = "table interactions has no contacts but those at which customers leave"
         return None, ()
     names = tuple(t for t, leaves in zip(known.touchpoints, exits, strict=True) if leaves)
     return behaviour(dataset, known, rows, exits), names
-
-
-def _exits(dataset: Dataset, known: Contacts) -> np.ndarray:
-    stages: dict[str, str] = {}
-    if "stage" in dataset.columns("touchpoints"):
-        frame = dataset.table("touchpoints").select("touchpoint", "stage")
-        stages = {t: s or "" for t, s in frame.collect(backend="pyarrow").rows()}
-    return np.array([stages.get(t, "").lower() == _EXIT for t in known.touchpoints], dtype=bool)
 
 
 def _signals(

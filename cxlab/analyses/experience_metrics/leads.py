@@ -23,7 +23,6 @@ _COLUMNS = ["metric", "lag", "estimate", "conf_low", "conf_high", "p_value", "p_
             "periods", "verdict"]  # fmt: skip
 _LEAST_CUSTOMERS = 50
 _MOST_GROUPS = 60
-_OUTCOME = ("churn rate", "retention")
 _MOST_TRIED = 6
 
 

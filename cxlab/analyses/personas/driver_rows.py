@@ -11,8 +11,7 @@ import pandas as pd
 from cxlab.analyses.personas.forming import Study
 from cxlab.errors import UsageError
 from cxlab.frames.adjustment import activity, adjustment, proneness
-from cxlab.frames.experience import places
-from cxlab.frames.exposures import Contacts, Kernel, Measured, contacts, measure
+from cxlab.frames.exposures import Contacts, Kernel, Measured, at_exit, contacts, measure
 from cxlab.frames.periods import RiskSet
 from cxlab.frames.sampling import draw
 from cxlab.models.contrast import Rows, follows_decision
@@ -115,7 +114,7 @@ def followed(study: Study) -> Followed | str:
         link=sample.link,
     )
     found = follows_decision(plain, grid["recent", "all"], grid["older", "all"]).found()
-    follows = found | _leaving(study, known)
+    follows = found | at_exit(study.risk.dataset, known.touchpoints)
     if follows.all():
         return "all touchpoints follow the decision to leave"
     place = pd.Series(study.label, index=study.then.customers["spell"])
@@ -154,14 +153,6 @@ def _held(plain: Rows, grid: Measured, seen: np.ndarray, others: np.ndarray) -> 
     beside = [grid["decay", c][:, others].sum(axis=1)[:, None]
               for c in ("good", "unknown") if ("decay", c) in grid]  # fmt: skip
     return plain.with_controls(activity(recent, trailing, ever, seen), luck, *beside)
-
-
-def _leaving(study: Study, known: Contacts) -> np.ndarray:
-    """Tell which touchpoints are of the stage ``exit``."""
-    met = places(study.risk.dataset)
-    stage = dict(zip(met.touchpoints, met.stage, strict=True))
-    exits = {i for i, s in enumerate(met.stages) if s.casefold() == "exit"}
-    return np.array([stage.get(t, -1) in exits for t in known.touchpoints], dtype=bool)
 
 
 def _customers(study: Study, risk: RiskSet, known: Contacts, others: np.ndarray) -> np.ndarray:

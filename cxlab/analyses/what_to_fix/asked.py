@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 from cxlab.errors import UsageError, one_of
 
-__all__ = ["EASE", "Wish", "ease_of", "wishes"]
+__all__ = ["Wish", "ease_of", "wishes"]
 
 _NUMBER = r"[0-9]{1,3}(?:\.[0-9]{1,4})?"
 _ITEM = re.compile(
     rf"(?P<name>.+?)\s+[-\u2212]\s*(?P<share>{_NUMBER})\s*%(?:\s+from\s+(?P<since>\S+))?"
 )
 _EASY = re.compile(r"(?P<name>.+?)\s*=\s*(?P<ease>\S+)")
-EASE = (1, 5)
-"""From hard to easy."""
 
 
 @dataclass(frozen=True)

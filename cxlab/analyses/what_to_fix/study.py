@@ -12,7 +12,7 @@ import pandas as pd
 from cxlab.analyses.what_to_fix.asked import Wish, ease_of, wishes
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
-from cxlab.errors import UsageError
+from cxlab.errors import within
 from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.failures import comings
 from cxlab.frames.paying import paying
@@ -67,16 +67,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
-        for name, low, high in (
-            ("share_percent", 1, 100),
-            ("horizon_months", 1, 36),
-            ("margin", 0.01, 1),
-            ("discount_rate", 0, 1),
-            ("value_years", 1, 20),
-            ("min_group", 1, 1000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {low} to {high}")
+        within(1, 100, share_percent=self.share_percent)
+        within(1, 36, horizon_months=self.horizon_months)
+        within(0.01, 1, margin=self.margin)
+        within(0, 1, discount_rate=self.discount_rate)
+        within(1, 20, value_years=self.value_years)
+        within(1, 1000, min_group=self.min_group)
 
     @property
     def share(self) -> float:
