@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset, load
     from cxlab.errors import CxlabError
+    from cxlab.lab.explore import Explorer, explore
     from cxlab.results import Check, Finding, Findings, Kept, Listing, Plain, Result
 
 __all__ = [
     "Check",
     "CxlabError",
     "Dataset",
+    "Explorer",
     "Finding",
     "Findings",
     "Kept",
     "Listing",
     "Plain",
     "Result",
+    "explore",
     "load",
 ]
 __version__ = "0.1.0"
@@ -32,12 +35,14 @@ _HOMES = {
     "Check": "cxlab.results",
     "CxlabError": "cxlab.errors",
     "Dataset": "cxlab.data.dataset",
+    "Explorer": "cxlab.lab.explore",
     "Finding": "cxlab.results",
     "Findings": "cxlab.results",
     "Kept": "cxlab.results",
     "Listing": "cxlab.results",
     "Plain": "cxlab.results",
     "Result": "cxlab.results",
+    "explore": "cxlab.lab.explore",
     "load": "cxlab.data.dataset",
 }
 

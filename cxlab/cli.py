@@ -22,7 +22,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cxlab.errors import AnalysisError, CxlabError, UsageError
+from cxlab.errors import AnalysisError, CxlabError, UsageError, masked
 
 __all__ = ["app", "main"]
 
@@ -115,23 +115,42 @@ def check(
 
 @app.command()
 def new(
-    directory: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")],
+    directory: Annotated[Path, typer.Argument(help="Folder to write, or notebook.", metavar="DIR")],
     more: Annotated[
-        list[Path] | None, typer.Argument(help="More files, after --from.", metavar="[FILE]...")
+        list[str] | None,
+        typer.Argument(help="More files, after --from; or the question.", metavar="[FILE]..."),
     ] = None,
     from_: Annotated[
         list[Path] | None,
         typer.Option("--from", help="Your files, or a folder of them.", metavar="FILE"),
     ] = None,
+    notebooks: Annotated[
+        Path | None, typer.Option(help="Of a new notebook: the folder.", metavar="FOLDER")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of a new notebook: its file's name, without a number.")
+    ] = None,
 ) -> None:
-    """Write a starter for your own data: the mapping proposed, a report's spec."""
+    """Write a starter for your own data: the mapping proposed, a report's spec.
+
+    cxlab new notebook "What do late invoices do?" writes a notebook of your own instead.
+    """
+    if more and not from_:
+        if directory != Path("notebook"):
+            raise UsageError(
+                f"{more[0]}: files are given with --from, as in: cxlab new DIR --from FILE"
+            )
+        from cxlab.lab.new.notebook import create_notebook
+
+        _say(create_notebook(" ".join(more), notebooks, name).summary())
+        return
+    if notebooks or name:
+        raise UsageError(
+            "--notebooks and --name are of a notebook, as in: cxlab new notebook QUESTION"
+        )
     from cxlab.lab.new import create
 
-    if more and not from_:
-        raise UsageError(
-            f"{more[0]}: files are given with --from, as in: cxlab new DIR --from FILE"
-        )
-    _say(create(directory, [*(from_ or ()), *(more or ())]).summary())
+    _say(create(directory, [*(from_ or ()), *map(Path, more or ())]).summary())
 
 
 @app.command()
@@ -227,6 +246,19 @@ def _writing(out: Path) -> Iterator[None]:
         ) from error
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Open JupyterLab on the notebooks' questions; further options are JupyterLab's own."""
+    from cxlab.lab.lab import command
+
+    started = command(port=port, browser=browser, more=context.args)
+    os.execv(started[0], started)
+
+
 @app.command(name="list")
 def list_() -> None:
     """List the notebooks, their questions and parameters."""
@@ -271,6 +303,22 @@ def render(
             "--again", metavar="RUN", help="Repeat a run as it was: latest, its id, or its folder."
         ),
     ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with a run that failed or was killed: newest, its id, or its folder.",
+        ),
+    ] = None,
+    limit_minutes: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="End the run after N minutes (default: what SPEC says)."),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Add a line of JSON a step to FILE; - for stderr."),
+    ] = None,
 ) -> None:
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
     from cxlab.report.render import render as build
@@ -284,8 +332,13 @@ def render(
         quick=quick,
         out=out,
         again=again,
+        resume=resume,
         memory_limit=memory_limit,
+        limit_minutes=limit_minutes,
+        log=log,
     )
+    if run.clock:
+        typer.echo(f"cxlab: {run.clock}; this run is {run.path.name} all the same", err=True)
     if repeated := run.manifest["again"]:
         earlier = run.manifest["again_of"]
         if told := "; ".join(repeated["other_code"]):
@@ -325,14 +378,23 @@ def status(
         float | None, typer.Option(min=0, help="A newest run that is older is not good.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a report.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write index.html beside the specs as well.")
+    ] = False,
 ) -> None:
     """Tell how the last runs ended; exit 1 where the newest is not a good one."""
     from cxlab.report import status as report
 
     if out is not None and len(spec or ()) != 1:
         raise UsageError("--out is for one SPEC")
-    found = [report.standing(p, out, max_age_days=max_age_days) for p in report.specs(spec or ())]
+    specs = report.specs(spec or ())
+    found = [report.standing(p, out, max_age_days=max_age_days) for p in specs]
     _say("\n".join(report.told(each, as_json) for each in found))
+    if html:
+        from cxlab.report.index import list_reports
+
+        for folder in dict.fromkeys(p.parent for p in specs):
+            list_reports(folder)
     if not all(each.good for each in found):
         raise typer.Exit(1)
 
@@ -383,7 +445,7 @@ def _run(given: list[str]) -> None:
         text, code = _told(error)
         if "--debug" not in given:
             _fail(text, code)
-        traceback.print_exc()
+        sys.stderr.write(masked(traceback.format_exc()))
         sys.exit(code)
     if code == _INTERRUPTED:  # typer takes Ctrl-C for itself and gives this back
         _fail("interrupted", _INTERRUPTED)
@@ -456,6 +518,6 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 def _fail(text: str, code: int) -> None:
-    line = " ".join(text.split())
+    line = masked(" ".join(text.split()))
     typer.echo(f"cxlab: {line}", err=True)
     sys.exit(code)

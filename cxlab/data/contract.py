@@ -36,6 +36,7 @@ __all__ = [
     "OUTCOMES",
     "SNAPSHOT",
     "TABLES",
+    "VARIABLE",
     "YEARS",
     "BadRules",
     "Column",
@@ -58,7 +59,8 @@ Kind = Literal["id", "time", "number", "flag", "text"]
 OUTCOMES = ("ok", "failed")
 _UNION_MEMBERS = ("literal['contract']", "Inactivity")
 _LONGEST = 60
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+"""An environment variable, as a file writes it."""
 YEARS = (1900, 2200)
 """The first and the last year that a time may fall in."""
 _DAYS = f"a date such as 2026-06-30, from {YEARS[0]} to {YEARS[1]}"
@@ -255,7 +257,7 @@ class Source(_Strict):
     def variables(self) -> tuple[str, ...]:
         """Names of the environment variables that the URL is made of."""
         text = self.url.get_secret_value() if self.url else ""
-        return tuple(_VARIABLE.findall(text))
+        return tuple(VARIABLE.findall(text))
 
 
 class Settings(_Strict):
@@ -637,4 +639,4 @@ def fill_in(path: Path, text: str) -> str:
             raise DataError(f"{path}: the environment variable {name} is not set")
         return os.environ[name]
 
-    return _VARIABLE.sub(value, text)
+    return VARIABLE.sub(value, text)

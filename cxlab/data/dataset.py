@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import html
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -26,10 +27,12 @@ from cxlab.data.contract import (
     read_settings,
 )
 from cxlab.data.engine import reading
+from cxlab.data.narrow import narrowed
+from cxlab.data.segment import Segment, read_segment
 from cxlab.data.snapshots import Snapshot
 from cxlab.data.sources import DuckFile, Folder, TypedTable
 from cxlab.errors import AnalysisError, DataError, UsageError
-from cxlab.results import Result
+from cxlab.results import TO_THE_LETTER, Result
 
 __all__ = ["Dataset", "load"]
 
@@ -64,6 +67,8 @@ class Dataset:
         The tables as read from their files.
     set_aside : tuple of SetAside
         The rows left out, and why.
+    segment : Segment, optional
+        What it is a part of the data by; None: it is the whole.
 
     See Also
     --------
@@ -82,6 +87,12 @@ class Dataset:
     _prepared: dict[str, Frame] = field(repr=False, default_factory=dict)
     _views: dict[dt.date, Dataset] = field(repr=False, default_factory=dict)
     _snapshot: Snapshot | None = field(repr=False, default=None)
+    segment: Segment | None = None
+
+    @property
+    def where(self) -> str:
+        """The segment that it is, such as ``plan=pro``; empty: the whole."""
+        return self.segment.where if self.segment else ""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -102,6 +113,21 @@ class Dataset:
     def end(self) -> dt.datetime:
         """The first instant that is not seen: the midnight that ends ``as_of``."""
         return midnight_after(self.as_of)
+
+    def __repr__(self) -> str:
+        seen = f", as of {self.day}" if self.day else ", a snapshot"
+        rows = ", ".join(f"{name} {typed.rows:,}" for name, typed in self.read.items())
+        return f"Dataset {self.name}{seen}: {rows}"
+
+    def _repr_html_(self) -> str:
+        """Show the tables with their rows and columns."""
+        overview = self.overview()
+        columns = [", ".join(self.columns(name)) for name in overview.table["table"]]
+        shown = replace(overview, table=overview.table.assign(columns=columns), sentence="")
+        head = f"<b>{html.escape(self.name)}</b>. {html.escape(overview.sentence)}"
+        kinds = [f"{name} ({kind})" for name, kind in self.attributes.items()]
+        told = f"Attributes to segment by: {html.escape(', '.join(kinds) or 'none')}."
+        return f'<div class="{TO_THE_LETTER}"><p>{head}</p>{shown._repr_html_()}<p>{told}</p></div>'
 
     def attach(self, frame: pd.DataFrame) -> Frame:
         """Give a pandas frame to the dataset's engine, so that its tables can be joined to it.
@@ -165,6 +191,10 @@ class Dataset:
         """Hash each table's files."""
         return dict(self._hashes)
 
+    def replaced(self) -> list[str]:
+        """Name the tables whose files are not those any more that were read."""
+        return self._folder.replaced(self.sha256())
+
     @property
     def snapshot(self) -> str | None:
         """Of a database: the name of the snapshot that was read."""
@@ -209,7 +239,13 @@ class Dataset:
         return Result("overview", table, sentence=seen)
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """Name the columns of a table that is there; of one that is not, none."""
+        """Name the columns of a table that is there; of one that is not, none.
+
+        Parameters
+        ----------
+        table : str
+            The table's name.
+        """
         return self.read[table].columns if table in self.read else ()
 
     def missing(self, needs: Iterable[str]) -> str | None:
@@ -225,6 +261,11 @@ class Dataset:
 
     def require(self, *needs: str) -> None:
         """Refuse an analysis that needs a missing table.
+
+        Parameters
+        ----------
+        *needs : str
+            Names of tables.
 
         Raises
         ------
@@ -317,6 +358,7 @@ def load(
     path: str | Path,
     as_of: dt.date | str | None = None,
     *,
+    where: str = "",
     memory_limit: str | None = None,
     snapshot: str | None = None,
 ) -> Dataset:
@@ -330,9 +372,13 @@ def load(
     as_of : datetime.date or str, optional
         The last day to be seen (default: ``observed_until``, else the newest time in any
         table).
+    where : str
+        One segment alone, such as ``"plan=pro"``: the customers with that value, and the
+        contacts and answers of these. ``"plan="`` is those without one. ``"owner=Billing"``
+        keeps all customers, and lets the touchpoints of every other owner go by one name; only
+        where ``touchpoints`` has no ``owner`` is it an attribute of customers.
     memory_limit : str, optional
         Memory the engine may take before it spills to disk, such as ``"4GB"``.
-
     snapshot : str, optional
         Of a database: a snapshot of it to be read, or ``latest`` (default: what
         ``dataset.yml`` says, else a new one).
@@ -340,8 +386,8 @@ def load(
     Raises
     ------
     UsageError
-        The folder does not exist, ``as_of`` is no date, or the data are no database's
-        while a snapshot is named.
+        The folder does not exist, ``as_of`` is no date, ``where`` is no segment of the data,
+        or they are no database's while a snapshot is named.
     DataError
         The database or the file cannot be read, the tables are not what the contract
         allows, or nobody in them left.
@@ -364,9 +410,14 @@ def load(
         if held is not None:
             read = {n: _with_left(t, held.manifest.tables[n].left) for n, t in read.items()}
         frames = {name: nw.from_native(folder.connection.table(name)) for name in read}
+        segment = read_segment(where, read, frames)
+        if segment is not None:
+            day = day or _whole_day(settings, read, frames)
+            read, frames = narrowed(segment, read, frames)
         kept, set_aside = sift(read, frames, settings)
+        name = settings.name or path.resolve().name
         dataset = Dataset(
-            name=settings.name or path.resolve().name,
+            name=f"{name}, {segment.words}" if segment else name,
             path=path,
             settings=settings,
             as_of=day or _newest(settings, read, kept),
@@ -376,6 +427,7 @@ def load(
             _folder=folder,
             _kept=kept,
             _snapshot=held,
+            segment=segment,
         )
         _refuse_without_churn(dataset)
     return dataset
@@ -431,6 +483,15 @@ def _last_day(settings: Settings) -> dt.date | None:
     return (end - dt.timedelta(microseconds=1)).date() if end is not None else None
 
 
+def _whole_day(
+    settings: Settings, read: dict[str, TypedTable], frames: dict[str, Frame]
+) -> dt.date:
+    """Find the last day that the feed covers as a whole: a segment is seen up to the same."""
+    if (end := _last_day(settings)) is not None:
+        return end
+    return _newest(settings, read, sift(read, frames, settings)[0])
+
+
 def _newest(settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]) -> dt.date:
     """Find the last day the feed covers."""
     if (end := _last_day(settings)) is not None:
@@ -453,6 +514,8 @@ def _newest(settings: Settings, read: dict[str, TypedTable], kept: dict[str, Fra
 def _refuse_without_churn(dataset: Dataset) -> None:
     customers = dataset.table("customers")
     where = f"{dataset.path}: table customers"
+    if dataset.segment is not None:
+        where += f", {dataset.segment.words}"
     if dataset.form == "snapshot":
         left = customers.filter(nw.col("churned") == 1)
     else:

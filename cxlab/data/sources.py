@@ -114,6 +114,8 @@ class Folder:
         self.path = path
         self.settings = settings
         self.connection = connect(settings.time_zone, memory_limit)
+        self._marks: dict[str, list[tuple[int, ...]]] = {}  # when they were read
+        self._hashed: dict[str, list[tuple[int, ...]]] = {}  # when they were hashed first
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:
@@ -142,6 +144,7 @@ class Folder:
 
     def sha256(self) -> dict[str, str]:
         """Hash each table's files, in the order of their names."""
+        self._hashed = self._hashed or {name: self._mark(name) for name in self.files}
         hashes = {}
         for name, files in self.files.items():
             digest = hashlib.sha256()
@@ -151,6 +154,38 @@ class Folder:
                         digest.update(block)
             hashes[name] = digest.hexdigest()
         return hashes
+
+    def replaced(self, hashes: Mapping[str, str]) -> list[str]:
+        """Name the tables whose files are not those any more that were read.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str
+            Of the tables as they were read.
+        """
+        others = [n for n, mark in self._marks.items() if self._mark(n) != mark]
+        if not others:
+            return []
+        try:
+            now = self.sha256()
+        except OSError:  # one is gone
+            return others
+        # one that was replaced before it was hashed has the hash of what was not read
+        return [n for n in others if now[n] != hashes[n] or self._hashed[n] != self._marks[n]]
+
+    def _mark(self, name: str) -> list[tuple[int, ...]]:
+        """Tell a table's files by what changes when they do: cheaper than their hash."""
+        files = self.files[name]
+        folders = {f.parent for f in files} - {self.path}  # one more part is a change as well
+        marks: list[tuple[int, ...]] = []
+        for path in (*files, *sorted(folders)):
+            try:
+                about = path.stat()
+            except OSError:
+                marks.append((-1,))
+            else:
+                marks.append((about.st_ino, about.st_size, about.st_mtime_ns))
+        return marks
 
     def read(self, name: str) -> TypedTable:
         """Read one table by the contract.
@@ -167,6 +202,7 @@ class Folder:
             column's kind.
         """
         files = self.files[name]
+        self._marks.setdefault(name, self._mark(name))
         shown = self._shown(name)
         where = f"{self.path / shown}: table {name}"
         with reading(where):

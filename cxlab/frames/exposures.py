@@ -10,7 +10,7 @@ sums made of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from cxlab.frames.periods import RiskSet, days_since_epoch
 
 __all__ = [
     "SINCE",
+    "Behind",
     "Contacts",
     "Kernel",
     "Measured",
@@ -397,9 +398,89 @@ def measure(
     Measured
         For each kernel and class an array of shape (rows, touchpoints).
     """
+    return _added_up(known, len(rows), kernels, _blocks(dataset, known, rows, washout_days))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The pairs of some rows and the contacts behind them: which rows, each pair's cell and age."""
+
+    places: np.ndarray
+    cell: np.ndarray
+    age: np.ndarray
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The contacts behind some rows, in memory, so that any kernel is summed without the engine.
+
+    Parameters
+    ----------
+    known : Contacts
+        The contacts.
+    rows : int
+        How many rows there are.
+    blocks : tuple
+        The pairs of a row and a contact.
+    """
+
+    known: Contacts
+    rows: int
+    blocks: tuple[_Block, ...]
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, known: Contacts, rows: pd.DataFrame, washout_days: float, most: int
+    ) -> Behind | None:
+        """Find them, if there are not too many to be kept.
+
+        Parameters
+        ----------
+        dataset, known, rows, washout_days
+            As for :func:`measure`.
+        most : int
+            How many pairs may be kept.
+        """
+        blocks, pairs = [], 0
+        for block in _blocks(dataset, known, rows, washout_days):
+            pairs += len(block.cell)
+            if pairs > most:
+                return None
+            blocks.append(block)
+        return cls(known, len(rows), tuple(blocks))
+
+    def measure(self, kernels: Mapping[str, Kernel]) -> Measured:
+        """Sum each kernel, as :func:`measure` does.
+
+        Parameters
+        ----------
+        kernels : mapping
+            Name -> kernel.
+        """
+        return _added_up(self.known, self.rows, kernels, self.blocks)
+
+
+def _added_up(
+    known: Contacts, rows: int, kernels: Mapping[str, Kernel], blocks: Iterable[_Block]
+) -> dict[tuple[str, str], np.ndarray]:
     there = ("all", *known.classes)
     wanted = [(name, c) for name, k in kernels.items() for c in there if c in (k.classes or there)]
-    values = {key: np.zeros((len(rows), known.count)) for key in wanted}
+    values = {key: np.zeros((rows, known.count)) for key in wanted}
+    for block in blocks:
+        shape = (len(there), len(block.places), known.count)
+        for name, sums in _summed(kernels, block.cell, block.age, math.prod(shape)):
+            by_class = sums.reshape(shape)
+            for place, kind in enumerate(there):
+                if (name, kind) in values:
+                    found = by_class.sum(axis=0) if kind == "all" else by_class[place]
+                    values[name, kind][block.places] = found
+    return values
+
+
+def _blocks(
+    dataset: Dataset, known: Contacts, rows: pd.DataFrame, washout_days: float
+) -> Iterator[_Block]:
+    """Give the contacts behind rows, a range of customers at a time."""
     contacts = known.placed(dataset)
     # A block is a range of customers, so that the engine passes over the contacts of others.
     order = np.argsort(rows[known.key].to_numpy(), kind="stable")
@@ -416,18 +497,11 @@ def measure(
     while first < len(order):
         block, places = sent.iloc[first : first + size], order[first : first + size]
         cell, age = _pairs(dataset, known, contacts, block)
-        shape = (len(there), len(block), known.count)
-        for name, sums in _summed(kernels, cell, age, math.prod(shape)):
-            by_class = sums.reshape(shape)
-            for place, kind in enumerate(there):
-                if (name, kind) in values:
-                    found = by_class.sum(axis=0) if kind == "all" else by_class[place]
-                    values[name, kind][places] = found
+        yield _Block(places, cell, age)
         first += len(block)
         bar.update(len(block))
         size = min(most, max(len(block) * _PAIRS // max(len(cell), 1), 1))
     bar.close()
-    return values
 
 
 def _pairs(

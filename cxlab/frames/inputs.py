@@ -149,9 +149,14 @@ class Recipe:
         return Known(x, bad, tenure, rows, met, said), shape
 
     def _levels_of(self, rows: pd.DataFrame, name: str) -> np.ndarray:
-        text, levels = _text(rows[attribute(name)]), self.levels[name]
-        told = np.where(np.isin(text, levels), text, _OTHER)
-        return np.column_stack([told == level for level in (*levels, _OTHER)]).astype(float)
+        told = self._told_levels(rows, name)
+        every = (*self.levels[name], _OTHER)
+        return np.column_stack([told == level for level in every]).astype(float)
+
+    def _told_levels(self, rows: pd.DataFrame, name: str) -> np.ndarray:
+        """Give each row's level; the rare ones are not told apart, here nor in words."""
+        text = _text(rows[attribute(name)])
+        return np.where(np.isin(text, self.levels[name]), text, _OTHER)
 
     def _number_of(self, rows: pd.DataFrame, name: str) -> np.ndarray:
         mean, logged = self.numbers[name]
@@ -245,7 +250,7 @@ class Recipe:
 
     def _field_words(self, rows: pd.DataFrame, name: str) -> list[str]:
         if name in self.levels:
-            return [f"{name}: {level}" for level in _text(rows[attribute(name)])]
+            return [f"{name}: {level}" for level in self._told_levels(rows, name)]
         return [_valued(name, v) for v in rows[attribute(name)].to_numpy(float)]
 
     def _met_words(self, known: Known, name: str, rows: np.ndarray) -> list[str]:
@@ -296,6 +301,7 @@ def recipe(
     rows: pd.DataFrame,
     refused: Sequence[str] = (),
     exits: np.ndarray | None = None,
+    least: int = 0,
 ) -> tuple[Recipe, Known]:
     """Set the columns by the rows a model is to learn from, and give these.
 
@@ -311,6 +317,8 @@ def recipe(
         Attributes that must not count; ``monthly_value`` may be one.
     exits : ndarray of bool, optional
         Touchpoints that must not count.
+    least : int
+        Levels of fewer customers are not told apart.
     """
     found = contacts(dataset).kept(risk) if "interactions" in dataset.tables else None
     if found is not None and exits is not None and exits.all():
@@ -324,7 +332,7 @@ def recipe(
         if name in refused:
             continue
         column = rows[attribute(name)]
-        made = _number_of(column) if kind == "number" else _levels_of(column, rows["who"])
+        made = _number_of(column) if kind == "number" else _levels_of(column, rows["who"], least)
         if isinstance(made, str):
             left_out[name] = made
         elif kind == "number":
@@ -349,7 +357,7 @@ def _text(column: pd.Series) -> np.ndarray:
     return column.astype("string").fillna(_MISSING).to_numpy(dtype=object).astype(str)
 
 
-def _levels_of(column: pd.Series, who: pd.Series) -> tuple[str, ...] | str:
+def _levels_of(column: pd.Series, who: pd.Series, least: int) -> tuple[str, ...] | str:
     """Give the levels told apart, the rare ones aside."""
     told = pd.DataFrame({"text": _text(column), "who": who.to_numpy()})
     count = told.groupby("text")["who"].nunique()
@@ -357,7 +365,7 @@ def _levels_of(column: pd.Series, who: pd.Series) -> tuple[str, ...] | str:
         return "it does not vary"
     if len(count) > _MOST_DIFFERENT:
         return f"{len(count):,} different values, more than {_MOST_DIFFERENT}"
-    often = count[count >= _LEAST_CUSTOMERS]
+    often = count[count >= max(_LEAST_CUSTOMERS, least)]
     if len(often) < _SEVERAL:
         return f"but one of its {len(count):,} values have few customers each"
     names = sorted(often.index, key=lambda v: (-often[v], v))[:_MOST_LEVELS]

@@ -664,6 +664,7 @@ def split_by_age(
     recent: Sums,
     old: Sums,
     suspects: Sequence[Place],
+    known: AgeSplit | None = None,
 ) -> AgeSplit:
     """Fit the suspects' exposures apart for recent and older contacts.
 
@@ -677,7 +678,12 @@ def split_by_age(
         Class -> decayed exposures of contacts up to 14 days old, and of older ones.
     suspects : sequence of (class, touchpoint)
         The contrasts to look at; their contacts are parted too.
+    known : AgeSplit, optional
+        The same rows', places' and suspects', by a model with other half-lives. Of a split only
+        what is pooled hangs on the model's estimates: the rest is taken from there.
     """
+    if known is not None:
+        return replace(known, pooled=_pooled(rows, model, recent, old, suspects))
     places = list(model.coef)
     parted = set(suspects) | {("all", k) for _, k in suspects}
     whole = [p for p in places if p not in parted]

@@ -64,6 +64,8 @@ class Evidence:
         Whether the would-be drivers together are of recent contacts alone.
     sours : bool
         Whether contacts at the other touchpoints, too, turn out badly just before leaving.
+    least : int
+        Of fewer customers nothing is told.
     """
 
     kind: str
@@ -82,6 +84,7 @@ class Evidence:
     by_definition: bool = False
     pooled_recent_only: bool = False
     sours: bool = False
+    least: int = _LEAST_CUSTOMERS
 
     @property
     def significant(self) -> bool:
@@ -172,7 +175,7 @@ def _doubt(e: Evidence) -> tuple[str, str] | None:
 
 def _thin(e: Evidence) -> tuple[str, str] | None:
     """Give the verdict where there is too little to judge by."""
-    if e.customers < _LEAST_CUSTOMERS:
+    if e.customers < max(_LEAST_CUSTOMERS, e.least):
         few = f"Only {counted(e.customers, 'customer')}" if e.customers else "No customer"
         return "too little data", f"{few} had such a contact."
     if not e.modelled:

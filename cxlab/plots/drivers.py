@@ -19,7 +19,7 @@ from cxlab.plots.marks import (
     whole,
     with_interval,
 )
-from cxlab.plots.style import ACCENT, HARM, HELP, INK, UNSURE, WITHHELD, style
+from cxlab.plots.style import ACCENT, HARM, HELP, INK, NOTE, UNSURE, WITHHELD, style
 from cxlab.results import Result, ratio_text
 
 if TYPE_CHECKING:
@@ -115,7 +115,16 @@ def forest(result: Result, *, ax: Axes | None = None) -> Axes:
             what = "Hazard of leaving, against those compared with"
         ax.set_xlabel(f"{what} (log scale)")
         beside(ax, place, _columns(shown))
+        _sides(ax)
     return ax
+
+
+def _sides(ax: Axes) -> None:
+    """Say above the line at one what it means to lie at either side of it."""
+    above = ax.get_xaxis_transform()
+    for side, away, said in (("right", -5, "← leave less"), ("left", 5, "leave more →")):
+        ax.annotate(said, (1, 1), xycoords=above, xytext=(away, 4), textcoords="offset points",
+                    ha=side, va="bottom", fontsize=NOTE, color=UNSURE)  # fmt: skip
 
 
 def _columns(shown: pd.DataFrame) -> list[tuple[float, str, list[str]]]:

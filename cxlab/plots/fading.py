@@ -88,6 +88,7 @@ def memory(result: Result, *, ax: Axes | None = None) -> Axes:
             ax.fill_between(days, least, most, color=colour, alpha=_BAND, linewidth=0)
             ax.plot(middle, 0.5, "o", color=colour, markersize=6)
         ax.axhline(0.5, color=INK, lw=0.8, ls=":", zorder=1)
+        ax.text(_LONGEST, 0.51, "half of it ", fontsize=NOTE, color=UNSURE, ha="right")
         ax.set(xlim=(0, _LONGEST), ylim=(0, 1.02))
         ax.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         ax.set_title("What is left of the effect", fontsize=LABEL)
@@ -109,6 +110,8 @@ def _draw_profile(ax: Axes, profile: pd.DataFrame) -> None:
     worse = profile["log_likelihood"] - profile["log_likelihood"].max()
     ax.plot(profile["half_life"], worse, "-o", color=ACCENT, markersize=5)
     ax.axhline(-_CUT, color=INK, lw=0.8, ls=":", zorder=1)
+    ax.annotate("95% limit", (0, -_CUT), xycoords=ax.get_yaxis_transform(), xytext=(4, -3),
+                textcoords="offset points", fontsize=NOTE, color=UNSURE, va="top")  # fmt: skip
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(profile["half_life"].tolist()))
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")

@@ -97,6 +97,7 @@ def benefit(result: Result, *, ax: Axes | None = None) -> Axes:
             estimate(ax, y, three, HELP if told else UNSURE, hollow=not told)
             if result.meta["unit"] == "money" and np.isfinite(row["cost"]):
                 ax.plot([row["cost"]] * 2, [y - 0.3, y + 0.3], color=HARM, lw=3, zorder=4)
+        _name_costs(ax, place, table, result)
         ax.axvline(0, color=INK, lw=1, zorder=1)
         names_at(ax, place, table["touchpoint"], driver)
         if (table["owner"].map(lambda v: isinstance(v, str))).any():
@@ -108,6 +109,15 @@ def benefit(result: Result, *, ax: Axes | None = None) -> Axes:
         _thousands(ax, "x")
         ax.set_xlabel(f"{_share(result)} fewer failures bring: {unit}", fontsize=LABEL)
     return ax
+
+
+def _name_costs(ax: Axes, place: list[int], table: pd.DataFrame, result: Result) -> None:
+    """Say of the uppermost upright bar what all of them are."""
+    priced = [(y, c) for y, c in zip(place, table["cost"], strict=True) if np.isfinite(c)]
+    if result.meta["unit"] == "money" and priced:
+        y, cost = priced[0]
+        ax.annotate("its cost", (cost, y + 0.3), xytext=(0, 1), textcoords="offset points",
+                    ha="center", va="bottom", fontsize=NOTE, color=UNSURE)  # fmt: skip
 
 
 def _reach(table: pd.DataFrame, columns: list[str], result: Result) -> tuple[float, float]:

@@ -231,7 +231,7 @@ def over_time_words(result: Result) -> dict[str, Any]:
     if "series" in kinds:
         said.append(
             "Where all were reached: each week, the line before and after, and dashed the line "
-            "that would have gone on."
+            "that would have gone on. A week of too few has no dot."
         )
     told = []
     main = result.table[result.table["outcome"] == _MAIN]

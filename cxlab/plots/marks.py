@@ -94,7 +94,15 @@ def panels(count: int, across: int, high: float = 2.6, **shared: Any) -> list[Ax
 
 
 def say_nothing(ax: Axes, text: str) -> None:
-    """Say in an empty picture why it is empty."""
+    """Say in an empty picture why it is empty.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to.
+    text : str
+        Why.
+    """
     ax.set_axis_off()
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL)
 
@@ -236,17 +244,35 @@ def beside(
 
 
 def with_interval(ratio: float, low: float, high: float) -> str:
-    """Give a ratio with its interval: ``1.50 (1.20 to 1.90)``."""
+    """Give a ratio with its interval: ``1.50 (1.20 to 1.90)``.
+
+    Parameters
+    ----------
+    ratio, low, high : float
+        The ratio, and the limits of its interval.
+    """
     return "{} ({} to {})".format(*map(ratio_text, (ratio, low, high)))
 
 
 def whole(value: float) -> str:
-    """Round to a whole number, with a true minus and no negative zero."""
+    """Round to a whole number, with a true minus and no negative zero.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    """
     return f"{round(value) + 0:,d}".replace("-", MINUS)
 
 
 def setting(result: Result) -> str:
-    """Say on which customers, and up to when: ``1,496 churns of 5,000 customers up to …``."""
+    """Say on which customers, and up to when: ``1,496 churns of 5,000 customers up to …``.
+
+    Parameters
+    ----------
+    result : Result
+        Of ``churn_drivers``.
+    """
     meta = result.meta
     return (
         f"{meta['churns']:,} voluntary churns of {meta['customers']:,} customers up to "

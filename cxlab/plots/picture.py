@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
-__all__ = ["PICTURE_MIME", "Drawing", "Picture", "picture", "pictures"]
+__all__ = ["PICTURE_MIME", "Drawing", "Picture", "picture", "pictures", "sketch"]
 
 PICTURE_MIME = "application/vnd.cxlab.picture+json"
 Drawing = tuple[Callable[..., "Axes"], Callable[[Result], dict[str, Any]]]
@@ -106,23 +107,66 @@ def picture(ax: Axes, *, name: str, caption: str, alt: str, data: pd.DataFrame) 
     """
     import matplotlib as mpl
     import matplotlib.pyplot as plt
+
+    figure, svg, png = _figure_of(ax), io.StringIO(), io.BytesIO()
+    with style(), mpl.rc_context(_FIXED):
+        _shorten(figure)
+        shape: Any = {"bbox_inches": _laid_out(figure)}
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **shape)
+        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None}, **shape)
+    plt.close(figure)  # else the notebook shows it a second time
+    drawn = re.sub(r"\n +", "\n", svg.getvalue())  # indents: a twelfth of a page
+    return Picture(name, caption, alt, data, drawn, png.getvalue())
+
+
+def _laid_out(figure: Figure) -> Bbox:
+    """Find each part's place once, for both files, and give what the figure takes, in inches.
+
+    ``bbox_inches="tight"`` would do so for each of them, which takes longer than drawing them.
+    """
+    from matplotlib import rcParams
+
+    figure.set_dpi(_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
+
+
+def sketch(ax: Axes) -> str:
+    """Draw the figure of an Axes for a screen alone, and close it: letters stay text.
+
+    It takes half the time that :func:`picture` does, and the browser sets the letters, also
+    those of scripts from right to left.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Any Axes of the figure.
+
+    Returns
+    -------
+    str
+        The address of an SVG, as an ``img`` takes it.
+    """
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    figure, svg = _figure_of(ax), io.StringIO()
+    with style(), mpl.rc_context({**_FIXED, "svg.fonttype": "none"}):
+        _shorten(figure)
+        figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+    encoded = base64.b64encode(svg.getvalue().encode("utf-8", "backslashreplace")).decode()
+    return f"data:image/svg+xml;base64,{encoded}"
+
+
+def _figure_of(ax: Axes) -> Figure:
     from matplotlib.figure import SubFigure
 
     figure = ax.figure
     while isinstance(figure, SubFigure):
         figure = figure.figure
-    svg, png = io.StringIO(), io.BytesIO()
-    with style(), mpl.rc_context(_FIXED):
-        _shorten(figure)
-        figure.savefig(
-            svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
-        )
-        figure.savefig(
-            png, format="png", bbox_inches="tight", dpi=_DPI, metadata={"Software": None}
-        )
-    plt.close(figure)  # else the notebook shows it a second time
-    drawn = re.sub(r"\n +", "\n", svg.getvalue())  # indents: a twelfth of a page
-    return Picture(name, caption, alt, data, drawn, png.getvalue())
+    return figure
 
 
 def pictures(result: Result, drawings: Mapping[str, Drawing]) -> list[Picture]:

@@ -139,6 +139,12 @@ def calibration(result: Result, *, ax: Axes | None = None) -> Axes:
             return ax
         far = 1.08 * float(max(table["told"].max(), table["conf_high"].max()))
         ax.plot([0, far], [0, far], color=INK, lw=1, ls=":", zorder=1)
+        for x, y, said in (
+            (0.02, 0.98, "more left than told"),
+            (0.98, 0.02, "fewer left than told"),
+        ):
+            ax.text(x, y, said, transform=ax.transAxes, fontsize=NOTE, color=UNSURE, style="italic",
+                    ha="left" if x < y else "right", va="top" if x < y else "bottom")  # fmt: skip
         for _, row in table.iterrows():
             estimate(ax, row["told"], [row[c] for c in _ENDS], ACCENT, upright=True, size=6)
         ax.set(xlim=(0, far), ylim=(0, far))

@@ -151,8 +151,10 @@ def quadrant(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.axhline(100 * meta["equal_share"], color=INK, lw=1, ls=":", zorder=1)
         ax.axvline(meta["mean_performance"], color=INK, lw=1, ls=":", zorder=1)
         ax.autoscale_view()
-        ax.set_ylim(bottom=0)
-        _names(ax, table[table["term"].isin(named)])
+        top = ax.get_ylim()[1]
+        ax.set_ylim(-0.06 * top, top)  # the corners' names are clear of the shares that are none
+        ax.axhline(0, color=INK, lw=1, zorder=1)
+        _names(ax, table[table["term"].isin([*named, *_first(table)])])
         _corners(ax)
         ax.set_xlabel("Mean rating (0: worst, 100: best)", fontsize=LABEL)
         ax.set_ylabel("Share of what all ratings explain (%)", fontsize=LABEL)
@@ -165,6 +167,12 @@ def _named(result: Result) -> list[str]:
     table = result["quadrant"].table
     chosen = table.loc[table["term"].isin(matters), "term"] if len(matters) else table["term"]
     return list(chosen.head(_MOST_NAMES if len(matters) else _FEW_NAMES))
+
+
+def _first(table: pd.DataFrame) -> list[str]:
+    """Give the ratings to be improved first, those that weigh most: they are asked for by name."""
+    first = table[table["quadrant"] == "improve first"]
+    return list(first.nlargest(_MOST_NAMES, "estimate")["term"])
 
 
 def _blob(ax: Axes, row: Any, named: bool) -> None:
@@ -183,8 +191,9 @@ def _blob(ax: Axes, row: Any, named: bool) -> None:
     values, vectors = np.linalg.eigh([[one**2, covariance], [covariance, other**2]])
     wide, high = 2 * _REACH * np.sqrt(np.maximum(values, 0.0))
     angle = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))
-    line: Any = {"angle": angle, "lw": 1.2, "ls": "-" if first else "--", "zorder": 2}
-    ax.add_patch(Ellipse((x, y), wide, high, fill=False, edgecolor=colour, **line))
+    line: Any = {"angle": angle, "lw": 0.9, "ls": "-" if first else "--", "zorder": 2}
+    area = Ellipse((x, y), wide, high, facecolor=(colour, 0.05), edgecolor=(colour, 0.55), **line)
+    ax.add_patch(area)
 
 
 def _names(ax: Axes, rows: pd.DataFrame) -> None:
@@ -232,7 +241,8 @@ def quadrant_words(result: Result) -> dict[str, Any]:
     )
     if len(named := _named(result)) < len(table):
         what = "told to matter" if "matters" in set(result.table["verdict"]) else "that weigh most"
-        caption += f" Named: the {len(named)} of {len(table)} {what}."
+        also = " and those to improve first" if _first(table) else ""
+        caption += f" Named: the {len(named)} of {len(table)} {what}{also}."
     first = listed(table.loc[table["quadrant"] == "improve first", "term"], 6) or "none"
     alt = f"Dots with ellipses in four quadrants. Weighs more, rated lower: {first}."
     return {"caption": caption, "alt": alt, "data": table.drop(columns=["p_value"])}

@@ -153,7 +153,10 @@ def _segments(result: Result) -> tuple[pd.DataFrame, list[str], list[tuple[str, 
         return table, [], []
     own = table[~table["by"].isin([*_TIMES, *_PLACES])]
     own = own if len(own) else table[table["by"].isin(_PLACES)]
-    groups = list(dict.fromkeys(zip(own["by"], own["level"], strict=True)))[:_MOST_ROWS]
+    order = list(dict.fromkeys(own["by"]))  # a level that one score lacks comes later
+    groups = sorted(
+        dict.fromkeys(zip(own["by"], own["level"], strict=True)), key=lambda g: order.index(g[0])
+    )[:_MOST_ROWS]
     kept = pd.Series(list(zip(own["by"], own["level"], strict=True)), index=own.index)
     return own[kept.isin(groups)], names, groups
 

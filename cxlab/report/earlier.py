@@ -25,7 +25,16 @@ from cxlab.results import counted
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["ANSWERS", "RUN_ID", "Earlier", "hashes", "read_earlier"]
+__all__ = [
+    "ANSWERS",
+    "RUN_ID",
+    "Earlier",
+    "Manifest",
+    "hashes",
+    "order",
+    "read_earlier",
+    "read_manifest",
+]
 
 RUN_ID = re.compile(r"(\d{4}-\d\d-\d\d|undated)-(?P<start>\d{8}T\d{6}Z)(?:-(?P<again>\d+))?")
 """What a run's id looks like."""
@@ -53,7 +62,7 @@ class _Asked(_Part):
     quick: bool
 
 
-class _Manifest(_Part):
+class Manifest(_Part):
     """What of a manifest it takes to make its run again."""
 
     run_id: str
@@ -77,6 +86,18 @@ class _Manifest(_Part):
         return value
 
 
+def order(run_id: str) -> tuple[str, int]:
+    """Give what runs are ordered by: their start, and their number in that second.
+
+    Parameters
+    ----------
+    run_id : str
+        The run; what is none comes first.
+    """
+    found = RUN_ID.fullmatch(run_id)
+    return (found["start"], int(found["again"] or 1)) if found else ("", 0)
+
+
 @dataclass(frozen=True)
 class Earlier:
     """A good run of the past.
@@ -85,14 +106,14 @@ class Earlier:
     ----------
     path : pathlib.Path
         Its manifest.
-    manifest : _Manifest
+    manifest : Manifest
         What that says.
     answers : dict of str to bytes
         The content of those of :data:`ANSWERS` that it has; it may be deleted meanwhile.
     """
 
     path: Path
-    manifest: _Manifest
+    manifest: Manifest
     answers: dict[str, bytes]
 
     @property
@@ -274,7 +295,7 @@ def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:
         raise UsageError(f"{asked}: there is no run {folder}; {_ALLOWED}")
     if not path.is_file():
         raise UsageError(f"{asked}: {folder} holds no manifest.json; {_ALLOWED}")
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     if Path(manifest.spec).name != spec.name:
         raise UsageError(f"{asked}: a run of {Path(manifest.spec).name}, not of {spec.name}")
     if manifest.status != "ok":
@@ -285,15 +306,27 @@ def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:
     return Earlier(path, manifest, _read_answers(folder, manifest))
 
 
-def _read_manifest(path: Path) -> _Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Read what of a run's manifest it takes to make it again.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        It is none that this cxlab wrote.
+    """
     try:
-        return _Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: no manifest that can be read ({error.strerror})") from None
     except ValidationError as error:
         if not error.errors()[0]["loc"]:
             raise DataError(f"{path}: no manifest that can be read") from None
-        line = validation_line(path, error, _Manifest)
+        line = validation_line(path, error, Manifest)
         raise DataError(f"{line} (a run of another version cannot be repeated)") from None
 
 
@@ -305,7 +338,7 @@ def _refuse_other(there: Mapping[str, str], then: Mapping[str, str], folder: Pat
             raise DataError(f"{folder / name}: {how}, so that nothing can be compared with it")
 
 
-def _read_answers(folder: Path, manifest: _Manifest) -> dict[str, bytes]:
+def _read_answers(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     there = hashes(folder)
     _refuse_other(there, manifest.sha256, folder)
     return {name: (folder / name).read_bytes() for name in there}

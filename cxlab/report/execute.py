@@ -7,7 +7,9 @@ all of them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -18,17 +20,20 @@ import threading
 import time
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxlab.errors import UsageError, masked
+from cxlab.report.tables import write_text
+
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["Job", "Outcome", "run_all", "warm_up"]
+__all__ = ["Bounds", "Job", "Outcome", "Stopped", "run_all", "warm_up"]
 
 _STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
@@ -58,8 +63,11 @@ _KERNEL = {
 }
 # What nearly every notebook loads: kernels are forked with it.
 _LIBRARIES = (
-    *("cxlab.report.kernels", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot", "seaborn"),
+    *("cxlab.report.kernels", "cxlab.report.saving", "ipykernel.kernelapp", "pandas"),
+    *("matplotlib.pyplot", "seaborn"),
     *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown", "cxlab.frames.exposures"),
+    *("sklearn.decomposition", "sklearn.linear_model", "narwhals._duckdb.dataframe"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
 )
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -105,29 +113,84 @@ class Outcome:
     reason : str
         Why, in a line; empty where all went well.
     seconds : float
-        Wall-clock time.
+        Wall-clock time, of all attempts.
+    attempts : int
+        How often it was begun: more than once where its kernel died.
+    cut : bool
+        Whether it was skipped only since the run's time was over.
+    taken_from : str
+        The run that it was taken over from; empty where it was run.
     """
 
     status: str
     reason: str = ""
     seconds: float = 0.0
+    attempts: int = 1
+    cut: bool = False
+    taken_from: str = ""
 
     @property
     def error(self) -> str | None:
         """Why there is no answer where there should be one."""
-        return self.reason if self.status in ("failed", "timed out") else None
+        return self.reason if self.cut or self.status in ("failed", "timed out") else None
+
+
+class Stopped(BaseException):
+    """The notebooks were ended, as was asked."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How often a run's notebooks are tried, and how long all of them may take.
+
+    Parameters
+    ----------
+    retries : int
+        How often a notebook is run again whose kernel died; what a cell raised stays.
+    minutes : float, optional
+        After which the whole run is ended.
+    started : float
+        Since when these are counted, by ``time.monotonic``.
+    """
+
+    retries: int = 0
+    minutes: float | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        if self.minutes is None:
+            return math.inf
+        return self.started + 60 * self.minutes - time.monotonic()
+
+    @property
+    def told(self) -> str:
+        """Say that the time is over."""
+        unit = "minute was" if self.minutes == 1 else "minutes were"
+        return f"the run's {self.minutes:g} {unit} over"
 
 
 @dataclass
 class _Running:
     job: Job
+    bounds: Bounds
     process: ForkServerProcess
     channel: Connection
     started: float
+    attempt: int
+    seconds_before: float
 
     @property
     def left(self) -> float:
-        return self.started + self.job.timeout_seconds - time.monotonic()
+        own = self.started + self.job.timeout_seconds - time.monotonic()
+        return min(own, self.bounds.left)
+
+    def ended(self, status: str, reason: str = "") -> Outcome:
+        """Word how this attempt ended."""
+        seconds = self.seconds_before + time.monotonic() - self.started
+        where = _last_cell(self.job.target) if reason else ""
+        return Outcome(status, reason + where, seconds, self.attempt)
 
 
 def warm_up() -> None:
@@ -187,6 +250,9 @@ def run_all(
     *,
     jobs: int,
     done: Callable[[str, Outcome], None],
+    bounds: Bounds | None = None,
+    retried: Callable[[str, Outcome], None] = lambda name, outcome: None,
+    stop: Connection | None = None,
 ) -> dict[str, Outcome]:
     """Run notebooks, as many as ``jobs`` at a time.
 
@@ -201,33 +267,55 @@ def run_all(
         How many run at a time.
     done : callable
         Told each notebook and its outcome.
+    bounds : Bounds, optional
+        How often and how long they are tried (default: once, without end).
+    retried : callable, optional
+        Told each attempt that is followed by another.
+    stop : Connection, optional
+        Once something can be read from it, all are ended.
 
     Returns
     -------
     dict of str to Outcome
         For every notebook, in the order of ``before``.
+
+    Raises
+    ------
+    Stopped
+        They were ended by ``stop``.
     """
+    bounds = bounds or Bounds()
     outcomes: dict[str, Outcome] = {}
     waiting = list(before)
     running: dict[str, _Running] = {}
+    number = itertools.count()
 
     def note(name: str, outcome: Outcome) -> None:
         outcomes[name] = outcome
         done(name, outcome)
+
+    def begin(name: str, sockets: Path) -> None:
+        waiting.remove(name)
+        over = bounds.left <= 0
+        given = Outcome("skipped", bounds.told, cut=True) if over else prepare(name, outcomes)
+        if isinstance(given, Outcome):
+            note(name, given)
+        else:
+            running[name] = _start(given, bounds, sockets / str(next(number)))
 
     with _sockets() as sockets:
         try:
             while waiting or running:
                 ready = [n for n in waiting if set(before[n]) <= set(outcomes)]
                 for name in ready[: jobs - len(running)]:
-                    waiting.remove(name)
-                    job = prepare(name, outcomes)
-                    if isinstance(job, Outcome):
-                        note(name, job)
+                    begin(name, sockets)
+                for name, was, outcome, died in _ended(running, stop):
+                    if died and outcome.attempts <= bounds.retries and bounds.left > 0:
+                        retried(name, outcome)
+                        place = sockets / str(next(number))
+                        running[name] = _start(was.job, bounds, place, outcome)
                     else:
-                        running[name] = _start(job, sockets / str(len(outcomes) + len(running)))
-                for name, outcome in _ended(running):
-                    note(name, outcome)
+                        note(name, outcome)
         finally:
             for each in running.values():
                 _stop(each, grace=0)
@@ -243,21 +331,25 @@ def _sockets() -> Iterator[Path]:
     """
     place = tempfile.gettempdir()
     short = place if len(place) <= _LONGEST_FOLDER else "/tmp"
-    with tempfile.TemporaryDirectory(
-        prefix="cxlab-", dir=short, ignore_cleanup_errors=True
-    ) as made:
+    try:
+        held = tempfile.TemporaryDirectory(prefix="cxlab-", dir=short, ignore_cleanup_errors=True)
+    except OSError as error:
+        told = f"{short}: no folder for a run's sockets can be made ({error.strerror})"
+        raise UsageError(f"{told}; TMPDIR may name another place") from None
+    with held as made:
         yield Path(made)
 
 
-def _start(job: Job, sockets: Path) -> _Running:
-    """Start a job in a process of its own."""
+def _start(job: Job, bounds: Bounds, sockets: Path, last: Outcome | None = None) -> _Running:
+    """Start a job in a process of its own; the last attempt, if there was one, is over."""
     context = multiprocessing.get_context("forkserver")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_run_job, args=(job, sockets, send), daemon=True)
     with _no_main_module():
         process.start()
     send.close()  # so that the process's end is seen as the end of the pipe
-    return _Running(job, process, receive, time.monotonic())
+    attempt, seconds = (last.attempts + 1, last.seconds) if last else (1, 0.0)
+    return _Running(job, bounds, process, receive, time.monotonic(), attempt, seconds)
 
 
 @contextlib.contextmanager
@@ -276,34 +368,48 @@ def _no_main_module() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def _ended(running: dict[str, _Running]) -> list[tuple[str, Outcome]]:
-    """Wait until some have ended or run out of time, and take them out."""
+def _ended(
+    running: dict[str, _Running], stop: Connection | None
+) -> list[tuple[str, _Running, Outcome, bool]]:
+    """Wait until some have ended or run out of time, and take them out.
+
+    Told with each is whether its kernel died, which may pass.
+    """
     if not running:
         return []
     left = min(r.left for r in running.values())
-    wait([r.channel for r in running.values()], timeout=max(left, 0))
-    found = [(n, o) for n, r in running.items() if (o := _outcome(r)) is not None]
-    for name, outcome in found:
-        _stop(running.pop(name), grace=0 if outcome.status == "timed out" else 2)
+    stops = [stop] if stop else []
+    wait([*(r.channel for r in running.values()), *stops], timeout=max(left, 0))
+    if stop and stop.poll():
+        raise Stopped
+    told = [(n, r, _outcome(r)) for n, r in running.items()]
+    found = [(n, r, *end) for n, r, end in told if end is not None]
+    for name, each, outcome, _ in found:
+        del running[name]
+        _stop(each, grace=0 if outcome.status == "timed out" else 2)
     return found
 
 
-def _outcome(running: _Running) -> Outcome | None:
-    """Give how a job ended, or None while it runs."""
-    seconds = time.monotonic() - running.started
+def _outcome(running: _Running) -> tuple[Outcome, bool] | None:
+    """Give how a job ended, and whether its kernel died; None while it runs."""
     if running.channel.poll():
         try:
-            reason = running.channel.recv()
+            reason, died = running.channel.recv()
         except EOFError:
             running.process.join(5)
             reason = f"its process ended unexpectedly (exit code {running.process.exitcode})"
+            died = True
         if reason is None:
-            return Outcome("ok", "", seconds)
-        return Outcome("failed", _one_line(reason) + _last_cell(running.job.target), seconds)
+            return running.ended("ok"), False
+        if died and running.attempt > 1:
+            reason += f", {running.attempt} times"
+        return running.ended("failed", _one_line(reason)), died
     if running.left > 0:
         return None
     limit = f"not finished after {running.job.timeout_seconds:g} s"
-    return Outcome("timed out", limit + _last_cell(running.job.target), seconds)
+    if running.bounds.left <= 0:
+        limit = f"not finished when {running.bounds.told}"
+    return running.ended("timed out", limit), False
 
 
 def _one_line(text: str) -> str:
@@ -359,7 +465,10 @@ def _family(running: _Running) -> list[psutil.Process]:
 
 
 def _run_job(job: Job, sockets: Path, channel: Connection) -> None:
-    """Run a job, in its own process, and send None when all went well, else why not."""
+    """Run a job, in its own process, and send why it went wrong, and whether its kernel died.
+
+    None where all went well.
+    """
     from cxlab.report import kernels
 
     os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
@@ -372,10 +481,22 @@ def _run_job(job: Job, sockets: Path, channel: Connection) -> None:
         kernels.register()
         _execute(job, sockets)
     except BaseException as error:  # whatever it is belongs in the manifest
-        channel.send(_reason(error))
+        reason, died = _reason(error)
+        _mask(job)
+        channel.send((masked(reason), died))
     else:
-        channel.send(None)
+        _mask(job)
+        channel.send((None, False))
     channel.close()
+
+
+def _mask(job: Job) -> None:
+    """Take passwords out of what a notebook has shown, or said: both are kept."""
+    for path in (job.target, job.work / "log.txt"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if (shown := masked(text)) != text:
+                write_text(path, shown)
 
 
 def _end_with_parent(sockets: Path) -> None:
@@ -395,7 +516,10 @@ def _end_with_parent(sockets: Path) -> None:
 def _set_up(job: Job) -> None:
     """Point everything a kernel reads or writes at the job's own folder."""
     kernel = job.work / "jupyter" / "kernels" / "cxlab"
-    for folder in (kernel, *(job.work / part for part in ("cwd", "ipython", "runtime"))):
+    own = [job.work / part for part in ("cwd", "ipython", "runtime")]
+    for folder in own:  # what an attempt has left whose kernel died
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (kernel, *own):
         folder.mkdir(parents=True, exist_ok=True)
     (kernel / "kernel.json").write_text(json.dumps(_KERNEL), encoding="utf-8")
     given = job.environment
@@ -424,8 +548,12 @@ def _joined(*paths: str) -> str:
 def _execute(job: Job, sockets: Path) -> None:
     """Run the notebook with papermill; a kernel that does not come up is started again."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
+    from cxlab.report import saving
+
+    saving.register()
     for start in range(_STARTS):
         address = f"{sockets}-{start}"
         try:
@@ -433,6 +561,7 @@ def _execute(job: Job, sockets: Path) -> None:
                 _to_the_letter(job.source),
                 _to_the_letter(job.target),
                 parameters=job.parameters,
+                engine_name=saving.ENGINE,
                 kernel_name="cxlab",
                 language="python",
                 progress_bar=False,
@@ -440,7 +569,8 @@ def _execute(job: Job, sockets: Path) -> None:
                 config=Config({"KernelManager": {"transport": "ipc", "ip": address}}),
             )
         except RuntimeError as error:  # of a cell it would be papermill's own
-            if not str(error).startswith("Kernel ") or start + 1 == _STARTS:
+            ran = isinstance(error, DeadKernelError)  # cells were run by then
+            if ran or not str(error).startswith("Kernel ") or start + 1 == _STARTS:
                 raise
             sys.stderr.write(f"started again: {error}\n")
         else:
@@ -452,13 +582,13 @@ def _to_the_letter(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _reason(error: BaseException) -> str:
-    """Say in a line why a notebook did not run to its end."""
+def _reason(error: BaseException) -> tuple[str, bool]:
+    """Say in a line why a notebook did not run to its end, and whether its kernel died."""
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, PapermillExecutionError):
-        return f"{error.ename}: {error.evalue}"
+        return f"{error.ename}: {error.evalue}".rstrip(": "), False
     if isinstance(error, DeadKernelError):
-        return "the kernel died (often for lack of memory)"
-    return f"{type(error).__name__}: {error}"
+        return "the kernel died (often for lack of memory)", True
+    return f"{type(error).__name__}: {error}", False

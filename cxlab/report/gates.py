@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cxlab.results import counted, listed
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["Gates", "judge", "unmet"]
+__all__ = ["Gates", "judge", "same_data", "unmet"]
 
 # The time by which a table is told to be fresh.
 _TIMES = {
@@ -82,6 +82,26 @@ def judge(
         *_checked(gates, results),
     ]
     return [{"name": name, "passed": passed, "text": text} for name, passed, text in told]
+
+
+def same_data(replaced: Sequence[str]) -> list[dict[str, Any]]:
+    """Refuse a run whose data were replaced while it was made: its pages may not agree.
+
+    Parameters
+    ----------
+    replaced : sequence of str
+        The tables.
+
+    Returns
+    -------
+    list of dict
+        Empty where none was.
+    """
+    if not replaced:
+        return []
+    was = "was" if len(replaced) == 1 else "were"
+    text = f"table {listed(replaced)} {was} replaced while the run was made"
+    return [{"name": "same_data", "passed": False, "text": text}]
 
 
 def unmet(found: Iterable[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.plots.style import DARK
 from cxlab.report.findings import file_name
+from cxlab.report.places import anchor
 from cxlab.results import NOTHING, legible, three_figures
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "TEMPLATES",
     "clean",
     "figure",
+    "found_at",
     "interval",
     "p_value",
     "policy",
@@ -80,7 +82,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(figure=figure, valence=valence)
+    made.filters.update(figure=figure, found=found_at, valence=valence)
     made.globals.update(kind=_KIND, verdict=_VERDICT, nothing=NOTHING, zip=zip)
     return made
 
@@ -121,6 +123,17 @@ def figure(value: Any) -> str:
     return _minus(three_figures(value))
 
 
+def found_at(finding: Mapping[str, Any]) -> str:
+    """Give the place of a finding on its page.
+
+    Parameters
+    ----------
+    finding : mapping
+        Any finding, with its ``id``.
+    """
+    return anchor("found", finding["id"])
+
+
 def p_value(value: Any) -> str:
     """Give a p-value: two significant figures, and none of what lies below a thousandth."""
     if value is None or not math.isfinite(value):
@@ -149,7 +162,7 @@ def interval(estimate: Any, low: Any, high: Any, digits: int | None = None) -> t
     def shown(value: Any) -> str:
         if value is None or digits is None:
             return figure(value)
-        return _minus(f"{value:,.{digits}f}")
+        return _minus(f"{round(value, digits) + 0:,.{digits}f}")  # no minus before a zero
 
     if low is None and high is None:
         return shown(estimate), ""
@@ -179,6 +192,7 @@ def show_picture(data: Mapping[str, Any], linked: bool = True) -> str:
     return template(
         "picture.html.j2",
         picture=data,
+        place=anchor("figure", data["name"]),
         encoded=encoded,
         adapts=bool(adaptive),
         stem=file_name(data["name"]) if linked else "",
@@ -207,7 +221,11 @@ def show_result(data: Mapping[str, Any]) -> str:
     data : mapping
         As :meth:`cxlab.results.Result.to_dict` gave it.
     """
-    return template("result.html.j2", result=data, grid=_grid(data["table"], _ROWS["result"]))
+    grid = _grid(data["table"], _ROWS["result"])
+    place = anchor("table", data["name"])
+    return template(
+        "result.html.j2", result=data, grid=grid, place=place, places=data.get("places", {})
+    )
 
 
 def _grid(table: Mapping[str, Any], most: int) -> dict[str, Any]:

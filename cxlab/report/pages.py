@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cxlab.plots.picture import PICTURE_MIME
 from cxlab.report.execute import Outcome
 from cxlab.report.findings import DRIVERS_RESULT, Harvest
+from cxlab.report.finish import finish_front, finish_page
 from cxlab.report.markup import (
     TEMPLATES,
     clean,
@@ -25,6 +26,8 @@ from cxlab.report.markup import (
     template,
     valence,
 )
+from cxlab.report.pdf import PDF
+from cxlab.report.places import mark_rows
 from cxlab.report.spec import Plan
 from cxlab.report.state import BEFORE, STATE
 from cxlab.report.tables import write_text
@@ -142,7 +145,7 @@ def _exporter() -> HTMLExporter:
         extra_template_basedirs=[str(TEMPLATES)],
         filters={
             "cx_clean": clean,
-            "cx_contents": _contents,
+            "cx_finish": finish_page,
             "cx_picture": show_picture,
             "cx_result": show_result,
         },
@@ -157,12 +160,14 @@ def _resources(
     notebook.cells = _narrative(notebook.cells)
     _say_once(notebook.cells)
     title = _take_title(notebook.cells) or plan.registry.notebooks[name].question
+    mark_rows(notebook.cells, findings)
     css, script = shared("cxlab.css"), shared("page.js")
     parts = {
         "title": title,
         "name": name,
         "report": plan.spec.title,
         "as_of": plan.dataset.day,
+        "segment": _segment(plan),
         "outcome": outcome,
         "unfit": unfit,
         "findings": findings,
@@ -170,16 +175,32 @@ def _resources(
     }
     return {
         "cx": {
-            "title": title,
+            "title": f"{title} ({_segment(plan)})" if _segment(plan) else title,
             "brief": plan.registry.notebooks[name].sums_up,
             "linked": outcome.status == "ok",  # else its pictures are not written to files
             "css": css,
             "script": script,
             "policy": policy(css, script),
-            "top": template("top.html.j2", **parts),
-            "bottom": template("bottom.html.j2", **parts),
+            "parts": parts,
+            "tables": _tables(notebook.cells),
+            "others": {
+                other: plan.registry.notebooks[other].question
+                for other in plan.order
+                if other != name and other not in plan.skipped
+            },
         }
     }
+
+
+def _tables(cells: Iterable[NotebookNode]) -> list[dict[str, Any]]:
+    """Give the tables of the results that are shown."""
+    shown = (o.get("data", {}) for c in cells for o in c.get("outputs", []))
+    return [data[RESULT_MIME]["table"] for data in shown if RESULT_MIME in data]
+
+
+def _segment(plan: Plan) -> str:
+    """Say of which segment of the data a run is; empty: of all."""
+    return plan.dataset.segment.words if plan.dataset.segment else ""
 
 
 def _tagged(cell: NotebookNode, *tags: str) -> bool:
@@ -292,18 +313,6 @@ def _settings(plan: Plan, name: str) -> list[tuple[str, str, str]]:
     return told
 
 
-def _contents(body: str) -> str:
-    """Give a list of the sections out of a page's body."""
-    from bs4 import BeautifulSoup
-
-    sections = []
-    for found in BeautifulSoup(body, "html.parser").find_all("h2", id=True):
-        for link in found.find_all("a", class_="anchor-link"):
-            link.decompose()
-        sections.append((found["id"], found.get_text(strip=True)))
-    return template("contents.html.j2", sections=sections)
-
-
 def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str, Any]) -> None:
     """Write ``index.html``.
 
@@ -332,13 +341,15 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
     drivers = [r for r in rows if r["verdict"] in _SHOWN and r["valence"] != "contact"]
     source = harvest.sources.get(DRIVERS_RESULT, "")
     forest = harvest.pictures.get(_FOREST)
-    files = ("findings.json", "drivers.csv", "risk.csv", "tables.xlsx")
-    css = shared("cxlab.css")
+    files = (PDF, "findings.json", "drivers.csv", "risk.csv", "tables.xlsx")
+    css, script = shared("cxlab.css"), shared("page.js")
     text = template(
         "front.html.j2",
         manifest=manifest,
+        segment=_segment(plan),
         css=css,
-        policy=policy(css),
+        script=script,
+        policy=policy(css, script),
         context=context,
         lead=lead,
         groups=_groups(shown),
@@ -358,7 +369,7 @@ def write_front(path: Path, plan: Plan, harvest: Harvest, manifest: Mapping[str,
         files=[*(f for f in files if (folder / f).is_file()), "manifest.json"],
         failed={n: m for n, m in notebooks.items() if m["error"] is not None},
     )
-    write_text(path, text)
+    write_text(path, finish_front(text, harvest.tables.values()))
 
 
 def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:

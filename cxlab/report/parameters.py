@@ -21,10 +21,10 @@ from pydantic import (
 
 from cxlab.errors import DataError, UsageError, one_of
 
-__all__ = ["STANDARD", "STRICT", "Default", "Parameter", "read_defaults"]
+__all__ = ["STANDARD", "STRICT", "Default", "Parameter", "read_defaults", "secret_in"]
 
 STANDARD = (
-    *("dataset", "as_of", "quick", "run", "state"),
+    *("dataset", "as_of", "where", "quick", "run", "state"),
     *("include_quotes", "include_customers"),
 )
 """Parameters the renderer sets itself where a notebook's parameters cell has them."""
@@ -48,6 +48,11 @@ _SECRETS = {
     "a variable of the environment, which is read in dataset.yml alone": r"\$\{\w+\}",
 }
 _WORDS = {"bool": "true or false", "date": "a date such as 2026-06-30"}
+
+
+def secret_in(text: str) -> str:
+    """Say what a text looks like that must not be shown; empty for one that may be."""
+    return next((kind for kind, pattern in _SECRETS.items() if re.search(pattern, text)), "")
 
 
 class Parameter(BaseModel):
@@ -107,9 +112,8 @@ class Parameter(BaseModel):
             If it is of another type, out of bounds or not of the pattern; what is allowed
             is named. If it looks like a secret, which is not shown.
         """
-        for kind, pattern in _SECRETS.items():
-            if isinstance(value, str) and re.search(pattern, value):
-                raise UsageError(f"{what} looks like {kind}; a report shows its parameters")
+        if kind := secret_in(str(value)):
+            raise UsageError(f"{what} looks like {kind}; a report shows its parameters")
         if self.type == "date" and value == "":
             return value
         expected = _WORDS.get(self.type, f"{self.type}{self.allowed}")

@@ -1,4 +1,8 @@
-"""Build a run aside, publish it by one rename, point ``latest`` at it; and say what it was."""
+"""Build a run aside, publish it by one rename, point ``latest`` at it.
+
+What publishing is about to do is written down first: where it is cut off between two renames,
+the next start does the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,28 @@ import contextlib
 import datetime as dt
 import errno
 import fcntl
+import json
 import os
 import platform
+import re
 import shutil
-import subprocess
 import types
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from cxlab.errors import CxlabError, UsageError
-from cxlab.report.earlier import RUN_ID, hashes
-from cxlab.report.execute import Outcome
-from cxlab.report.spec import Plan
-from cxlab.report.state import BEFORE, STATE, hashes_of, keep
+from cxlab.report.earlier import RUN_ID, order
+from cxlab.report.resume import BUILDING, HOLDER, WORK, being_made
+from cxlab.report.state import STATE, keep
+from cxlab.report.tables import write_text
 
-__all__ = ["BUILDING", "Build", "describe_run"]
+__all__ = ["BUILDING", "Build"]
 
-BUILDING = ".building-"
-"""How the folder of a run begins while it is being made; its maker holds a lock on it."""
-_HOLDER = "holder.txt"
 _LATEST = ".latest-"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-_PACKAGES = (
-    *("cxlab", "duckdb", "lifelines", "matplotlib", "nbconvert", "numpy", "pandas", "papermill"),
-    *("pyarrow", "scikit-learn", "scipy", "seaborn", "statsmodels"),
-)
+_PENDING = ".publishing.json"
+# Of a file that was being written when its process was killed.
+_ASIDE = re.compile(r"\.\.?[\w-][\w.-]*\.(?:json|yml|csv|parquet)\.\d+")
 
 
 class Build:
@@ -48,11 +47,24 @@ class Build:
         The run's date; None for one that is undated.
     started : datetime.datetime
         Its start, in UTC.
+    takes_over : pathlib.Path, optional
+        The folder of a run whose process was killed, which this one goes on with; it goes once
+        this one is published.
     """
 
-    def __init__(self, out: Path, as_of: str | None, started: dt.datetime) -> None:
+    def __init__(
+        self,
+        out: Path,
+        as_of: str | None,
+        started: dt.datetime,
+        takes_over: Path | None = None,
+    ) -> None:
         self.out = out
-        self.run_id = f"{as_of or 'undated'}-{started:%Y%m%dT%H%M%SZ}"
+        self._as_of = as_of or "undated"
+        self._start = f"{started:%Y%m%dT%H%M%SZ}"
+        self.run_id = f"{self._as_of}-{self._start}"
+        self._takes_over = takes_over
+        self._held = -1
         self._lock = -1
         self._made: list[Path] = []
 
@@ -64,21 +76,24 @@ class Build:
         CxlabError
             Another run is being made in OUT.
         UsageError
-            If OUT cannot be written to.
+            If OUT cannot be written to, or the run to be taken over is gone.
         """
         try:
             self._made = [p for p in (self.out, *self.out.parents) if not p.exists()]
             self.out.mkdir(parents=True, exist_ok=True)
             with _locked(self.out):
+                if self._takes_over is not None:
+                    self._held = _hold(self._takes_over)
                 _clear(self.out)
-                _refuse_a_second(self.out)
+                _refuse_a_second(self.out, self._takes_over)
+                _complete(self.out)
                 self._take_free_id()
                 self.folder.mkdir()
                 self._lock = os.open(self.folder, os.O_RDONLY)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self.work.mkdir()
                 told = f"process {os.getpid()} on {platform.node()}"
-                (self.work / _HOLDER).write_text(told, encoding="utf-8")
+                (self.work / HOLDER).write_text(told, encoding="utf-8")
         except BaseException as error:
             self._abandon()
             if isinstance(error, OSError):
@@ -106,7 +121,7 @@ class Build:
     @property
     def work(self) -> Path:
         """A folder for what is not published."""
-        return self.folder / ".work"
+        return self.folder / WORK
 
     def publish(self, *, good: bool, keep_runs: int | None = None, keep_state: bool = True) -> Path:
         """Publish the run.
@@ -134,11 +149,12 @@ class Build:
         try:
             with _locked(self.out):
                 shutil.rmtree(self.work, ignore_errors=True)
+                steps = {"run_id": self.run_id, "good": good, "keep_state": keep_state}
+                write_text(self.out / _PENDING, json.dumps(steps))
                 self.folder.rename(target)
-                if good:
-                    _point_latest(self.out, self.run_id)
-                    if keep_state:
-                        keep(target, self.out)
+                _complete(self.out)
+                if self._takes_over is not None:
+                    shutil.rmtree(self._takes_over, ignore_errors=True)
                 if keep_runs is not None:
                     _keep(self.out, keep_runs)
         except OSError as error:
@@ -146,17 +162,21 @@ class Build:
         return target
 
     def _take_free_id(self) -> None:
-        """Number the run id where a run or a build has it."""
-        stem, number = self.run_id, 1
-        while (self.out / self.run_id).exists() or self.folder.exists():
-            number += 1
-            self.run_id = f"{stem}-{number}"
+        """Number the run so that it comes after every other, whatever the clock says."""
+        there = [order(p.name.removeprefix(BUILDING)) for p in self.out.iterdir()]
+        last, count = max(there, default=("", 0))
+        start, number = max(order(self.run_id), (last, count + 1))
+        stem = f"{self._as_of}-{start}"
+        self.run_id = stem if number == 1 else f"{stem}-{number}"
 
     def _abandon(self) -> None:
         if self._lock >= 0:  # the folder is ours
             os.close(self._lock)
             self._lock = -1
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
         for folder in self._made:
             with contextlib.suppress(OSError):  # not empty: published, or another's
                 folder.rmdir()
@@ -173,11 +193,30 @@ def _locked(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _hold(folder: Path) -> int:
+    """Take the lock of a run that was killed; gives the descriptor."""
+    descriptor = -1
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise CxlabError(being_made(folder)) from None
+        raise UsageError(f"{folder}: this run is gone: another start has cleared it") from None
+    return descriptor
+
+
 def _clear(out: Path) -> None:
     """Remove what processes that are gone have left: nobody holds the lock of their builds."""
     for link in out.glob(f"{_LATEST}*"):  # made and swapped under the lock that is ours now
         with contextlib.suppress(OSError):
             link.unlink()
+    for path in (*out.glob(".*"), *(out / STATE).rglob(".*")):  # so are these
+        if _ASIDE.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(OSError):
+                path.unlink()
     for folder in out.glob(f"{BUILDING}*"):
         with contextlib.suppress(OSError):  # one that lives, or is not ours to touch
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -188,28 +227,36 @@ def _clear(out: Path) -> None:
                 os.close(descriptor)
 
 
-def _refuse_a_second(out: Path) -> None:
+def _refuse_a_second(out: Path, taken_over: Path | None) -> None:
     """Say who is making a run here; what the dead left is gone by now."""
+    ours = taken_over and taken_over.resolve()
     for folder in out.glob(f"{BUILDING}*"):
-        try:
-            holder = (folder / ".work" / _HOLDER).read_text(encoding="utf-8")
-        except OSError:
-            holder = "another process"
-        run_id = folder.name.removeprefix(BUILDING)
-        told = f"{out}: {holder} is making the run {run_id}; wait for it, or give another --out"
-        raise CxlabError(told)
+        if folder.resolve() != ours:
+            raise CxlabError(being_made(folder) or f"{folder}: cannot be removed")
 
 
-def _order(run_id: str) -> tuple[str, int]:
-    """Give what runs are ordered by: their start."""
-    found = RUN_ID.fullmatch(run_id)
-    return (found["start"], int(found["again"] or 1)) if found else ("", 0)
+def _complete(out: Path) -> None:
+    """Do what is left of publishing: all of it, unless a process was killed in the midst."""
+    pending = out / _PENDING
+    if not pending.is_file():
+        return
+    try:
+        steps = json.loads(pending.read_text(encoding="utf-8"))
+    except ValueError:  # the machine went down before it was on the disk
+        steps = {"run_id": ""}
+    run = out / steps["run_id"]
+    named = RUN_ID.fullmatch(steps["run_id"])
+    if named and steps["good"] and run.is_dir():  # else it was killed before the run was there
+        _point_latest(out, run.name)
+        if steps["keep_state"]:
+            keep(run, out)
+    pending.unlink()
 
 
 def _point_latest(out: Path, run_id: str) -> None:
     """Point ``latest`` at a run, unless it points at one that started later."""
     latest = out / "latest"
-    if latest.exists() and _order(latest.resolve().name) > _order(run_id):
+    if latest.exists() and order(latest.resolve().name) > order(run_id):
         return
     aside = out / f"{_LATEST}{os.getpid()}"
     aside.unlink(missing_ok=True)
@@ -224,119 +271,12 @@ def _keep(out: Path, count: int) -> None:
     """Delete the oldest runs beyond a count, never the one ``latest`` points at."""
     latest = out / "latest"
     kept = latest.resolve().name if latest.is_symlink() else ""
-    named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)]
+    named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name) and not p.is_symlink()]
     runs = [p for p in named if (p / "manifest.json").is_file()]
-    runs.sort(key=lambda p: _order(p.name), reverse=True)
+    runs.sort(key=lambda p: order(p.name), reverse=True)
     for folder in runs[count:]:
         if folder.name != kept:
             aside = out / f"{BUILDING}{folder.name}"  # never seen half deleted
             with contextlib.suppress(OSError):
                 folder.rename(aside)
                 shutil.rmtree(aside)
-
-
-def describe_run(
-    plan: Plan,
-    build: Build,
-    outcomes: Mapping[str, Outcome],
-    started: dt.datetime,
-    gates: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Give a run's manifest: what was run on what, where, and how it ended.
-
-    Parameters
-    ----------
-    plan : Plan
-        The run.
-    build : Build
-        Where it is built, its answers written.
-    outcomes : mapping of str to Outcome
-        How each notebook ended.
-    started : datetime.datetime
-        When it started, in UTC.
-    gates : list of dict
-        What it was held to.
-    """
-    status = "ok" if all(o.error is None for o in outcomes.values()) else "failed"
-    if status == "ok" and not all(g["passed"] for g in gates):
-        status = "not publishable"
-    seconds = (dt.datetime.now(dt.UTC) - started).total_seconds()
-    dataset, commit = plan.dataset, _commit(plan.registry.folder)
-    versions = {"python": platform.python_version()} | {n: _version(n) for n in _PACKAGES}
-    return {
-        "run_id": build.run_id,
-        "status": status,
-        "gates": gates,
-        "title": plan.spec.title,
-        "as_of": dataset.day,
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "spec": os.path.relpath(plan.spec_path.resolve(), plan.out.resolve()),
-        "dataset": {
-            "name": dataset.name,
-            "path": plan.spec.dataset,
-            "form": dataset.form,
-            "tables": list(dataset.tables),
-            "snapshot": dataset.snapshot,
-            "sha256": dict(sorted(dataset.sha256().items())),
-            "settings_sha256": dataset.settings_sha256(),
-            "rows": {name: typed.rows for name, typed in sorted(dataset.read.items())},
-            "columns": {name: list(dataset.columns(name)) for name in sorted(dataset.tables)},
-        },
-        "notebooks": {
-            name: {
-                "question": entry.question,
-                "status": outcomes[name].status,
-                "seconds": round(outcomes[name].seconds, 1),
-                "reason": outcomes[name].reason,
-                "error": outcomes[name].error,
-                "parameters": plan.settings(name),
-            }
-            for name, entry in plan.registry.notebooks.items()
-            if name in outcomes
-        },
-        "asked": {"as_of": plan.as_of or None, "quick": plan.quick},
-        "parameters": {n: v for n, v in plan.given.items() if v},
-        "publish": plan.spec.publish.model_dump(),
-        "versions": versions,
-        "git_commit": commit,
-        "sha256": hashes(build.folder),
-        "state_sha256": hashes_of(build.folder / STATE / BEFORE),
-        "compared_with": None,
-        **_repeated(plan, build.folder, versions, commit),
-    }
-
-
-def _repeated(
-    plan: Plan, folder: Path, versions: Mapping[str, str | None], commit: str | None
-) -> dict[str, Any]:
-    """Say which run was made again, with what other code, and whether the answers are the same."""
-    if plan.earlier is None:
-        return {"again_of": None, "again": None}
-    differs = plan.earlier.compare(folder)
-    return {
-        "again_of": plan.earlier.run_id,
-        "again": {
-            "same_answers": not differs,
-            "answers": differs or "the same answers, byte for byte",
-            "other_code": plan.earlier.other_code(versions, commit),
-        },
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit(folder: Path) -> str | None:
-    """Give the commit a folder is at, ``-dirty`` after it where files were changed."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
-    command.append("--exclude=*")
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return told.stdout.strip() or None if told.returncode == 0 else None

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from cxlab.data.contract import read_yaml, validation_line
@@ -27,15 +30,19 @@ __all__ = [
     "mismatches",
     "read_model",
     "read_registry",
+    "with_entry",
 ]
 
 M = TypeVar("M", bound=BaseModel)
+_NAME = re.compile(r"[\w-](?:[\w.-]{0,98}[\w-])?")
+"""A notebook's name is that of files of a run."""
 
 
 class Entry(BaseModel):
     """One notebook of the registry; ``after: ["*"]`` runs it after all others.
 
-    ``snapshot_needs`` names the tables needed of a snapshot, where they are others.
+    ``snapshot_needs`` names the tables needed of a snapshot, where they are others; ``weight``
+    says about how long it takes beside the others.
     """
 
     model_config = STRICT
@@ -45,6 +52,7 @@ class Entry(BaseModel):
     snapshot_needs: list[str] | None = None
     timeout_seconds: int = Field(default=600, gt=0)
     after: list[str] = []
+    weight: float = Field(default=1, gt=0)
     parameters: dict[str, Parameter] = {}
 
     @property
@@ -107,6 +115,16 @@ class Registry:
         for other in self.notebooks[name].after:
             found |= self.before(other, self.notebooks)
         return found & set(selected)
+
+    def longest_first(self, names: Collection[str]) -> list[str]:
+        """Give notebooks in the order to start them, so that all cores end together.
+
+        Parameters
+        ----------
+        names : collection of str
+            The notebooks of this report; of the same weight they stay in this order.
+        """
+        return sorted(names, key=lambda n: -self.notebooks[n].weight)
 
     def with_needed(self, names: Collection[str]) -> list[str]:
         """Add the notebooks that those named have to run after, in the order to run them.
@@ -212,6 +230,9 @@ def read_registry(folder: Path | None = None) -> Registry:
     registry = Registry(folder, read_model(_File, file).notebooks, {})
     every = registry.notebooks
     for name, entry in every.items():
+        if not _NAME.fullmatch(name):
+            allowed = "letters, digits, -, _ and dots within, up to 100"
+            raise DataError(f"{file}: notebooks: a name is {name[:60]!r}; allowed: {allowed}")
         if not registry.path(name).is_file():
             raise DataError(f"{file}: {name}: there is no {name}.ipynb beside the registry")
         for other in entry.after:
@@ -230,6 +251,42 @@ def read_registry(folder: Path | None = None) -> Registry:
         waiting = ", ".join(dict.fromkeys(error.args[1]))
         raise DataError(f"{file}: these notebooks wait for each other: {waiting}") from None
     return registry
+
+
+def with_entry(file: Path, name: str, entry: str) -> str:
+    """Give a registry's text with one more notebook at its end; the rest stays to the letter.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The registry; it is not written.
+    name : str
+        The notebook.
+    entry : str
+        What is said of it, as YAML.
+
+    Raises
+    ------
+    DataError
+        Read back, the text would not say what it said before and the entry besides.
+    """
+    before, text = read_yaml(file), file.read_bytes().decode("utf-8")
+    end = "\r\n" if "\r\n" in text else "\n"
+    first = re.search(r"^notebooks:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( +)\S", text, re.MULTILINE)
+    indent = first[1] if first else "  "
+    lines = f"{indent}{name}:\n{textwrap.indent(entry, 2 * indent)}"
+    after = text + ("" if text.endswith("\n") else end) + lines.replace("\n", end)
+    both = {**(before.get("notebooks") or {}), name: yaml.safe_load(entry)}
+    try:
+        same = yaml.safe_load(after) == {**before, "notebooks": both}
+    except yaml.YAMLError:
+        same = False
+    if not same:
+        raise DataError(
+            f"{file}: a notebook cannot be added at its end; allowed: notebooks: as the last key, "
+            "each notebook below it on lines of its own"
+        )
+    return after
 
 
 def describe(registry: Registry | None = None) -> str:

@@ -8,25 +8,35 @@ import json
 import signal
 import sys
 import threading
+import time
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cxlab.data import history
+from cxlab.data import history, prepared
 from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
 from cxlab.errors import UsageError
-from cxlab.report import gates
-from cxlab.report.execute import Job, Outcome, run_all, warm_up
-from cxlab.report.publish import Build, describe_run
+from cxlab.report import gates, streams
+from cxlab.report.execute import Bounds, Job, Outcome, Stopped, run_all, warm_up
+from cxlab.report.index import list_reports
+from cxlab.report.log import Log
+from cxlab.report.manifest import describe_run, why
+from cxlab.report.notify import telling
+from cxlab.report.publish import Build
+from cxlab.report.resume import note_begun, note_ended
 from cxlab.report.spec import Load, Plan, make_plan
-from cxlab.report.state import STATE, hand_in, hand_on, hand_on_history
+from cxlab.report.state import BEFORE, STATE, hand_in, hand_on, hand_on_history, hashes_of
 from cxlab.report.tables import write_bytes, write_text
 
-__all__ = ["Run", "render"]
+if TYPE_CHECKING:
+    from cxlab.report.findings import Harvest
+
+__all__ = ["Run", "render", "run_plan"]
 
 _LATER = (
     *("cxlab.report.preload", "nbconvert.exporters.html", "openpyxl"),
@@ -53,11 +63,17 @@ class Run:
     manifest: dict[str, Any] = field(repr=False)
 
     @property
+    def clock(self) -> str:
+        """What to say where the clock stood before the last run's start; else empty."""
+        started = dt.datetime.fromisoformat(self.manifest["started"])
+        if f"{started:%Y%m%dT%H%M%SZ}" in self.path.name:
+            return ""
+        return f"the clock said {started:%Y-%m-%d %H:%M:%S} UTC, before the last run's start"
+
+    @property
     def reason(self) -> str:
         """Why it is not a good run: notebooks that failed, else gates; empty where it is."""
-        ended = self.manifest["notebooks"].items()
-        told = (f"{k} {n['status']}: {n['error']}" for k, n in ended if n["error"] is not None)
-        return "; ".join(told) or gates.unmet(self.manifest["gates"])
+        return why(self.manifest)
 
 
 def render(
@@ -71,7 +87,10 @@ def render(
     out: Path | None = None,
     load: Load | None = None,
     again: str | Path | None = None,
+    resume: str | Path | None = None,
     memory_limit: str | None = None,
+    limit_minutes: float | None = None,
+    log: str | Path | None = None,
 ) -> Run:
     """Render a report to ``OUT/<run-id>/`` and point ``latest`` at it if all went well.
 
@@ -96,9 +115,16 @@ def render(
     again : str or pathlib.Path, optional
         A good run of this spec to repeat as it was: its id, its folder, or ``latest``. The
         manifest tells how far the answers are the same.
+    resume : str or pathlib.Path, optional
+        A run of this spec that failed or was killed, to go on with: its id, its folder, or
+        ``newest``. What ended well is taken over.
     memory_limit : str, optional
         Memory that each notebook's engine may take before its work spills to disk; by
         default 60% of the machine's, shared among the jobs.
+    limit_minutes : float, optional
+        After which the run is ended, and has failed; by default what the spec says.
+    log : str or pathlib.Path, optional
+        A file to add a line of JSON to for each step; ``-`` for stderr.
 
     Returns
     -------
@@ -114,8 +140,16 @@ def render(
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
     if memory_limit is not None:
         refuse_no_size(memory_limit)
+    if limit_minutes is not None and not limit_minutes > 0:
+        raise UsageError(f"limit_minutes is {limit_minutes:g}; allowed: more than 0")
     memory = memory_limit or f"{max(60 // jobs, 1)}%"
-    with _Signals() as signals:
+    begun = time.monotonic()
+    streams.fill_in()
+    with (
+        _Signals() as signals,
+        Log(Path(spec), log) as journal,
+        telling(Path(spec), journal) as tell,
+    ):
         plan = make_plan(
             Path(spec),
             as_of=as_of,
@@ -125,26 +159,90 @@ def render(
             out=out,
             load=_loading(load),
             again=again,
+            resume=resume,
         )
-        started = dt.datetime.now(dt.UTC)
-        with (
-            Build(plan.out, plan.dataset.day, started) as build,
-            ThreadPoolExecutor(1) as converter,
-        ):
-            converter.submit(_import_later)
-            state = hand_in(_handed_on(plan), build.folder, _past(plan))
-            outcomes = _run(plan, build, jobs, memory, converter, state)
-            manifest = _finish(plan, build, outcomes, started)
-            keep = plan.spec.publish.keep_runs
-            with signals.held():
-                if manifest["status"] == "ok":  # the run can be made again as long as it is there
-                    plan.dataset.keep_for(plan.out / build.run_id)
-                path = build.publish(
-                    good=manifest["status"] == "ok",
-                    keep_runs=keep,
-                    keep_state=plan.earlier is None,
-                )
-    return Run(path, manifest["status"], manifest)
+        minutes = limit_minutes or plan.spec.limits.run_minutes
+        bounds = Bounds(plan.spec.limits.retries, minutes, begun)
+        if plan.spec.each is not None:
+            from cxlab.report.each import Making, render_each
+
+            making = Making(jobs, memory, bounds, signals.held, _loading(load), log)
+            run = render_each(plan, plan.spec.each, making, journal)
+        else:
+            run = run_plan(plan, jobs, memory, signals.held, bounds=bounds, log=journal)
+        if out is None:
+            list_reports(Path(spec).parent)
+        tell(run)
+        return run
+
+
+def run_plan(
+    plan: Plan,
+    jobs: int,
+    memory: str,
+    held: Callable[[], contextlib.AbstractContextManager[None]],
+    stop: Connection | None = None,
+    bounds: Bounds | None = None,
+    log: Log | None = None,
+) -> Run:
+    """Make the run that is planned, and publish it.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    jobs : int
+        How many notebooks run at a time.
+    memory : str
+        Memory that each notebook's engine may take.
+    held : callable
+        Gives what holds signals back while the run is published.
+    stop : Connection, optional
+        Of a run that is not made by the main thread, which alone hears signals: once something
+        can be read from it, the run is ended, and nothing of it stays.
+    bounds : Bounds, optional
+        How often and how long its notebooks are tried; by default as the spec says, from now.
+    log : Log, optional
+        Where its steps are told beside its own folder.
+    """
+    started = dt.datetime.now(dt.UTC)
+    limits = plan.spec.limits
+    bounds = bounds or Bounds(limits.retries, limits.run_minutes)
+    dead = plan.cut.unpublished if plan.cut else None
+    with (
+        log or Log(plan.spec_path) as log,
+        Build(plan.out, plan.dataset.day, started, dead) as build,
+        ThreadPoolExecutor(1) as converter,
+    ):
+        log.begin(build.run_id, build.folder)
+        converter.submit(_import_later)
+        state = hand_in(_handed_on(plan), build.folder, _past(plan))
+        _begin(plan, build, started)
+        outcomes = _run(plan, build, jobs, memory, converter, state, stop, bounds, log)
+        manifest = _finish(plan, build, outcomes, started, log)
+        if stop and stop.poll():
+            raise Stopped
+        keep = plan.spec.publish.keep_runs
+        with held():
+            if manifest["status"] == "ok":  # the run can be made again as long as it is there
+                plan.dataset.keep_for(plan.out / build.run_id)
+            path = build.publish(
+                good=manifest["status"] == "ok",
+                keep_runs=keep,
+                keep_state=plan.earlier is None,
+            )
+            run = Run(path, manifest["status"], manifest)
+            log.step("published", status=run.status)
+            log.ended(run.status, run.reason)
+    return run
+
+
+def _begin(plan: Plan, build: Build, started: dt.datetime) -> None:
+    """Write down what the run is asked; refuse to go on with one that had read other state."""
+    if plan.cut:
+        plan.cut.refuse_other_state(hashes_of(build.folder / STATE / BEFORE))
+    none = {name: Outcome("skipped", "not ended") for name in plan.order}
+    note_begun(build.folder, describe_run(plan, build, none, started, []))
 
 
 def _loading(load: Load | None) -> Load:
@@ -174,13 +272,19 @@ def _run(
     memory: str,
     converter: Executor,
     state: Path | None,
+    stop: Connection | None,
+    bounds: Bounds,
+    log: Log,
 ) -> dict[str, Outcome]:
     """Run the notebooks, and turn each into its page while the next ones run."""
     from tqdm import tqdm
 
     pages: list[Future[None]] = []
-    before = {name: plan.registry.before(name, plan.order) for name in plan.order}
-    with tqdm(total=len(plan.order), unit="notebook", disable=None, file=sys.stderr) as bar:
+    order = plan.registry.longest_first(plan.order)
+    before = {name: plan.registry.before(name, plan.order) for name in order}
+    # None: at a terminal; of several runs at once no bar, nor where there is nothing to see it
+    shown = True if stop or sys.stderr is None else None
+    with tqdm(total=len(plan.order), unit="notebook", disable=shown, file=sys.stderr) as bar:
 
         def told(outcome: Outcome) -> Outcome:
             """Name the state file that can be mended, not the run's copy."""
@@ -189,8 +293,14 @@ def _run(
             copy, own = str(state.resolve()), str(_handed_on(plan))
             return replace(outcome, reason=outcome.reason.replace(copy, own))
 
+        def tell(name: str, outcome: Outcome) -> None:
+            about = told(outcome)
+            log.step("notebook", notebook=name, status=about.status, seconds=about.seconds,
+                     attempt=about.attempts, error=about.error)  # fmt: skip
+
         def done(name: str, outcome: Outcome) -> None:
-            pages.append(converter.submit(_write_page, plan, build, name, told(outcome)))
+            tell(name, outcome)
+            pages.append(converter.submit(_end, plan, build, name, told(outcome)))
             bar.set_postfix_str(f"{name} {outcome.status}", refresh=False)
             bar.update()
 
@@ -198,12 +308,15 @@ def _run(
             reason = plan.skipped.get(name) or _blocked(plan, name, outcomes)
             if reason:
                 return Outcome("skipped", reason)
-            return _job(plan, build, name, before[name], outcomes, memory, state)
+            taken = plan.cut and plan.cut.take(plan, name, outcomes, build.folder)
+            return taken or _job(plan, build, name, before[name], outcomes, memory, state)
 
-        outcomes = run_all(before, prepare, jobs=jobs, done=done)
+        outcomes = run_all(
+            before, prepare, jobs=jobs, done=done, bounds=bounds, retried=tell, stop=stop
+        )
     for page in pages:
         page.result()
-    return {name: told(outcome) for name, outcome in outcomes.items()}
+    return {name: told(outcomes[name]) for name in plan.order}
 
 
 def _handed_on(plan: Plan) -> Path:
@@ -216,6 +329,12 @@ def _past(plan: Plan) -> list[Path]:
     from cxlab.report.history import chosen
 
     return chosen(_handed_on(plan) / history.FOLDER, plan.dataset.day, plan.dataset.name)
+
+
+def _end(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
+    """Write a notebook's page, then that it ended: what is written down is whole."""
+    _write_page(plan, build, name, outcome)
+    note_ended(build.folder, name, plan.sources[name], outcome)
 
 
 def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome, unfit: str = "") -> None:
@@ -258,6 +377,9 @@ def _job(
         write_found(seen, plan.dataset, harvest)
         table = numbers("now", plan, harvest, {n: o for n, o in outcomes.items() if n in before})
         write_bytes(seen / history.NOW, history.packed(table))
+    withheld = plan.spec.notify.variables if plan.spec.notify else ()
+    given = {k: v for k, v in plan.dataset.environment().items() if k not in withheld}
+    shared = prepared.folder_for(plan.dataset_path, build.work.resolve() / ".prepared")
     return Job(
         name=name,
         source=plan.registry.path(name).resolve(),
@@ -265,12 +387,12 @@ def _job(
         parameters=plan.injected(name, seen, state and state.resolve()),
         timeout_seconds=plan.registry.notebooks[name].timeout_seconds,
         work=work,
-        environment=plan.dataset.environment() | {MEMORY_VARIABLE: memory},
+        environment=given | {MEMORY_VARIABLE: memory, prepared.VARIABLE: str(shared)},
     )
 
 
 def _finish(
-    plan: Plan, build: Build, outcomes: dict[str, Outcome], started: dt.datetime
+    plan: Plan, build: Build, outcomes: dict[str, Outcome], started: dt.datetime, log: Log
 ) -> dict[str, Any]:
     """Write everything a run holds beside the executed notebooks and their pages."""
     from cxlab.report.findings import collect, write_found
@@ -280,21 +402,30 @@ def _finish(
 
     harvest, refused = collect(build.folder, [n for n, o in outcomes.items() if o.status == "ok"])
     for name, reason in refused.items():
-        outcomes[name] = Outcome("failed", reason, outcomes[name].seconds)
+        outcomes[name] = replace(outcomes[name], status="failed", reason=reason)
+        log.step("notebook", notebook=name, status="failed", error=reason)
         _write_page(plan, build, name, outcomes[name])
     write_found(build.folder, plan.dataset, harvest)
     write_workbook(harvest.tables, build.folder / "tables.xlsx")
     write_pictures(harvest.pictures, build.folder / "figures")
     hand_on(build.folder, {name: kept["text"] for name, kept in harvest.kept.items()})
     for name, outcome in outcomes.items():
-        log = build.work / name / "log.txt"  # what the kernel had to say
-        if outcome.error is not None and log.is_file() and log.stat().st_size:
-            log.replace(build.folder / f"{name}.log")
+        said = build.work / name / "log.txt"  # what the kernel had to say
+        if outcome.error is not None and said.is_file() and said.stat().st_size:
+            said.replace(build.folder / f"{name}.log")
+    replaced = plan.dataset.replaced()
     held = gates.judge(plan.spec.gates, plan.dataset, harvest.results, plan.out / "latest")
-    manifest = describe_run(plan, build, outcomes, started, held)
+    held += gates.same_data(replaced)
+    for gate in held:
+        passed = "passed" if gate["passed"] else "failed"
+        error = None if gate["passed"] else gate["text"]
+        log.step("gate", gate=gate["name"], status=passed, error=error)
+    manifest = describe_run(plan, build, outcomes, started, held, replaced)
     if unfit := gates.unmet(held):
         for name, outcome in outcomes.items():
             _write_page(plan, build, name, outcome, unfit)
+    if "pdf" in plan.spec.publish.formats:
+        manifest |= _printed(plan, build, harvest, manifest)
     if manifest["status"] == "ok":
         code = {"cxlab": manifest["versions"]["cxlab"], "commit": manifest["git_commit"]}
         table = numbers(build.run_id, plan, harvest, outcomes, code)
@@ -305,8 +436,28 @@ def _finish(
     return manifest
 
 
+def _printed(
+    plan: Plan, build: Build, harvest: Harvest, manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Print the pages, and give what the manifest says otherwise then."""
+    from cxlab.report.pages import write_front
+    from cxlab.report.pdf import make_pdf
+
+    write_front(build.folder / "index.html", plan, harvest, manifest)
+    told = make_pdf(build.folder, build.work, manifest)
+    lost = told["error"] is not None and manifest["status"] == "ok"
+    return {
+        "pdf": told,
+        "status": "failed" if lost else manifest["status"],
+        "seconds": round(manifest["seconds"] + told["seconds"], 1),
+    }
+
+
 class _Ended(BaseException):
     """A signal asked this process to end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 class _Signals:
@@ -338,7 +489,7 @@ class _Signals:
             signal.signal(each, signal.SIG_IGN)
         self._caught.append(number)
         if not self._held:
-            raise _Ended
+            raise _Ended(number)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -347,4 +498,4 @@ class _Signals:
         yield
         self._held = False
         if self._caught:
-            raise _Ended
+            raise _Ended(self._caught[0])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxlab.data.contract import VARIABLE
 from cxlab.errors import DataError, UsageError, one_of
 from cxlab.report.spec import Spec, read_spec
 
@@ -18,7 +19,6 @@ __all__ = ["FORMATS", "schedule"]
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _WHEN = re.compile(r"(?:(?P<day>[a-z]+|\d{1,2})\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})")
 _MOST_DAY = 28  # every month has it
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _KILL_AFTER_SECONDS = 60
 _SYSTEM = "/usr/local/bin:/usr/bin:/bin"
 
@@ -112,7 +112,8 @@ def schedule(spec: Path, form: str, at: str = "monday 06:00", limit_minutes: int
     found = shutil.which("cxlab", path=str(Path(sys.executable).parent)) or shutil.which("cxlab")
     if found is None:
         raise DataError("the command cxlab is not on the PATH, nor beside Python: install cxlab")
-    variables = _variables(path.parent / read.dataset / "dataset.yml")
+    own = read.notify.variables if read.notify else ()
+    variables = _variables(path.parent / read.dataset / "dataset.yml", own)
     told = _Report(path, read, Path(found).absolute(), when, limit_minutes, variables)
     return FORMATS[form](told)
 
@@ -135,11 +136,10 @@ def _read_when(at: str) -> _When:
     return _When(hour, minute, weekday=named[0])
 
 
-def _variables(settings: Path) -> tuple[str, ...]:
-    """Name the variables that the dataset's settings read, secrets among them."""
-    if not settings.is_file():
-        return ()
-    return tuple(sorted(set(_VARIABLE.findall(settings.read_text(encoding="utf-8")))))
+def _variables(settings: Path, own: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the variables that the dataset's settings and the spec read, secrets among them."""
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    return tuple(sorted({*VARIABLE.findall(text), *own}))
 
 
 def _cron(report: _Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,16 +13,20 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticKnownError
 
 from cxlab.data.contract import is_folder, read_day
-from cxlab.errors import DataError, UsageError, one_of
+from cxlab.errors import DataError, UsageError, masked, one_of
 from cxlab.report.earlier import Earlier, read_earlier
+from cxlab.report.fan import Each, read_each
 from cxlab.report.gates import Gates
+from cxlab.report.notify import Notify
 from cxlab.report.parameters import STRICT
+from cxlab.report.pdf import find_chromium
 from cxlab.report.registry import Registry, read_model, read_registry
+from cxlab.report.resume import Cut, read_cut, source_sha256
 
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
+__all__ = ["Limits", "Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
 
 _TODAY = "today"
 _WORDS = (_TODAY, "last-complete-month", "last-complete-week")
@@ -37,9 +41,25 @@ class Publish(BaseModel):
     model_config = STRICT
 
     keep_runs: int | None = Field(default=None, ge=1)
-    formats: list[Literal["html"]] = ["html"]
+    formats: list[Literal["html", "pdf"]] = ["html"]
     include_customers: bool = False
     include_quotes: bool = False
+
+    @field_validator("formats")
+    @classmethod
+    def _pages_are_made(cls, value: list[str]) -> list[str]:
+        if "html" not in value:
+            raise PydanticKnownError("literal_error", {"expected": "[html], [html, pdf]"})
+        return value
+
+
+class Limits(BaseModel):
+    """How often a run's notebooks are tried, and how long all of it may take."""
+
+    model_config = STRICT
+
+    retries: int = Field(default=1, ge=0, le=5)
+    run_minutes: float | None = Field(default=None, gt=0, le=10_080)
 
 
 class Spec(BaseModel):
@@ -52,8 +72,11 @@ class Spec(BaseModel):
     notebooks: list[str] | None = Field(default=None, min_length=1)
     parameters: dict[str, Any] = {}
     as_of: dt.date | str | None = None
+    each: Each | None = None
     gates: Gates = Gates()
+    limits: Limits = Limits()
     publish: Publish = Publish()
+    notify: Notify | None = None
 
     @field_validator("as_of", mode="before")
     @classmethod
@@ -63,6 +86,18 @@ class Spec(BaseModel):
         except UsageError as error:
             allowed = str(error).partition("allowed: ")[2]
             raise PydanticKnownError("literal_error", {"expected": allowed}) from None
+
+    @field_validator("each", mode="before")
+    @classmethod
+    def _is_each(cls, value: Any) -> Each | None:
+        return None if value is None else read_each(value)
+
+    @field_validator("title", "dataset")
+    @classmethod
+    def _is_no_secret(cls, value: str) -> str:
+        if masked(value) != value:
+            raise ValueError("holds a password; a report shows it")
+        return value
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -104,8 +139,12 @@ class Plan:
         Parameters that were set, by notebook.
     skipped : dict of str to str
         Notebooks that cannot run on these data, with the reason.
+    sources : dict of str to str
+        Hash of each notebook as it was when the run began.
     earlier : Earlier, optional
         The run that this one repeats.
+    cut : Cut, optional
+        The run that this one goes on with.
     """
 
     spec: Spec
@@ -119,7 +158,27 @@ class Plan:
     order: list[str]
     given: dict[str, dict[str, Any]]
     skipped: dict[str, str]
+    sources: dict[str, str]
     earlier: Earlier | None = None
+    cut: Cut | None = None
+
+    def of(self, dataset: Dataset, out: Path) -> Plan:
+        """Plan the same for a segment of the data.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            The segment.
+        out : pathlib.Path
+            Where its runs are published.
+        """
+        return replace(
+            self,
+            out=out,
+            dataset=dataset,
+            as_of=dataset.day or "",
+            skipped=_skipped(self.registry, self.order, dataset),
+        )
 
     def settings(self, name: str) -> dict[str, Any]:
         """Give all of a notebook's own parameters as it runs with them."""
@@ -142,6 +201,7 @@ class Plan:
         standard = {
             "dataset": str(self.dataset_path),
             "as_of": self.as_of,
+            "where": self.dataset.where,
             "quick": self.quick,
             "run": str(run or ""),
             "state": str(state or ""),
@@ -163,7 +223,7 @@ def read_spec(path: Path) -> Spec:
     Raises
     ------
     UsageError
-        If there is no such file, or it is a folder.
+        If there is no such file, it is a folder, or its name is dots alone.
     DataError
         If it is not YAML, or holds what a spec may not.
     """
@@ -171,6 +231,8 @@ def read_spec(path: Path) -> Spec:
         raise UsageError(f"{path}: is a folder; allowed: a report's YAML file")
     if not os.path.isfile(path):  # noqa: PTH113 - a name too long is no file, no error
         raise UsageError(f"{path}: no such file")
+    if not path.stem.strip(". "):  # its runs would lie beside it, or above
+        raise UsageError(f"{path}: names no folder for its runs; allowed: a name as report.yml")
     return read_model(Spec, path)
 
 
@@ -184,6 +246,7 @@ def make_plan(
     out: Path | None,
     load: Load,
     again: str | Path | None = None,
+    resume: str | Path | None = None,
 ) -> Plan:
     """Read the spec, the registry and the data, and check every parameter.
 
@@ -206,6 +269,8 @@ def make_plan(
     again : str or pathlib.Path, optional
         A run to repeat: it decides what the spec and the parameters above would. Of the spec
         it takes the title, the dataset and how to publish.
+    resume : str or pathlib.Path, optional
+        A run to go on with, which likewise decides all of that.
 
     Raises
     ------
@@ -214,12 +279,16 @@ def make_plan(
     """
     parameters, only = _pairs(parameters), list(only)
     day: dt.date | str | None
-    if again is not None:
-        _refuse_beside_again(as_of, only, parameters, quick)
+    _refuse_beside(again, resume, as_of, only, parameters, quick)
     read = read_spec(spec)
+    if "pdf" in read.publish.formats:
+        find_chromium()
     registry = read_registry()
     place = spec.with_suffix("") if out is None else Path(out)
-    earlier = None if again is None else read_earlier(place, spec, again)
+    if read.each is not None:
+        _refuse_of_one(spec, again, resume)
+    cut = None if resume is None else read_cut(place, spec, resume)
+    earlier = cut.run if cut else None if again is None else read_earlier(place, spec, again)
     if earlier:
         given = earlier.parameters(registry)
         day, quick = earlier.as_of, earlier.quick
@@ -241,7 +310,10 @@ def make_plan(
         dataset = _loaded(load, path, day, spec, own, None, dataset.snapshot)
     if earlier:
         earlier.refuse_other_data(dataset)
-    unmet = {name: _unmet(registry.notebooks[name].needed(dataset.form), dataset) for name in order}
+    if cut:
+        cut.refuse_other_code(
+            read.publish.model_dump(include={"include_customers", "include_quotes"})
+        )
     return Plan(
         spec=read,
         spec_path=spec,
@@ -253,8 +325,10 @@ def make_plan(
         quick=quick,
         order=order,
         given=given,
-        skipped={name: reason for name, reason in unmet.items() if reason},
-        earlier=earlier,
+        skipped=_skipped(registry, order, dataset),
+        sources={name: source_sha256(registry, name) for name in order},
+        earlier=None if cut else earlier,
+        cut=cut,
     )
 
 
@@ -266,12 +340,27 @@ def _last_complete(word: str, end: dt.date) -> dt.date:
     return after.replace(day=1) - dt.timedelta(days=1)
 
 
-def _refuse_beside_again(as_of: object, only: object, parameters: object, quick: bool) -> None:
-    """Refuse what a run that is repeated has decided already."""
+def _refuse_of_one(spec: Path, again: object, resume: object) -> None:
+    """Refuse, of a spec with ``each``, what goes on from one report's run."""
+    for option, given in (("--again", again), ("--resume", resume)):
+        if given is not None:
+            told = f"{option} is for the run of one report, and {spec} has each"
+            raise UsageError(f"{told}; leave {option} out, and give --as-of for the same day")
+
+
+def _refuse_beside(
+    again: object, resume: object, as_of: object, only: object, parameters: object, quick: bool
+) -> None:
+    """Refuse what a run that is repeated, or gone on with, has decided already."""
+    if again is None and resume is None:
+        return
+    own, does = "--again", "repeats a run as it was"
+    if resume is not None:
+        own, does = "--resume", "goes on with a run as it was"
     beside = {"--as-of": as_of is not None, "--only": only, "-p": parameters, "--quick": quick}
+    beside["--again"] = again is not None and own != "--again"
     if clash := [name for name, given in beside.items() if given]:
-        told = f"--again repeats a run as it was; leave out {', '.join(clash)}"
-        raise UsageError(f"{told}, or leave out --again")
+        raise UsageError(f"{own} {does}; leave out {', '.join(clash)}, or leave out {own}")
 
 
 def _given(
@@ -283,6 +372,12 @@ def _given(
     for name, values in _shared(asked, registry, order).items():
         given[name].update(values)
     return given
+
+
+def _skipped(registry: Registry, order: list[str], dataset: Dataset) -> dict[str, str]:
+    """Name the notebooks that cannot run on these data, with the reason."""
+    unmet = {n: _unmet(registry.notebooks[n].needed(dataset.form), dataset) for n in order}
+    return {name: reason for name, reason in unmet.items() if reason}
 
 
 def _unmet(needs: Iterable[str], dataset: Dataset) -> str:

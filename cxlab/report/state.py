@@ -17,6 +17,7 @@ from cxlab.errors import DataError
 from cxlab.report.tables import write_bytes, write_text
 
 __all__ = [
+    "AFTER",
     "BEFORE",
     "STATE",
     "hand_in",
@@ -29,7 +30,7 @@ __all__ = [
 
 STATE = "state"
 """The folder's name, in OUT and in a run."""
-BEFORE, _AFTER = "before", "after"
+BEFORE, AFTER = "before", "after"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,60}\.(yml|json|csv)")
 
 
@@ -111,7 +112,7 @@ def hand_on_history(run: Path, name: str, content: bytes) -> None:
     content : bytes
         What it will hold.
     """
-    _write_history(run / STATE / _AFTER, {name: content})
+    _write_history(run / STATE / AFTER, {name: content})
 
 
 def hand_on(run: Path, kept: Mapping[str, str]) -> None:
@@ -124,7 +125,7 @@ def hand_on(run: Path, kept: Mapping[str, str]) -> None:
     kept : mapping of str to str
         Texts by the names of their files.
     """
-    _write(run / STATE / _AFTER, kept)
+    _write(run / STATE / AFTER, kept)
 
 
 def keep(run: Path, out: Path) -> None:
@@ -138,9 +139,9 @@ def keep(run: Path, out: Path) -> None:
         Where runs are published; nobody else writes there now.
     """
     read, now = hashes_of(run / STATE / BEFORE), hashes_of(out / STATE)
-    texts = {p.name: _text(p) for p in _files(run / STATE / _AFTER)}
+    texts = {p.name: _text(p) for p in _files(run / STATE / AFTER)}
     _write(out / STATE, {n: t for n, t in texts.items() if now.get(n) == read.get(n)})
-    found = {p.name: p.read_bytes() for p in _history(run / STATE / _AFTER)}
+    found = {p.name: p.read_bytes() for p in _history(run / STATE / AFTER)}
     _write_history(out / STATE, found)
 
 

@@ -6,18 +6,20 @@ import datetime as dt
 import fcntl
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cxlab.errors import UsageError
-from cxlab.report.earlier import RUN_ID
+from cxlab.report.earlier import RUN_ID, order
+from cxlab.report.fan import EACH
+from cxlab.report.manifest import why
 from cxlab.report.publish import BUILDING
 from cxlab.report.spec import read_spec
-from cxlab.results import counted
+from cxlab.results import counted, legible
 
-__all__ = ["Standing", "specs", "standing", "told"]
+__all__ = ["Standing", "specs", "specs_in", "standing", "standing_of", "told"]
 
 _UNREADABLE = "unreadable"
 
@@ -40,6 +42,9 @@ class Standing:
         Runs that are being made.
     runs : list of dict
         The newest first: ``run_id, status, started, seconds, reason``.
+    segments : list of dict
+        Of a spec with ``each``, by segment: ``where, folder, live``, and of its newest run what
+        ``runs`` has; a segment that is not in the data any more is among them.
     """
 
     spec: str
@@ -48,6 +53,7 @@ class Standing:
     live: str | None
     running: list[str]
     runs: list[dict[str, Any]]
+    segments: list[dict[str, Any]] = field(default_factory=list)
 
 
 def specs(given: Sequence[Path]) -> list[Path]:
@@ -63,12 +69,21 @@ def specs(given: Sequence[Path]) -> list[Path]:
     UsageError
         None is given and there is none.
     """
-    found = list(given) or sorted(
-        p for e in ("yml", "yaml") for p in Path("reports").glob(f"*.{e}")
-    )
+    found = list(given) or specs_in(Path("reports"))
     if not found:
         raise UsageError("no SPEC is given, and there is none in reports/")
     return found
+
+
+def specs_in(folder: Path) -> list[Path]:
+    """Give the files of a folder that may be specs, in the order of their names.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    """
+    return sorted(p for e in ("yml", "yaml") for p in folder.glob(f"*.{e}"))
 
 
 def standing(
@@ -101,12 +116,47 @@ def standing(
     """
     read_spec(spec)
     out = out or spec.with_suffix("")
+    return standing_of(spec, out, most=most, max_age_days=max_age_days, now=now)
+
+
+def standing_of(
+    spec: Path,
+    out: Path,
+    *,
+    most: int,
+    max_age_days: float | None = None,
+    now: dt.datetime | None = None,
+) -> Standing:
+    """Tell how the runs in a folder ended, whatever has become of their spec.
+
+    Parameters
+    ----------
+    spec, out, most, max_age_days, now
+        As of :func:`standing`.
+    """
     named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)] if out.is_dir() else []
     runs = sorted((_run(p) for p in named), key=lambda r: (r["started"], r["run_id"]), reverse=True)
     latest = out / "latest"
     live = latest.resolve().name if latest.exists() else None
     why = _wrong(runs, live, max_age_days, now or dt.datetime.now(dt.UTC))
-    return Standing(str(spec), not why, why, live, _running(out), runs[:most])
+    parts = [part for place in sorted(out.glob(f"{EACH}/*")) for part in _segment(place)]
+    return Standing(str(spec), not why, why, live, _running(out), runs[:most], parts)
+
+
+def _segment(place: Path) -> Iterator[dict[str, Any]]:
+    """Tell of a segment's newest run, if it has any."""
+    runs = [p for p in place.iterdir() if RUN_ID.fullmatch(p.name)] if place.is_dir() else []
+    if not runs:
+        return
+    newest = max(runs, key=lambda p: order(p.name))
+    latest = place / "latest"
+    live = latest.resolve().name if latest.exists() else None
+    try:
+        about = json.loads((newest / "manifest.json").read_text(encoding="utf-8"))["dataset"]
+        where = str(about["where"] or place.name)
+    except (OSError, ValueError, KeyError, TypeError):
+        where = place.name
+    yield {"where": where, "folder": place.name, "live": live, **_run(newest)}
 
 
 def _run(folder: Path) -> dict[str, Any]:
@@ -117,9 +167,10 @@ def _run(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         told |= {name: manifest[name] for name in ("status", "seconds")}
         errors = {n: v["error"] for n, v in manifest["notebooks"].items() if v["error"]}
+        reason = "; ".join(f"{n}: {e}" for n, e in errors.items()) or why(manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return told | {"reason": "its manifest.json cannot be read"}
-    return told | {"reason": "; ".join(f"{n}: {e}" for n, e in errors.items())}
+    return told | {"reason": reason}
 
 
 def _iso(start: str) -> str:
@@ -177,4 +228,9 @@ def told(report: Standing, as_json: bool = False) -> str:
         shown = ", live" if run["run_id"] == report.live else ""
         reason = f": {run['reason']}" if run["reason"] else ""
         lines.append(f"  {run['run_id']}  {run['status']}{took}{shown}{reason}")
+    for part in report.segments:
+        reason = f": {part['reason']}" if part["reason"] else ""
+        live = "" if part["live"] == part["run_id"] else f", live: {part['live'] or 'none'}"
+        where = " ".join(legible(part["where"]).split())  # of the data: may hold anything
+        lines.append(f"    {where}  {part['run_id']}  {part['status']}{live}{reason}")
     return "\n".join(lines)

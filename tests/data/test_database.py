@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
 import pwd
@@ -881,3 +882,34 @@ def test_settings_say_whether_the_source_is_a_database(tmp_path: Path) -> None:
     (tmp_path / "dataset.yml").write_text('source: {url: "${A}://${B}"}\n')
     source = read_settings(tmp_path).source
     assert source is not None and source.variables == ("A", "B")
+
+
+def test_the_statements_of_the_guide_make_the_same_tables_here(
+    server: Server, shop: Callable[..., Path], tmp_path: Path
+) -> None:
+    """``docs/own-data.md`` says that its SQL runs in both databases, and that views do."""
+    import duckdb
+
+    path = Path(__file__).parents[1] / "lab" / "test_own_data.py"
+    told = importlib.util.spec_from_file_location("guide", path)
+    assert told is not None and told.loader is not None
+    guide = importlib.util.module_from_spec(told)
+    told.loader.exec_module(guide)
+    (tmp_path / "own").mkdir()
+    made = guide.follow(tmp_path / "own")
+    exports = made.folder / "exports"
+    given = {n: duckdb.sql(f"FROM read_csv('{exports / n}.csv')").df() for n in guide.GIVEN}
+    server.schema("guide", given)
+    server.do("SET search_path TO guide", *[s for s in guide.SQL if not s.startswith("COPY")])
+    settings = guide.block("yaml", "observed_until")
+    here, there = load(shop("guide", more=settings)), load(made.folder / "my-data")
+    assert set(here.tables) == {"customers", "interactions", "feedback"}
+
+    def rows(data: Dataset, name: str) -> list[tuple[str, ...]]:
+        frame = data.table(name).collect(backend="pandas").to_native().astype(object)
+        ordered = frame[sorted(data.columns(name))].to_numpy()
+        return sorted(tuple("" if pd.isna(v) else str(v) for v in row) for row in ordered)
+
+    for name in here.tables:
+        assert sorted(here.columns(name)) == sorted(there.columns(name))
+        assert rows(here, name) == rows(there, name)

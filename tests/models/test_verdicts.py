@@ -43,6 +43,8 @@ CLEAR = Evidence(kind="bad", customers=500, modelled=True, coef=1.0, se=0.2, q=0
         ({"kind": "contact", "follows_decision": True}, "reverse causation suspected"),
         ({"kind": "contact", "exit_stage": True}, "reverse causation suspected"),
         ({"kind": "contact", "customers": 3}, "too little data"),
+        ({"customers": 29, "least": 30}, "too little data"),
+        ({"customers": 30, "least": 30}, "driver"),
     ],
 )
 def test_verdicts(change: dict[str, object], verdict: str) -> None:

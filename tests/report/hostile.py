@@ -70,10 +70,20 @@ NAMES = [
     "long " * 2_000,
 ]  # fmt: skip
 SEGMENT = "<script>alert(1)</script> \u202e$x$ =1"
+RARE = {"RAREONE": 1, "RARETWO": 2, "RARENINE": 9}
+"""Levels of the attribute ``grade`` that few customers are of."""
 SECRETS = ("CUSTOMERMARK", "COMMENTMARK", "TICKETMARK", "JOURNEYMARK")
 
 
 FOLDER = f"<img src=x onerror={RUN}> {{{{7}}}} \u202e'\"&#?%3C"
+
+
+def grades(many: int) -> np.ndarray:
+    """Give each customer a grade; few are of those that are rare."""
+    found = np.resize(np.array(["COMMON", "OTHERS"], dtype=object), many)
+    rare = [name for name, few in RARE.items() for _ in range(few)]
+    found[100 : 100 + len(rare)] = rare
+    return found
 
 
 def spec(folder: Path, title: str) -> Path:
@@ -100,6 +110,7 @@ def hostile_events(folder: Path) -> Path:
         levels = np.array([next(rest) for _ in range(9)], dtype=object)
         customers[column] = levels[np.arange(len(customers)) % len(levels)]
     customers[SEGMENT] = customers.pop("acquisition_channel")
+    customers["grade"] = grades(len(customers))
     involuntary = customers["end_reason"] == "involuntary"
     customers.loc[involuntary, "end_reason"] = np.resize(np.array(NAMES[:9]), involuntary.sum())
     csat = tables["feedback"]["metric"] == "csat"
@@ -141,6 +152,8 @@ def hostile_snapshot(folder: Path) -> Path:
             NAMES[34]: draw.choice(np.array(NAMES[34:42], dtype=object), rows),
             NAMES[18]: draw.choice(np.array(NAMES[44:51], dtype=object), rows),
             NAMES[49][:300]: draw.normal(size=rows),
+            "grade": grades(rows),
+            "graded": (np.arange(rows) < RARE["RARENINE"]).astype(int),
         }
     )
     (folder / FOLDER).mkdir()

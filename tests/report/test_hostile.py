@@ -48,9 +48,12 @@ def test_nothing_runs_nothing_is_fetched_and_the_layout_holds(run: Run, chromium
         assert [u for u in asked if not u.startswith("data:image/svg")] == [path.as_uri()]
         foreign = "[...document.querySelectorAll('iframe,object,embed,form,base,svg,video')].length"
         assert page.evaluate(foreign) == 0
-        assert page.evaluate("document.scripts.length") == (path.name != "index.html")
+        assert page.evaluate("document.scripts.length") == 1
         links = page.evaluate("[...document.links].map(a => a.getAttribute('href'))")
-        ours = r"#|[\w.-]+\.(html|ipynb|csv|json|xlsx)$|(tables|figures)/[\w.%-]+$"
+        ours = (
+            r"#|[\w.-]+\.html(#[\w.-]+)?$|[\w.-]+\.(ipynb|csv|json|xlsx)$"
+            r"|(tables|figures)/[\w.%-]+$"
+        )
         assert [link for link in links if not re.match(ours, link)] == []
         page.close()
 

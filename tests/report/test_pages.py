@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from toy import ToyDataset
 
 from cxlab.analyses.churn_drivers import COLUMNS
 from cxlab.errors import AnalysisError
@@ -39,6 +41,7 @@ def test_the_question_comes_first_then_the_answer(good: Run) -> None:
         "How many were hurt",
         "The estimate",
         "Limits",
+        "Words on this page",
         "Settings",
     ]
     links = [a["href"] for a in page.select(".cx-contents a")]
@@ -76,7 +79,7 @@ def test_the_front_page_answers_first(good: Run) -> None:
     )
     said = page.select_one(".cx-answer p").get_text()
     assert said.startswith("3 findings, 3 tables")  # what sums up comes before the answer
-    groups = [t.get_text() for t in page.select(".cx-answer h3")]
+    groups = [t.get_text().rstrip("¶") for t in page.select(".cx-answer h3")]
     assert groups[:2] == ["What drives customers away", "What keeps customers"]
     row = page.select_one(".cx-drivers tbody tr").get_text(" ", strip=True)
     assert row == "1 billing call failed contacts 1.84 1.42 to 2.38 42 drives churn"
@@ -84,12 +87,12 @@ def test_the_front_page_answers_first(good: Run) -> None:
     note = page.select_one("#drivers-note")
     assert "overlap and must not be added up" in note.get_text()
     assert "as good as random once the things listed are held equal" in note.get_text()
-    assert note.a["href"] == "drivers.html"
+    assert [a["href"] for a in note.select("a:not(.cx-word)")] == ["drivers.html"]
     assert "over 90 days" in page.select_one(".cx-drivers thead").get_text()
     questions = [li.get_text(" ", strip=True) for li in page.select(".cx-questions li")]
     assert questions[2] == "What do customers say? Skipped: the dataset has no table feedback."
     assert questions[1].endswith("makes leaving 1.84 times as likely.")
-    linked = {a["href"] for a in page.find_all("a")}
+    linked = {a["href"].partition("#")[0] for a in page.find_all("a")} - {""}
     assert linked >= {"drivers.html", "summary.html", "findings.json", "drivers.csv"}
     assert all((good.path / link).exists() for link in linked)
 
@@ -234,7 +237,8 @@ def test_one_vocabulary_for_valence() -> None:
 
 
 def test_a_verdict_stands_apart_from_its_source() -> None:
-    finding = {"notebook": "a", "statement": "S.", "verdict": "reverse causation suspected"}
+    told = {"id": "f", "notebook": "a", "statement": "S."}
+    finding = told | {"verdict": "reverse causation suspected"}
     macros = '{% from "findings.html.j2" import item with context %}{{ item(finding, ["a"]) }}'
     made = _environment().from_string(macros).render(finding=finding)
     assert "</span> <a " in " ".join(made.split("\n"))
@@ -264,7 +268,8 @@ def test_the_front_page_of_a_snapshot(tmp_path: Path, good: Run) -> None:
     table = pd.DataFrame([row, other], columns=list(COLUMNS)).astype(object)
     harvest = Harvest(results={DRIVERS_RESULT: Result(DRIVERS_RESULT, table).to_dict()})
     manifest = good.manifest | {"as_of": None}
-    write_front(tmp_path / "index.html", None, harvest, manifest)  # type: ignore[arg-type]
+    plan: Any = SimpleNamespace(dataset=ToyDataset())
+    write_front(tmp_path / "index.html", plan, harvest, manifest)
     page = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
     heads = [h.get_text(" ", strip=True) for h in page.select(".cx-drivers th[scope=col]")]
     assert heads == ["Rank", "Attribute", "Hazard ratio 95% interval", "Verdict"]

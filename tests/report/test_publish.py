@@ -44,7 +44,7 @@ def test_two_in_a_second_have_two_names(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_date(tmp_path: Path) -> None:
-    for second in (2, 1):
+    for second in (1, 2):
         with Build(tmp_path, None, START + dt.timedelta(seconds=second)) as build:
             (build.folder / "manifest.json").write_text("{}")
             build.publish(good=True, keep_runs=1)
@@ -59,10 +59,26 @@ def test_a_failed_run_never_becomes_latest(tmp_path: Path) -> None:
     assert link(tmp_path) == first.name
 
 
+def test_a_clock_that_was_set_back(tmp_path: Path) -> None:
+    """The next run comes after the last all the same, as does the one after it."""
+    first = publish(tmp_path, 3600)
+    second = publish(tmp_path, keep=2)
+    assert (second.name, link(tmp_path)) == (f"{first.name}-2", second.name)
+    third = publish(tmp_path, 60, keep=2)
+    assert (third.name, link(tmp_path)) == (f"{first.name}-3", third.name)
+    assert names(tmp_path) == [second.name, third.name, "latest"]
+
+
 def test_latest_never_goes_back(tmp_path: Path) -> None:
-    newer = publish(tmp_path, 5)
-    publish(tmp_path, 1)
-    assert link(tmp_path) == newer.name
+    """Nor does what is left of a publishing that was cut off, once a later run is live."""
+    older, newer = publish(tmp_path), publish(tmp_path, 5)
+    left = {"run_id": older.name, "good": True, "keep_state": False}
+    (tmp_path / ".publishing.json").write_text(json.dumps(left))
+    with Build(tmp_path, DAY, START + dt.timedelta(seconds=9)):
+        assert link(tmp_path) == newer.name
+    (tmp_path / ".publishing.json").write_text("")  # the machine went down
+    last = publish(tmp_path, 9)
+    assert names(tmp_path) == [older.name, newer.name, last.name, "latest"]
 
 
 def test_keep_runs_spares_latest_and_what_is_no_run(tmp_path: Path) -> None:
@@ -98,7 +114,7 @@ def test_a_folder_in_place_of_latest(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
     with pytest.raises(UsageError, match="cannot publish here"):
         publish(tmp_path)
-    assert [n for n in names(tmp_path) if n.startswith(".")] == []
+    assert [n for n in names(tmp_path) if n.startswith(".")] == [".publishing.json"]
     (tmp_path / ".latest-1").symlink_to("half-way")
     (tmp_path / "latest").rmdir()
     publish(tmp_path, 1)

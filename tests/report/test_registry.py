@@ -37,6 +37,15 @@ def test_a_hash_inside_a_default_is_no_comment(tmp_path: Path) -> None:
     assert read_defaults(folder / "a.ipynb")["colour"].value == "#d55e00"
 
 
+def test_those_that_take_longest_begin_first(tmp_path: Path) -> None:
+    names = {"a": "", "b": ", weight: 3", "c": "", "d": ", weight: 5.5"}
+    listed = "".join(f"  {n}: {{question: q{more}}}\n" for n, more in names.items())
+    folder = make(tmp_path, f"notebooks:\n{listed}", **dict.fromkeys(names, "x: int = 1"))
+    registry = read_registry(folder)
+    assert registry.longest_first(["a", "b", "c", "d"]) == ["d", "b", "a", "c"]
+    assert registry.longest_first(["c", "a", "b"]) == ["b", "c", "a"]
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

@@ -65,6 +65,7 @@ def test_a_run_holds_what_it_should(good: Run) -> None:
         "figures",
         "findings.json",
         "index.html",
+        "log.jsonl",
         "manifest.json",
         "state",
         "summary.html",
@@ -221,8 +222,9 @@ def test_a_kernel_that_does_not_come_up_is_started_again(
     assert "Kernel died before replying" in told["error"]
 
 
-def test_two_at_once(tmp_path: Path) -> None:
+def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Called as a program, silent where it is no terminal: one is published, one is told of it."""
+    monkeypatch.delenv("HOME", raising=False)  # nor does it need one
     spec = write_spec(tmp_path, notebooks=["drivers"])
     programs = [start(spec, tmp_path / "out") for _ in range(2)]
     told = sorted((p.communicate(timeout=60) for p in programs), key=lambda t: t[1])
@@ -232,7 +234,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert link(tmp_path / "out") == output.split()[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
     """Nothing goes on running; nothing is left, but for a kill that cannot be seen coming."""
     out, pids = tmp_path / "out", tmp_path / "pids"
@@ -257,7 +259,7 @@ def test_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
         assert [re.match(r"\.building-", n) is not None for n in names(out)] == [True]
     else:
         assert not out.exists()
-        assert ("KeyboardInterrupt" in error) == (number == signal.SIGINT)
+        assert "KeyboardInterrupt" not in error
     assert left_over(pids) == []
     while [*sockets.glob("cxlab-*")] and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -43,7 +43,7 @@ def plan(spec: Path, **given: Any) -> Any:
         ("title: 5\ndataset: d", "title is 5; allowed: text"),
         (
             "title: a\ndataset: d\npublish: {formats: [pdf]}",
-            "publish.formats.0 is 'pdf'; allowed: html",
+            "publish.formats is ['pdf']; allowed: [html], [html, pdf]",
         ),
         (
             "title: a\ndataset: d\npublish: {keep_runs: 0}",

@@ -37,7 +37,12 @@ class ToyDataset:
     def settings_sha256(self) -> str:
         return "ef" * 32
 
+    def replaced(self) -> list[str]:
+        return []
+
     snapshot = None
+    where = ""
+    segment = None
     read: ClassVar[dict[str, Any]] = {}
 
     def columns(self, table: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def run(dataset: Dataset, **options: Any) -> Result:
         if dataset.form == "snapshot":
             from cxlab.analyses.churn_drivers import snapshot
 
-            return snapshot.run(dataset)
+            return snapshot.run(dataset, settings.min_group)
         dataset.require("customers", "interactions")
         return _run(dataset, settings)
 
@@ -159,10 +159,8 @@ def basis(dataset: Dataset, **options: Any) -> tuple[Result, Basis | None]:
 
 def _judged(study: Study, model: Model) -> tuple[pd.DataFrame, AgeSplit | None]:
     """Give the table with verdicts and attributable churn, and the would-be drivers by age."""
-    table = figures.estimates(study, model)
-    splits = figures.age_splits(study, model, table)
-    table = figures.judged(study, model, table, splits)
-    return figures.attributed(study, model, table), splits.get(figures.MAIN)
+    table, split = figures.with_verdicts(study, model)
+    return figures.attributed(study, model, table), split
 
 
 def _run(dataset: Dataset, settings: Options) -> Result:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,11 @@ import pandas as pd
 
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study, measure_decayed
 from cxlab.data.contract import Inactivity
-from cxlab.frames.exposures import contact_counts
 from cxlab.frames.periods import RiskSet
 from cxlab.models import contrast, effects, intervals, verdicts
 
 __all__ = ["COLUMNS", "MAIN", "age_splits", "attributed", "counted", "estimates", "finished",
-           "judged", "occasions_left", "value_of"]  # fmt: skip
+           "judged", "occasions_left", "value_of", "with_verdicts"]  # fmt: skip
 
 COLUMNS = (
     *("rank", "touchpoint", "valence", "hazard_ratio", "conf_low", "conf_high"),
@@ -36,8 +36,7 @@ def estimates(study: Study, model: Model) -> pd.DataFrame:
         What was measured and fitted.
     """
     names = study.known.touchpoints
-    counts = contact_counts(study.dataset, study.known, study.risk.followed)
-    counts = counts.set_index(["touchpoint", "class"])
+    counts = study.counts().set_index(["touchpoint", "class"])
     valences = [v for v in ("bad", "good") if v in study.classes] + ["contact"]
     rows = []
     for valence in valences:
@@ -96,6 +95,7 @@ def judged(
         evidence = verdicts.Evidence(
             kind=row.valence,
             customers=row.exposed_customers,
+            least=study.options.min_group,
             modelled=model.of(row.place) is not None,
             coef=row.coef,
             se=row.se,
@@ -122,7 +122,12 @@ def _inseparable(study: Study, model: Model, place: Place) -> tuple[str, ...]:
     return tuple(study.known.touchpoints[k] for _, k in found)
 
 
-def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, contrast.AgeSplit]:
+def age_splits(
+    study: Study,
+    model: Model,
+    table: pd.DataFrame,
+    known: MutableMapping[Hashable, contrast.AgeSplit] | None = None,
+) -> dict[int, contrast.AgeSplit]:
     """Fit would-be drivers apart by age: those of the main model, and each separated one.
 
     Parameters
@@ -131,6 +136,9 @@ def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, con
         What was measured and fitted.
     table : pandas.DataFrame
         Of :func:`estimates`.
+    known : mutable mapping, optional
+        Splits of the same rows at other half-lives: only what hangs on these is fitted again.
+        Those found are added.
 
     Returns
     -------
@@ -139,11 +147,42 @@ def age_splits(study: Study, model: Model, table: pd.DataFrame) -> dict[int, con
     """
     told = table[(table["q_value"] < verdicts.ALPHA) & (table["valence"] != "contact")]
     recent, old = study.sums(model.measured, "recent"), study.sums(model.measured, "old")
-    splits = {}
-    for home, fitted in model.fits.items():
-        if mine := [p for p in told["place"] if model.home(p) == home]:
-            splits[home] = contrast.split_by_age(model.rows, fitted, recent, old, mine)
-    return splits
+    remembered = {} if known is None else known
+    mine = {h: [p for p in told["place"] if model.home(p) == h] for h in model.fits}
+
+    def split(home: int) -> contrast.AgeSplit:
+        fitted, suspects = model.fits[home], mine[home]
+        finite = tuple(np.isfinite(list(fitted.coef.values())))
+        key = (home, tuple(suspects), tuple(fitted.coef), finite)
+        before = remembered.get(key)
+        if before is not None and home != MAIN:
+            return before  # of these nothing pooled is told
+        found = contrast.split_by_age(model.rows, fitted, recent, old, suspects, before)
+        remembered[key] = found
+        return found
+
+    homes = [h for h, suspects in mine.items() if suspects]
+    with ThreadPoolExecutor(model.rows.at_once) as pool:
+        return dict(zip(homes, pool.map(split, homes), strict=True))
+
+
+def with_verdicts(
+    study: Study,
+    model: Model,
+    known: MutableMapping[Hashable, contrast.AgeSplit] | None = None,
+) -> tuple[pd.DataFrame, contrast.AgeSplit | None]:
+    """Give the estimates with their verdicts, and the main model's would-be drivers by age.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    known : mutable mapping, optional
+        As for :func:`age_splits`.
+    """
+    table = estimates(study, model)
+    splits = age_splits(study, model, table, known)
+    return judged(study, model, table, splits), splits.get(MAIN)
 
 
 def attributed(study: Study, model: Model, table: pd.DataFrame) -> pd.DataFrame:
@@ -262,6 +301,12 @@ def window_of(study: Study) -> Window:
     study : Study
         What was measured.
     """
+    if study.kept is not None:
+        return study.kept.remember(f"window {study.window_start!r}", lambda: _window_of(study))
+    return _window_of(study)
+
+
+def _window_of(study: Study) -> Window:
     start, rows = study.window_start, study.sample.rows
     position = np.flatnonzero(rows["event"] == 1)
     spells = study.risk.of(rows["spell"].to_numpy()[position])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from cxlab.analyses.churn_drivers.study import (
     REFERENCE_HALF_LIFE,
     VOLUME_DAYS,
     Model,
+    Place,
     Study,
     hold,
 )
@@ -27,12 +29,24 @@ from cxlab.models import contrast, intervals
 from cxlab.models.half_life import HALF_LIVES
 from cxlab.results import Check, Result, counted
 
-__all__ = ["adjusted_for", "by_age", "checks", "half_life", "meta", "without_proneness", "worth"]
+__all__ = [
+    "adjusted_for",
+    "apart_by_age",
+    "by_age",
+    "checks",
+    "fading",
+    "half_life",
+    "leading_places",
+    "meta",
+    "without_proneness",
+    "worth",
+]
 
 _AGE_BINS = (0.0, 7.0, 14.0, 28.0, 56.0, 112.0)
 _MOST_DRAWN = 5
 _STALE_DAYS = 7
 _LARGEST = 10.0
+_BY_AGE = ["touchpoint", "valence", "age_low", "age_high", "estimate", "se", "curve"]
 
 
 def by_age(
@@ -49,45 +63,100 @@ def by_age(
     split : AgeSplit or None
         Of the would-be drivers.
     """
-    leading = drivers[drivers["verdict"] == "driver"].head(_MOST_DRAWN)
-    names = list(study.known.touchpoints)
-    places = [
-        (v, names.index(t)) for t, v in zip(leading["touchpoint"], leading["valence"], strict=True)
-    ]
-    places = [p for p in places if model.home(p) == MAIN]
-    columns = ["touchpoint", "valence", "age_low", "age_high", "estimate", "se", "curve"]
-    washout = float(study.options.washout_days)
-    bins = list(pairwise([washout, *[e for e in _AGE_BINS if e > washout]]))
+    places = leading_places(study, model, drivers)
+    bins = _bins(study)
     if study.options.quick or not places or not bins or model.main is None:
         text = "There is no driver to show."
         if study.options.quick:
-            text = _fading(model, split)
+            text = fading(model, split)
         elif not bins:
             text = f"The washout leaves out all contacts of the first {_AGE_BINS[-1]:.0f} days."
-        return Result("by_age", pd.DataFrame(columns=columns), sentence=text)
+        return Result("by_age", pd.DataFrame(columns=_BY_AGE), sentence=text)
+    table, _ = apart_by_age(study, model, places)
+    return Result("by_age", table, sentence=fading(model, split))
+
+
+def _bins(study: Study) -> list[tuple[float, float]]:
+    """Give the ages that the washout leaves, as spans of days."""
+    washout = float(study.options.washout_days)
+    return list(pairwise([washout, *[e for e in _AGE_BINS if e > washout]]))
+
+
+def apart_by_age(
+    study: Study, model: Model, places: Sequence[Place], start: np.ndarray | None = None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Fit contrasts apart by the age of their contacts, all others as in the model.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    places : sequence of (class, touchpoint)
+        The contrasts, all of one of the model's fits.
+    start : ndarray, optional
+        Where to start from, as this gave it for the same places at another half-life.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a contrast and span of ages; none where the washout leaves no span.
+    ndarray
+        All coefficients.
+    """
+    names, bins = study.known.touchpoints, _bins(study)
+    main = model.of(places[0])
+    if main is None or not bins:
+        return pd.DataFrame(columns=_BY_AGE), np.zeros(0)
     kernels = {f"{low:g}": Kernel(low=low, high=high) for low, high in bins}
-    measured = study.measure(kernels, study.sample.rows, washout)
+    measured = study.measure(kernels, study.sample.rows, float(study.options.washout_days))
     order = [*places, *dict.fromkeys(("all", k) for _, k in places)]
-    rest = [p for p in model.main.coef if p not in order]
+    rest = [p for p in main.coef if p not in order]
     decayed = study.sums(model.measured, "decay")
     parted = [measured[k, kind][:, t] for kind, t in order for k in kernels]
     whole = [decayed[kind][:, t] for kind, t in rest]
-    fitted = model.rows.fit(np.column_stack([*parted, *whole]), model.main.controls)
+    start = main.controls if start is None else start
+    fitted = model.rows.fit(np.column_stack([*parted, *whole]), start)
     coef, se = fitted.exposure_coef, fitted.exposure_se
     found = []
     for i, place in enumerate(places):
         for j, (low, high) in enumerate(bins):
             at = i * len(bins) + j
-            curve = model.main.coef[place] * _mean_decay(low, high, model.days[place[1]])
+            curve = main.coef[place] * _mean_decay(low, high, model.days[place[1]])
             found.append((names[place[1]], place[0], low, high, coef[at], se[at], curve))
-    table = pd.DataFrame(found, columns=columns)
+    table = pd.DataFrame(found, columns=_BY_AGE)
     table = table.assign(**intervals.hazard_ratios(table["estimate"], table["se"]))
     table["curve"] = np.exp(table["curve"])
-    return Result("by_age", table, sentence=_fading(model, split))
+    return table, fitted.coef
 
 
-def _fading(model: Model, split: contrast.AgeSplit | None) -> str:
-    """Say how fast effects fade, and whether older contacts still tell."""
+def leading_places(study: Study, model: Model, drivers: pd.DataFrame) -> list[Place]:
+    """Give the leading drivers' columns in the model of all that do not follow the decision.
+
+    Parameters
+    ----------
+    study, model : Study, Model
+        What was measured and fitted.
+    drivers : pandas.DataFrame
+        The driver table.
+    """
+    leading = drivers[drivers["verdict"] == "driver"].head(_MOST_DRAWN)
+    names = list(study.known.touchpoints)
+    places = [
+        (v, names.index(t)) for t, v in zip(leading["touchpoint"], leading["valence"], strict=True)
+    ]
+    return [p for p in places if model.home(p) == MAIN]
+
+
+def fading(model: Model, split: contrast.AgeSplit | None) -> str:
+    """Say how fast effects fade, and whether older contacts still tell.
+
+    Parameters
+    ----------
+    model : Model
+        What was fitted.
+    split : AgeSplit or None
+        Of the would-be drivers.
+    """
     half_life, which = model.half_life, "all others" if model.own else "every effect"
     text = f"The model gives {which} a half-life of {half_life.days:.0f} days"
     if half_life.chosen:

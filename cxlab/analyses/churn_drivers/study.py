@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,15 @@ import pandas as pd
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError, within
 from cxlab.frames.adjustment import Adjustment, activity, adjustment, proneness
-from cxlab.frames.exposures import Contacts, Kernel, Measured, at_exit, contacts, measure
+from cxlab.frames.exposures import (
+    Contacts,
+    Kernel,
+    Measured,
+    at_exit,
+    contact_counts,
+    contacts,
+    measure,
+)
 from cxlab.frames.periods import RiskSet, risk_set
 from cxlab.frames.sampling import Sample, draw
 from cxlab.models import contrast
@@ -33,6 +41,7 @@ __all__ = [
     "REFERENCE_HALF_LIFE",
     "VOLUME_DAYS",
     "Held",
+    "Kept",
     "Model",
     "Options",
     "Place",
@@ -52,6 +61,7 @@ REFERENCE_HALF_LIFE = 28.0
 Place = contrast.Place
 Sums = contrast.Sums
 MAIN = -1
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class Options:
         Leave out resampling and sweeps, nothing else.
     replicates : int
         How many times customers are drawn anew for ranks and intervals of attributable churn.
+    min_group : int
+        Effects on fewer customers are not told.
     """
 
     window_days: int = 90
@@ -86,6 +98,7 @@ class Options:
     seed: int = 0
     quick: bool = False
     replicates: int = 200
+    min_group: int = 10
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be."""
@@ -93,6 +106,7 @@ class Options:
         within(0, 365, washout_days=self.washout_days)
         within(1, 7, period_days=self.period_days)
         within(20, 10_000, replicates=self.replicates)
+        within(1, 1000, min_group=self.min_group)
         if self.half_life_days is not None and not 1 <= self.half_life_days <= 365:
             raise UsageError(
                 f"half_life_days is {self.half_life_days:g}; allowed: auto, or 1 to 365"
@@ -115,6 +129,8 @@ class Study:
         The rows, with what needs no contacts adjusted for.
     exits : ndarray of bool, shape (touchpoints,)
         Whether a touchpoint's stage is ``exit``.
+    kept : Kept, optional
+        What stands ready in memory (default: the engine is asked each time).
     """
 
     dataset: Dataset
@@ -127,6 +143,7 @@ class Study:
     half_lives: tuple[float, ...]
     plain: contrast.Rows
     exits: np.ndarray
+    kept: Kept | None = field(default=None, repr=False)
 
     @property
     def window_start(self) -> float:
@@ -147,9 +164,30 @@ class Study:
         """Give one kernel's exposures, by class."""
         return {c: measured[kernel, c] for c in self.classes}
 
+    def counts(self) -> pd.DataFrame:
+        """Count contacts and customers; see :func:`cxlab.frames.exposures.contact_counts`."""
+        if self.kept is not None:
+            return self.kept.counts()
+        return contact_counts(self.dataset, self.known, self.risk.followed)
+
     def measure(self, kernels: dict[str, Kernel], rows: pd.DataFrame, washout: float) -> Measured:
         """Measure exposures of rows; see :func:`cxlab.frames.exposures.measure`."""
+        if self.kept is not None:
+            return self.kept.measure(kernels, rows, washout)
         return measure(self.dataset, self.known, rows, kernels, washout)
+
+
+class Kept(Protocol):
+    """What answers in the engine's place; see :mod:`cxlab.analyses.churn_drivers.standing`."""
+
+    def measure(self, kernels: dict[str, Kernel], rows: pd.DataFrame, washout: float) -> Measured:
+        """Measure exposures of rows."""
+
+    def counts(self) -> pd.DataFrame:
+        """Count contacts and customers, as :func:`cxlab.frames.exposures.contact_counts`."""
+
+    def remember(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """Give what is remembered under a name, made when first asked for."""
 
 
 @dataclass(frozen=True)
@@ -258,8 +296,21 @@ def prepare(dataset: Dataset, options: Options) -> Study:
     """
     risk = risk_set(dataset, options.period_days, options.washout_days)
     known = contacts(dataset).kept(risk)
+    return studied(dataset, options, risk, known, half_lives_of(options, known))
+
+
+def half_lives_of(options: Options, known: Contacts) -> tuple[float, ...]:
+    """Give the half-lives to choose from: the one given, or where no contrast can choose, one.
+
+    Parameters
+    ----------
+    options : Options
+        Settings of the model.
+    known : Contacts
+        The contacts.
+    """
     given = options.half_life_days or (None if "bad" in known.classes else REFERENCE_HALF_LIFE)
-    return studied(dataset, options, risk, known, HALF_LIVES if given is None else (float(given),))
+    return HALF_LIVES if given is None else (float(given),)
 
 
 def studied(
@@ -349,38 +400,48 @@ def hold(study: Study, separated: np.ndarray) -> Held:
     return Held(rows, active, places)
 
 
-def fit(study: Study) -> Model:
+def fit(study: Study, near: Model | None = None) -> Model:
     """Part off what follows the decision, choose the half-lives, and fit the contrasts.
 
     Parameters
     ----------
     study : Study
         What was measured.
+    near : Model, optional
+        Of the same rows at other half-lives, for a quicker start: what follows the decision
+        does not hang on these.
     """
     grid, event = study.grid, study.plain.event
-    separation = contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
+    separation = (
+        contrast.follows_decision(study.plain, grid["recent", "all"], grid["older", "all"])
+        if near is None
+        else near.separation
+    )
     separated = separation.found() | study.exits
     held = hold(study, separated)
     rows, places = held.rows, held.places
     half_life = _half_life(study, rows, places)
     measured = _decayed(study, half_lives(len(separated), half_life, {}))
-    main = _main(study, held, half_life, {}, measured)
+    main = _main(study, held, half_life, {}, measured, near)
     own = _own(study, held, main, measured) if main is not None and half_life.chosen else {}
     if own:
         # The half-life for all was chosen with them: choose it again, with theirs held.
         measured = _decayed(study, half_lives(len(separated), half_life, own))
         half_life = _half_life(study, rows, places, study.sums(measured, "decay"), list(own))
         measured = _decayed(study, half_lives(len(separated), half_life, own))
-        main = _main(study, held, half_life, own, measured)
+        main = _main(study, held, half_life, own, measured, near)
     decayed = study.sums(measured, "decay")
     slopes = study.sums(measured, "slope") if half_life.chosen else None
 
     def alone(k: int) -> contrast.Contrasts | None:
         mine = contrast.choose_places(decayed, event, np.arange(len(separated)) == k)
-        start = main.whole if main is not None else None
         if not mine:
             return None
-        return contrast.fit_contrasts(rows, decayed, [*places, *mine], slopes, list(own), start)
+        wanted = [*places, *mine]
+        start = _start(near, k, wanted)
+        if start is None and main is not None:
+            start = main.whole
+        return contrast.fit_contrasts(rows, decayed, wanted, slopes, list(own), start)
 
     with ThreadPoolExecutor(2) as pool:
         fits = {int(k): pool.submit(alone, int(k)) for k in np.flatnonzero(separated)}
@@ -405,13 +466,25 @@ def _decayed(study: Study, days: np.ndarray) -> Measured:
 
 
 def _main(
-    study: Study, held: Held, common: HalfLife, own: dict[int, HalfLife], measured: Measured
+    study: Study,
+    held: Held,
+    common: HalfLife,
+    own: dict[int, HalfLife],
+    measured: Measured,
+    near: Model | None,
 ) -> contrast.Contrasts | None:
     if not held.places:
         return None
     slopes = study.sums(measured, "slope") if common.chosen else None
     decayed = study.sums(measured, "decay")
-    return contrast.fit_contrasts(held.rows, decayed, held.places, slopes, list(own))
+    start = _start(near, MAIN, held.places)
+    return contrast.fit_contrasts(held.rows, decayed, held.places, slopes, list(own), start)
+
+
+def _start(near: Model | None, home: int, places: Sequence[Place]) -> np.ndarray | None:
+    """Give where the fit of another half-life ended, if it has the same columns."""
+    fitted = None if near is None else near.fits.get(home)
+    return fitted.whole if fitted is not None and list(fitted.coef) == list(places) else None
 
 
 def _own(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxlab.results import Finding, Findings, Result, counted, listed
+from cxlab.results import MINUS, Finding, Findings, Result, counted, listed
 
 __all__ = ["LIMITS", "METHOD", "findings", "reasons", "sentence", "unsure"]
 
@@ -210,6 +210,11 @@ def _lasting(meta: Mapping[str, Any]) -> str:
     return " ".join([*each, text])
 
 
+def _whole(value: float) -> str:
+    """Round to a whole number, with a true minus and no negative zero."""
+    return f"{round(value) + 0:,d}".replace("-", MINUS)
+
+
 def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:
     what = "failed" if row.valence == "bad" else "good"
     statement = (
@@ -222,11 +227,11 @@ def _driver(row: Any, meta: Mapping[str, Any], notebook: str) -> Finding:
         count, low, high = _as_positive(row)
         statement += (
             f" In the last {meta['window_days']} days it {cost} "
-            f"{counted(round(count), 'customer')} ({low:.0f} to {high:.0f})"
+            f"{counted(round(count), 'customer')} ({_whole(low)} to {_whole(high)})"
         )
         if np.isfinite(row.value_at_risk):
-            money = f" {meta['currency']}" if meta.get("currency") else ""
-            statement += f", worth {abs(row.value_at_risk):,.0f}{money} a month"
+            money = f"{meta['currency']} " if meta.get("currency") else ""
+            statement += f", worth {money}{abs(row.value_at_risk):,.0f} a month"
         statement += "."
     return Finding(
         f"drivers.{row.touchpoint}.{row.valence}",

@@ -111,6 +111,9 @@ def decision(study: Study, chosen: Chosen) -> pd.DataFrame:
     parts = []
     for name in dict.fromkeys([used(chosen), RULE]):
         table = net_benefit(seen, special.expit(chosen.odds[name]), list(thresholds))
+        # What becomes of a few who are acted on is theirs alone.
+        few = table["reached"] * seen.judged < study.options.min_group
+        table = table[~few | (table["reached"] == 0)]
         table.insert(0, "model", name)
         parts.append(table)
     return pd.concat(parts, ignore_index=True).assign(n=seen.judged, leavers=seen.leavers)

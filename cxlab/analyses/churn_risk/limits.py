@@ -18,6 +18,7 @@ from cxlab.models.discrimination import auc, calibration
 from cxlab.models.followed import Outcome
 from cxlab.models.intervals import Z, holm, wald_p
 from cxlab.models.usefulness import stability_bar, stability_index
+from cxlab.models.withheld import small_groups
 
 __all__ = ["FEW", "SHIFT", "drift", "groups"]
 
@@ -121,7 +122,8 @@ def groups(study: Study, chosen: Chosen) -> pd.DataFrame:
         ``group, level, now`` (customers there), ``n, leavers`` (judged), ``told, came``;
         ``estimate`` (log odds by which leaving differs from what was told, less the same of
         the others), ``conf_low, conf_high, p_value, p_holm``; ``auc, auc_low, auc_high,
-        others_auc, auc_p, auc_p_holm`` (against that of the others); NaN where too few left.
+        others_auc, auc_p, auc_p_holm`` (against that of the others); NaN where too few left,
+        or too few are there to be told.
     """
     seen = chosen.seen(study)
     chance = special.expit(chosen.odds[used(chosen)])
@@ -129,18 +131,24 @@ def groups(study: Study, chosen: Chosen) -> pd.DataFrame:
     for group in _all_groups(study):
         mine = group.then[seen.rows]
         inside, outside = seen.where(mine), seen.where(~mine)
-        if group.now < study.options.min_group and inside.judged < study.options.min_group:
-            row: dict[str, float | str] = {"now": np.nan, "n": np.nan, "leavers": np.nan}
-        else:
-            row = {"now": group.now, "n": inside.judged, "leavers": inside.leavers}
-        row |= {"group": group.name, "level": group.level}
+        row: dict[str, float | str] = {"group": group.name, "level": group.level}
+        row |= {"now": group.now, "n": inside.judged, "leavers": inside.leavers}
         if inside.leavers >= FEW and outside.leavers >= FEW:
             row |= _figures(inside, outside, chance)
         made.append(row)
-    table = pd.DataFrame(made).reindex(columns=_COLUMNS)
+    table = _withheld(pd.DataFrame(made).reindex(columns=_COLUMNS), study.options.min_group)
     both = holm(np.append(table["p_value"].to_numpy(float), table["auc_p"].to_numpy(float)))
     table["p_holm"], table["auc_p_holm"] = both[: len(table)], both[len(table) :]
     return table
+
+
+def _withheld(table: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Withhold small groups, and those that would tell of them: all customers are told of."""
+    found = table.astype(dict.fromkeys(_COLUMNS[2:], float))
+    for count, gone in (("now", ["now"]), ("n", _COLUMNS[3:])):
+        few = table.groupby("group")[count].transform(lambda n: small_groups(n, least))
+        found.loc[few.to_numpy(bool), gone] = np.nan
+    return found
 
 
 def _figures(inside: Outcome, outside: Outcome, chance: np.ndarray) -> dict[str, float]:

@@ -155,7 +155,8 @@ def prepare(dataset: Dataset, options: Options) -> Study | str:
     if not len(now) or not len(rows):
         return "nobody is there to be judged"
     leaks = look(risk, rows, now, days, sight, options)
-    inputs, known = recipe(dataset, risk, rows, leaks.fields, leaks.touchpoints)
+    least = options.min_group
+    inputs, known = recipe(dataset, risk, rows, leaks.fields, leaks.touchpoints, least)
     marks = replace(marks, rows=rows)
     study = Study(dataset, options, risk, marks, now, leaks, inputs, known)
     learnt = study.outcome.leavers

@@ -24,6 +24,7 @@ from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames.periods import EPOCH, RiskSet, risk_set
 from cxlab.models.intervals import benjamini_hochberg, share_difference, wilson
+from cxlab.models.withheld import small_groups
 from cxlab.results import MINUS, counted, listed
 
 __all__ = ["coverage", "who_answers", "who_is_missing"]
@@ -160,7 +161,7 @@ def who_is_missing(dataset: Dataset, window_days: int, min_group: int) -> Sectio
     window_days : int
         Days in which those who leave are counted.
     min_group : int
-        Customers below which no share is told.
+        Groups of fewer customers are withheld, and those from which they could be told.
     """
     if dataset.form == "snapshot" or not {"interactions", "feedback"} & set(dataset.tables):
         return None
@@ -175,7 +176,7 @@ def who_is_missing(dataset: Dataset, window_days: int, min_group: int) -> Sectio
         met = _ids(dataset.table("interactions").filter(nw.col("occurred_at") < nw.lit(start)))
         inside = people["customer_id"].isin(met)
         rows += _followed("contacts", people, {"had contacts": inside, "had none": ~inside})
-        looked.append(_unmet(rows))
+        looked.append(_unmet(rows, min_group))
     if "customer_id" in dataset.columns("feedback"):
         groups = _by_answer(dataset, people["customer_id"], start)
         rows += _followed("feedback", people, groups)
@@ -184,9 +185,11 @@ def who_is_missing(dataset: Dataset, window_days: int, min_group: int) -> Sectio
     table = pd.DataFrame(rows, columns=columns)
     table = table.join(shares([(r[3], r[2]) for r in rows], "% left"))
     table = table[table["customers"] > 0]
-    few = table["customers"] < min_group
-    table.loc[few, table.columns[3:]] = np.nan
-    table["left"] = table["left"].astype("Int64")
+    # All who were there, and all who left, are told elsewhere.
+    few = table.groupby("of")["customers"].transform(lambda n: small_groups(n, min_group))
+    table[["customers", "left"]] = table[["customers", "left"]].astype("Int64")
+    table.loc[few, table.columns[2:4]] = pd.NA
+    table.loc[few, table.columns[4:]] = np.nan
     text = " ".join(lo.text for lo in looked) or "Nobody was a customer when the window began."
     return Section.of("who_is_missing", table, text, looked)
 
@@ -233,15 +236,17 @@ def _followed(
     return rows
 
 
-def _unmet(rows: list[tuple[Any, ...]]) -> Looked:
+def _unmet(rows: list[tuple[Any, ...]], min_group: int) -> Looked:
     met, none = rows[0][2], rows[1][2]
-    total = met + none
+    total, few = met + none, 0 < none < min_group
     text = (
-        f"{none:,} of {counted(total, 'customer')} at the start of the window had no contact before"
+        f"{f'Fewer than {min_group}' if few else f'{none:,}'} of {counted(total, 'customer')} at "
+        "the start of the window had no contact before"
     )
-    text += f" ({percent(none / total)})." if none else "."
+    text += "." if few or not none else f" ({percent(none / total)})."
+    touched = (0, 0) if few else (none, total)
     return Looked("no_contact", "customers without contacts", None if none else True, text,
-                  UNTIDY, none, total)  # fmt: skip
+                  UNTIDY, *touched)  # fmt: skip
 
 
 def _silent(rows: list[tuple[Any, ...]], window_days: int, min_group: int) -> list[Looked]:
@@ -249,7 +254,9 @@ def _silent(rows: list[tuple[Any, ...]], window_days: int, min_group: int) -> li
     by_name = {r[1]: r for r in rows if r[0] == "feedback"}
     yes = by_name["answered"]
     no = by_name.get("were asked and did not answer") or by_name["did not answer"]
-    if min(yes[2], no[2]) < max(min_group, 1):
+    hidden = small_groups(np.array([r[2] for r in by_name.values()]), min_group)
+    gone = {name for name, few in zip(by_name, hidden, strict=True) if few}
+    if not min(yes[2], no[2]) or gone & {yes[1], no[1]}:
         return []
     difference, low, high = share_difference(no[3], no[2], yes[3], yes[2], _SURE)
     bent = low > 0 or high < 0

@@ -101,7 +101,7 @@ def follow(study: Study, plan: Plan, measured: Measured) -> Found | str:
         season=season,
         seen=_seen(fit, y, x, window, measured, study.options.after_days, window.after),
         placebo=_earlier(y, x, window, measured),
-        line=_line(fit, y, x, window),
+        line=_line(fit, y, x, window, study.options.min_group),
         notes=_notes(fit),
     )
 
@@ -134,13 +134,16 @@ def _notes(fit: Interrupted) -> tuple[str, ...]:
     return (f"Weekly, with a line, a step and another slope, and {wave}.",)
 
 
-def _line(fit: Interrupted, y: np.ndarray, x: np.ndarray, window: Window) -> pd.DataFrame:
+def _line(
+    fit: Interrupted, y: np.ndarray, x: np.ndarray, window: Window, least: int
+) -> pd.DataFrame:
+    """Give the weeks with the lines through them; those of few are told by the lines alone."""
     rate = np.divide(y, x, out=np.full(len(y), np.nan), where=x > 0)
-    days = window.edges[:-1]
     without = np.where(np.arange(len(y)) >= window.before, fit.without, np.nan)
-    return pd.DataFrame(
-        {"day": days, "rate": rate, "fitted": fit.fitted, "without": without, "out_of": x}
-    )
+    told = {"day": window.edges[:-1], "rate": rate, "fitted": fit.fitted, "without": without}
+    table = pd.DataFrame({**told, "out_of": x})
+    table.loc[(x > 0) & (x < least), ["rate", "out_of"]] = np.nan
+    return table
 
 
 def _earlier(y: np.ndarray, x: np.ndarray, window: Window, measured: Measured) -> np.ndarray:

@@ -22,6 +22,7 @@ from cxlab.frames.periods import EPOCH, RiskSet, risk_set
 from cxlab.frames.spans import Spans, spans_by_month, spans_by_week, windows
 from cxlab.models.charts import LEAST_PERIODS
 from cxlab.models.clustered import changes, ratios
+from cxlab.models.withheld import small_groups
 
 __all__ = ["About", "Known", "Options", "Source", "called", "counted", "each_measure", "hidden",
            "small", "withheld"]  # fmt: skip
@@ -380,9 +381,7 @@ def small(n: np.ndarray, key: np.ndarray, few: np.ndarray, least: int) -> np.nda
     few = few.copy()
     for one in np.unique(key[few]):
         mine = np.flatnonzero(key == one)
-        gone, told = n[mine[few[mine]]].sum(), mine[~few[mine]]
-        if 0 < gone < least and len(told):
-            few[told[np.argmin(n[told])]] = True
+        few[mine] = small_groups(n[mine], least, few[mine])
     return few
 
 

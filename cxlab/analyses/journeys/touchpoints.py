@@ -15,6 +15,7 @@ from cxlab.data.contract import Inactivity
 from cxlab.frames.journeys import tenure_rates
 from cxlab.frames.periods import days_since_epoch
 from cxlab.models.clustered import RATE, SHARE, ratios
+from cxlab.models.withheld import small_groups
 from cxlab.results import Result, counted
 
 __all__ = ["FIGURES", "NO_STAGE", "Asked", "asked", "bounds", "cells", "journey_map", "stages"]
@@ -263,7 +264,8 @@ def journey_map(cut: Cut, told: Asked, exit_days: float) -> Result:
     )
     volume = volume.astype({"contacts": int, "customers": int})
     found = sums(cells(cut, told, exit_days), ["figure", "touchpoint"])
-    hidden = _hidden(volume["customers"].to_numpy(int), cut.min_group)
+    customers = volume["customers"].to_numpy(int)
+    hidden = small_groups(customers, cut.min_group, customers < cut.min_group)
     if hidden.any():
         volume = volume.astype({"contacts": float, "customers": float})
         volume.loc[hidden, ["contacts", "customers"]] = np.nan
@@ -303,15 +305,6 @@ def _places(shown: pd.DataFrame) -> dict[str, list[Any]]:
     for name in ("contacts", "customers"):
         columns[name] = [None if np.isnan(v) else int(v) for v in columns[name]]
     return columns
-
-
-def _hidden(customers: np.ndarray, least: int) -> np.ndarray:
-    """Tell whose volume to withhold: of few customers, and where all less the others would tell
-    it, of the next fewest as well."""
-    few = customers < least
-    if few.any() and customers[few].sum() < least and not few.all():
-        few = few | (customers == customers[~few].min())
-    return np.asarray(few)
 
 
 def bounds(cut: Cut, told: Asked, figure: str) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from cxlab.frames.people import NOT_GIVEN
 from cxlab.frames.periods import attribute
 from cxlab.models.intervals import holm, wilson
 from cxlab.models.verdicts import ALPHA
+from cxlab.models.withheld import small_groups
 from cxlab.results import Check, Result, counted, listed
 
 __all__ = ["segments"]
@@ -80,15 +83,17 @@ def segments(study: Study) -> dict[str, Result]:
 
 
 def _hidden(counts: np.ndarray, least: int, gone: list[int]) -> np.ndarray:
-    """Tell which cells are withheld: small ones, and others where the sum would give them away."""
+    """Tell which cells are withheld: small ones, and others where a sum would give them away.
+
+    Both a level's customers and a persona's are told elsewhere.
+    """
     small = (counts < least) & (counts > 0) | (counts.sum(axis=1, keepdims=True) < least)
     small[:, gone] = True
-    for row, hidden in zip(counts, small, strict=True):
-        while 0 < row[hidden].sum() < least:
-            rest = np.flatnonzero(~hidden & (row > 0))
-            if not len(rest):
-                break
-            hidden[rest[np.argmin(row[rest])]] = True
+    before = -1
+    while small.sum() > before:
+        before = small.sum()
+        for n, hidden in ((counts, small), (counts.T, small.T)):
+            hidden[:] = [small_groups(*cells) for cells in zip(n, repeat(least), hidden)]
     return np.asarray(small)
 
 

@@ -51,7 +51,7 @@ def first_bad(dataset: Dataset, seen: Seen, least: int) -> dict[str, Result]:
     seen : Seen
         The lifetimes.
     least : int
-        Marks with fewer customers at risk on a side are not told.
+        Marks with fewer customers at risk on a side are not told, nor are levels of fewer.
 
     Returns
     -------
@@ -83,13 +83,16 @@ def first_bad(dataset: Dataset, seen: Seen, least: int) -> dict[str, Result]:
             "What a first bad contact does cannot be told: too few are followed for 30 days."
         )
     alike = balance(matched, bad)
-    meta = _meta(seen, found, matched, alike, span)
+    few = matched.few(found.rows["customer_id"], least)
+    meta = _meta(seen, found, matched, alike, few, span)
     rows += _naive(seen, found, meta["mark"], least)
     table = pd.DataFrame(rows, columns=_COLUMNS)
     return {
         "first_bad": Result("first_bad", table, _checks(meta), meta, _sentence(table, meta)),
         "first_bad_curves": Result("first_bad_curves", _curves(followed, span), meta=meta),
-        "first_bad_balance": Result("first_bad_balance", alike),
+        "first_bad_balance": Result(
+            "first_bad_balance", alike[~alike["term"].isin(few)].reset_index(drop=True)
+        ),
     }
 
 
@@ -174,6 +177,7 @@ def _meta(
     found: Encounters,
     matched: Matched,
     alike: pd.DataFrame,
+    few: dict[str, str],
     span: tuple[float, float],
 ) -> dict[str, Any]:
     rows = found.rows
@@ -193,13 +197,18 @@ def _meta(
         "drawn": found.cases + found.controls > len(rows),
         "met_later": float(later.mean()) if len(later) else np.nan,
         "exact": float(exact),
-        "worst": None if worst is None else str(worst["term"]),
+        "worst": None if worst is None else _called(str(worst["term"]), few),
         "worst_by": np.nan if worst is None else float(worst["after"]),
         "bad_is": found.text,
         "mark": min(marks[-1], 180.0) if marks else 0.0,
         "end": span[1],
         "ticks": seen.scale.ticks(span[1]).tolist(),
     }
+
+
+def _called(term: str, few: dict[str, str]) -> str:
+    """Name what sides differ in, but no level of few customers."""
+    return f"{few[term]}, at a level of few customers" if term in few else term
 
 
 def _checks(meta: dict[str, Any]) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.retention.seen import groups
 from cxlab.frames.periods import attribute
+from cxlab.models.withheld import small_groups
 
 __all__ = ["Matched", "balance", "match"]
 
@@ -34,12 +35,37 @@ class Matched:
         Cases without a match.
     features : pandas.DataFrame
         What was matched on, a column each, a row a trial.
+    levels : dict of str to list of str
+        The columns of an attribute's levels, one where a trial is of it, by attribute.
     """
 
     case: np.ndarray
     control: np.ndarray
     unmatched: int
     features: pd.DataFrame
+    levels: dict[str, list[str]]
+
+    def few(self, customers: pd.Series, least: int) -> dict[str, str]:
+        """Tell which levels few customers are of, or would tell of them.
+
+        Parameters
+        ----------
+        customers : pandas.Series
+            Whose a trial is.
+        least : int
+            Of a group that may be told.
+
+        Returns
+        -------
+        dict of str to str
+            The attribute, by the column.
+        """
+        found: dict[str, str] = {}
+        for name, columns in self.levels.items():
+            of = [customers[self.features[c].to_numpy(bool)].nunique() for c in columns]
+            hidden = small_groups(np.array(of), least)
+            found |= {c: name for c, few in zip(columns, hidden, strict=True) if few}
+        return found
 
 
 def match(rows: pd.DataFrame, spells: pd.DataFrame, attributes: Mapping[str, str]) -> Matched:
@@ -61,7 +87,7 @@ def match(rows: pd.DataFrame, spells: pd.DataFrame, attributes: Mapping[str, str
     """
     from scipy.spatial import KDTree  # slow to import
 
-    features, scaled = _features(rows, spells, attributes)
+    features, scaled, levels = _features(rows, spells, attributes)
     who, over = rows["customer_id"].to_numpy(), _over(rows, spells)
     bad, bent = rows["bad"].to_numpy(), np.arcsinh(features["tenure"].to_numpy() / _BEND)
     known, at, delay = (rows[c].to_numpy(float) for c in ("known", "at", "delay"))
@@ -86,7 +112,7 @@ def match(rows: pd.DataFrame, spells: pd.DataFrame, attributes: Mapping[str, str
                 unmatched += 1
     empty = [(np.zeros(0, int), np.zeros(0, int))]
     case, control = (np.concatenate(side) for side in zip(*(pairs or empty), strict=True))
-    return Matched(case, control, unmatched, features)
+    return Matched(case, control, unmatched, features, levels)
 
 
 def _over(rows: pd.DataFrame, spells: pd.DataFrame) -> np.ndarray:
@@ -96,8 +122,8 @@ def _over(rows: pd.DataFrame, spells: pd.DataFrame) -> np.ndarray:
 
 def _features(
     rows: pd.DataFrame, spells: pd.DataFrame, attributes: Mapping[str, str]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Give what trials are matched on, and the same on scales on which one is far apart."""
+) -> tuple[pd.DataFrame, np.ndarray, dict[str, list[str]]]:
+    """Give what trials are matched on, the same on scales on which one is far apart, and levels."""
     of = rows["spell"].to_numpy()
     at = rows["at"].to_numpy(float)
     tenure = at - spells["started"].to_numpy(float)[of]
@@ -111,16 +137,18 @@ def _features(
         told["monthly value (rank)"] = rank
         scaled.append(rank / _VALUE)
     lived = spells["event_at"].fillna(spells["competing_at"]).fillna(at.max() if len(at) else 0.0)
+    levels: dict[str, list[str]] = {}
     for name in attributes:
         found = groups(spells[attribute(name)], (lived - spells["started"]).to_numpy(float))
         if isinstance(found, str):
             continue
-        code, levels = found
-        for place, level in enumerate(levels):
+        code, named = found
+        levels[name] = [f"{name} = {level}" for level in named]
+        for place, column in enumerate(levels[name]):
             flag = (code[of] == place).astype(float)
-            told[f"{name} = {level}"] = flag
+            told[column] = flag
             scaled.append(flag * _LEVEL / np.sqrt(2))
-    return pd.DataFrame(told), np.column_stack(scaled)
+    return pd.DataFrame(told), np.column_stack(scaled), levels
 
 
 def balance(matched: Matched, bad: np.ndarray) -> pd.DataFrame:

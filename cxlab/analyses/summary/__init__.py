@@ -25,7 +25,14 @@ _OWN = "00_summary"
 _ALONE = "No run was given: this tells who left, and nothing of the other pages."
 
 
-def run(dataset: Dataset, *, window_days: int = 90, run: str = "", state: str = "") -> Result:
+def run(
+    dataset: Dataset,
+    *,
+    window_days: int = 90,
+    min_group: int = 10,
+    run: str = "",
+    state: str = "",
+) -> Result:
     """Count who left, gather what the run found, and hold both against an earlier run.
 
     Parameters
@@ -34,6 +41,8 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "", state: str = 
         In the spell form, or a snapshot (its churn so far, without a window).
     window_days : int
         Length of a window in days.
+    min_group : int
+        Groups of fewer customers are withheld.
     run : str
         Folder of the run to sum up, with its ``drivers.csv`` (of a snapshot,
         ``tables/churn_drivers.csv``) and ``findings.json``; empty: the counts alone.
@@ -57,6 +66,7 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "", state: str = 
         A file of the run, or of the history, cannot be read.
     """
     within(7, 730, window_days=window_days)
+    within(1, 1000, min_group=min_group)
     gathered = gather(run, dataset.form, _OWN) if run else None
     then, why = choose(dataset, read_all(state))
     if dataset.form == "snapshot":
@@ -68,9 +78,9 @@ def run(dataset: Dataset, *, window_days: int = 90, run: str = "", state: str = 
     parts = _parts(gathered, window_days, held) | {
         "count": rows_by_table(side.risk),
         "mix": mix(side.met, paces_of(now)),
-        "tenure": leaving.tenure(side.left, window_days),
+        "tenure": leaving.tenure(side.left, window_days, min_group),
     }
-    return _spells(dataset, side, window_days, parts)
+    return _spells(dataset, side, window_days, min_group, parts)
 
 
 def _parts(
@@ -108,13 +118,15 @@ def _told(held: Compared | str) -> tuple[set[str], History | None]:
     return {f"drivers.{term}.bad" for term in table["term"]}, held.then
 
 
-def _spells(dataset: Dataset, side: Side, window_days: int, parts: dict[str, Result]) -> Result:
+def _spells(
+    dataset: Dataset, side: Side, window_days: int, min_group: int, parts: dict[str, Result]
+) -> Result:
     """Say who left in the last window, and in the one before."""
     now, end = side.left, side.risk.end
     before = leaving.seen(side.risk, end - 2 * window_days, end - window_days)
     currency = dataset.settings.currency
-    rows = leaving.rows(f"last {window_days} days", now, currency)
-    rows += leaving.rows(f"the {window_days} days before", before, currency)
+    rows = leaving.rows(f"last {window_days} days", now, currency, min_group)
+    rows += leaving.rows(f"the {window_days} days before", before, currency, min_group)
     table = pd.DataFrame(rows, columns=leaving.COLUMNS)
     meta = _meta(dataset, now.customers, now.leavers)
     first = dataset.as_of - dt.timedelta(days=2 * window_days - 1)

@@ -17,6 +17,7 @@ __all__ = ["COLUMNS", "Leaving", "rows", "seen", "snapshot", "tenure"]
 
 COLUMNS = ["term", "estimate", "conf_low", "conf_high", "p_value", "n"]
 _BANDS = (0.0, 90.0, 365.0, np.inf)
+_ALL = "all"
 _NAMES = ("under 90 days", "90 to 365 days", "over 365 days")
 
 
@@ -89,7 +90,7 @@ def seen(risk: RiskSet, start: float, end: float) -> Leaving:
     )
 
 
-def rows(when: str, counted: Leaving, currency: str | None) -> list[tuple[Any, ...]]:
+def rows(when: str, counted: Leaving, currency: str | None, least: int) -> list[tuple[Any, ...]]:
     """Give the shares and the money of a window as rows of :data:`COLUMNS`.
 
     Parameters
@@ -100,6 +101,8 @@ def rows(when: str, counted: Leaving, currency: str | None) -> list[tuple[Any, .
         What became of whom.
     currency : str or None
         Of the money.
+    least : int
+        What fewer customers paid is not told.
     """
     customers = counted.customers
     made: list[tuple[Any, ...]] = []
@@ -109,7 +112,8 @@ def rows(when: str, counted: Leaving, currency: str | None) -> list[tuple[Any, .
     ):
         share = wilson(int(who.sum()), customers)
         made.append((f"share who {name}, {when}", *share, np.nan, customers))
-    if np.isfinite(counted.value):
+    few = 0 < counted.leavers < least
+    if np.isfinite(counted.value) and not few:
         unit = f" ({currency})" if currency else ""
         term = f"monthly value{unit} of those who left, {when}"
         made.append((term, counted.value, np.nan, np.nan, np.nan, counted.leavers))
@@ -122,8 +126,8 @@ def snapshot(dataset: Dataset) -> tuple[int, int]:
     return len(churned), int(churned["churned"].sum())
 
 
-def tenure(counted: Leaving, days: int) -> Result:
-    """Give the counts by tenure as the history keeps them.
+def tenure(counted: Leaving, days: int, least: int) -> Result:
+    """Give the counts by tenure as the history keeps them; all in one where a group is small.
 
     Parameters
     ----------
@@ -131,6 +135,11 @@ def tenure(counted: Leaving, days: int) -> Result:
         Of the window.
     days : int
         Its length.
+    least : int
+        Of a group that may be told.
     """
-    table = counted.by_tenure().melt("name", var_name="measure").assign(part=str(days))
+    each = counted.by_tenure()
+    if each["customers"].between(1, least - 1).any():
+        each = each.drop(columns="name").sum().to_frame().T.assign(name=_ALL)
+    table = each.melt("name", var_name="measure").assign(part=str(days))
     return Result("tenure", table[["name", "part", "measure", "value"]])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.voice_of_customer.heard import Heard
+from cxlab.analyses.voice_of_customer.sides import blank
 from cxlab.frames.mentions import Mentioned, mentioned
 from cxlab.models.contrast import AgeSplit
 from cxlab.models.hazard import fit_hazard, independent_columns
@@ -69,6 +70,7 @@ def before_leaving(heard: Heard, min_group: int, seed: int = 0) -> Result:
     table["old_high"], table["recent_ratio"] = past["conf_high"], np.exp(recent)
     said = [_verdict(table.loc[i], ages, i) for i in range(len(table))]
     table["verdict"], table["why"] = zip(*said, strict=True)
+    table = blank(table, np.array(customers) < min_group, ["n", "churns"])
     table = table.sort_values("estimate", ascending=False, na_position="last", ignore_index=True)
     held = Check("held equal", None, f"Held equal: {listed(made.included)}.")
     drawn = Check("rows", None, f"Fitted on {made.sample.text}.")

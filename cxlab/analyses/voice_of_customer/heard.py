@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from cxlab.analyses.voice_of_customer.plain import PlainComments
 from cxlab.data.dataset import Dataset
+from cxlab.data.prepared import prepared
 from cxlab.data.theme_book import MOST_THEMES, Book, Theme, new_id
 from cxlab.models import themes
 from cxlab.models.text import cleaning, language, sentiment
@@ -222,7 +223,7 @@ def _one(
             break
         # One new theme has no words that set it apart but beside the others: look at all first.
         seen = np.flatnonzero(rest) if alone else np.arange(len(words))
-        found = themes.find(words.rows(seen), least=min_group)
+        found = _found(words.rows(seen), min_group)
         if not alone:
             choice, why = found.choice, _alike(told.stems) or found.why
         theme = np.full(len(words), -1)
@@ -245,6 +246,29 @@ def _one(
         name = " / ".join(told.surface[w] for w in named[k]) or next(iter(told_by))
         new.append((name, told_by, float(again[k])))
     return _Made(Language(code, rows, words, weights, choice, why, sure), new)
+
+
+def _found(words: themes.Bag, least: int) -> themes.Found:
+    """Find the themes of some texts; the notebooks of a report look for the same ones."""
+
+    def make() -> dict[str, np.ndarray]:
+        found = themes.find(words, least=least)
+        choice = {
+            f"choice {c}": found.choice[c].to_numpy() for c in found.choice if len(found.choice)
+        }
+        return {
+            "weights": found.weights,
+            "again": found.again,
+            "why": np.array(found.why),
+            **choice,
+        }
+
+    has = words.has
+    inputs = (words.words, has.shape, has.indptr, has.indices, has.data, least)
+    kept = prepared("themes", inputs, make)
+    choice = {c.removeprefix("choice "): v for c, v in kept.items() if c.startswith("choice ")}
+    found = themes.Found(kept["weights"], why=str(kept["why"]), again=kept["again"])
+    return replace(found, choice=pd.DataFrame(choice)) if choice else found
 
 
 def _alike(stems: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from cxlab.analyses.voice_of_customer.heard import Heard
 from cxlab.analyses.voice_of_customer.sides import blank, p_values, sums
 from cxlab.models.clustered import SHARE, changes, ratios
 from cxlab.models.intervals import holm
+from cxlab.models.withheld import small_groups
 from cxlab.results import Result, counted, listed, metric_label
 
 __all__ = ["at_touchpoints", "scores", "shares"]
@@ -67,7 +68,7 @@ def shares(heard: Heard, side: np.ndarray, min_group: int) -> pd.DataFrame:
     made[["tone", "tone_low", "tone_high"]] = np.array(tones).reshape(len(made), 3)
     made["again"] = [heard.again.get(t.id, np.nan) for t in heard.homes]
     made["status"] = _status(heard)
-    figures = [c for c in FIGURES if c not in ("term", "theme", "status", "n", "again")]
+    figures = [c for c in FIGURES if c not in ("term", "theme", "status", "again")]
     made = blank(made, made["n"].to_numpy() < min_group, figures)
     order = made["estimate"].fillna(-1.0).sort_values(ascending=False, kind="stable").index
     return made.loc[order, FIGURES].reset_index(drop=True)
@@ -127,7 +128,7 @@ def at_touchpoints(heard: Heard, min_group: int) -> Result:
         return Result("touchpoints", pd.DataFrame(columns=PLACES), sentence=text)
     parts, small = [], []
     spoke = _spoke(who, about, [(known & (place == name).to_numpy()) for name in names])
-    hidden = _too_few(spoke, min_group)
+    hidden = np.array([small_groups(row, min_group) for row in spoke])
     for at, name in enumerate(names):
         here = known & (place == name).to_numpy()
         customers = len(np.unique(who[here]))
@@ -163,18 +164,6 @@ def _spoke(who: np.ndarray, about: np.ndarray, places: list[np.ndarray]) -> np.n
     return np.array(
         [[len(np.unique(who[here & theme])) for here in places] for theme in about.T], dtype=int
     ).reshape(about.shape[1], len(places))
-
-
-def _too_few(spoke: np.ndarray, least: int) -> np.ndarray:
-    """Tell which cells are withheld: small ones, and others where the rest would tell of them."""
-    hidden = (spoke > 0) & (spoke < least)
-    for row, gone in zip(spoke, hidden, strict=True):
-        while 0 < row[gone].sum() < least:
-            rest = np.flatnonzero(~gone & (row > 0))
-            if not len(rest):
-                break
-            gone[rest[np.argmin(row[rest])]] = True
-    return np.asarray(hidden)
 
 
 def _where(made: pd.DataFrame, small: list[str]) -> str:

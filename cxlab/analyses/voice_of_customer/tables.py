@@ -40,7 +40,7 @@ def shown(table: pd.DataFrame, days: int) -> Result:
         row = {
             "theme": r.theme,
             "share of comments": WITHHELD if small else share,
-            "customers": f"{r.n:,}",
+            "customers": WITHHELD if small else f"{r.n:,.0f}",
             "sentiment": WITHHELD if small else _tone(r.tone, r.tone_low, r.tone_high),
         }
         if days:
@@ -94,8 +94,8 @@ def leaving(table: pd.DataFrame) -> Result:
             "theme": r.theme,
             "hazard ratio": _ratio(r.hazard_ratio, r.conf_low, r.conf_high),
             "of mentions 14 days old or more": _ratio(r.old_ratio, r.old_low, r.old_high),
-            "customers": f"{r.n:,}",
-            "churns after it": f"{r.churns:,}",
+            "customers": WITHHELD if np.isnan(r.n) else f"{r.n:,.0f}",
+            "churns after it": WITHHELD if np.isnan(r.n) else f"{r.churns:,.0f}",
             "verdict": r.verdict,
         }
         for r in table.itertuples()

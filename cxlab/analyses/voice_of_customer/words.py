@@ -162,7 +162,7 @@ def _new(result: Result) -> Iterator[Finding]:
         text = f"New since the last run: customers speak of {r.theme}."
         yield Finding(f"voice.{r.term}.new", _NOTEBOOK, text, _or_none(r.estimate),
                       _or_none(r.conf_low), _or_none(r.conf_high), "share of comments",
-                      int(r.n))  # fmt: skip
+                      None if np.isnan(r.n) else int(r.n))  # fmt: skip
 
 
 def _or_none(value: float) -> float | None:

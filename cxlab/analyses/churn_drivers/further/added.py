@@ -202,6 +202,7 @@ def judge(
     figures: tuple[float, float, float],
     ages: contrast.AgeSplit | None,
     place: int,
+    least: int,
 ) -> tuple[str, str]:
     """Give a verdict on one further exposure, and why.
 
@@ -217,6 +218,8 @@ def judge(
         Of those that are told from none.
     place : int
         Its place in ``ages``.
+    least : int
+        Of fewer customers nothing is told.
 
     Returns
     -------
@@ -224,7 +227,7 @@ def judge(
         ``matters``, ``no evidence``, ``reverse causation suspected`` or ``too little data``.
     """
     coef, se, q = figures
-    if customers < _LEAST_CUSTOMERS:
+    if customers < max(_LEAST_CUSTOMERS, least):
         return "too little data", f"Only {counted(customers, 'customer')} had it."
     if not enough(column, event):
         return "too little data", "Too few customers left, or stayed, after it to compare."
@@ -288,8 +291,9 @@ def judged(
     q = intervals.benjamini_hochberg(p) if family else p
     told = [int(j) for j in np.flatnonzero(q < verdicts.ALPHA)]
     ages = split(study, model, summed, told, held_equal, without) if told else None
+    least = study.options.min_group
     said = [
-        judge(int(customers[j]), columns[:, j], event, (coef[j], se[j], q[j]), ages, j)
+        judge(int(customers[j]), columns[:, j], event, (coef[j], se[j], q[j]), ages, j, least)
         for j in range(columns.shape[1])
     ]
     shown = np.array([verdict != "too little data" for verdict, _ in said])

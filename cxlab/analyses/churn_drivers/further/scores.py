@@ -63,6 +63,10 @@ class _State:
         The score in points, turned so that worse is more; 0 where there is none.
     asked, answered : ndarray, shape (rows,)
         When, in days; NaN where never.
+    who : ndarray, shape (rows,)
+        Whose a row is.
+    least : int
+        Levels of fewer customers are not told.
     """
 
     metric: str
@@ -70,6 +74,8 @@ class _State:
     worse: np.ndarray
     asked: np.ndarray
     answered: np.ndarray
+    who: np.ndarray
+    least: int
 
     @property
     def has(self) -> np.ndarray:
@@ -164,7 +170,8 @@ def _state(study: Study, last: pd.DataFrame, metric: str) -> _State:
     kind[rows["cut"].to_numpy() - asked > _MEMORY_DAYS] = _LONG_AGO
     kind[np.isnan(asked)] = _NEVER
     worse = np.where(kind == _ANSWERED, _sign(study, metric) * score, 0.0)
-    return _State(metric, kind, worse, asked, answered)
+    who, least = rows["customer_id"].to_numpy(), study.options.min_group
+    return _State(metric, kind, worse, asked, answered, who, least)
 
 
 def _sign(study: Study, metric: str) -> int:
@@ -205,9 +212,11 @@ def _terms(states: Sequence[_State], asking: bool) -> list[tuple[_State, str, in
     return [*terms, *((s, "per point", _ANSWERED) for s in states)]
 
 
-def _thin(inside: np.ndarray, event: np.ndarray) -> bool:
-    """Tell whether a level has too few rows to be told; they are left out then."""
-    return bool(event[inside].sum() < _LEAST_CASES or (event[inside] == 0).sum() < _LEAST_BASE)
+def _thin(state: _State, inside: np.ndarray, event: np.ndarray) -> bool:
+    """Tell whether a level has too few rows, or customers, to be told; they are left out then."""
+    few = len(pd.unique(state.who[inside])) < state.least
+    thin = event[inside].sum() < _LEAST_CASES or (event[inside] == 0).sum() < _LEAST_BASE
+    return bool(few or thin)
 
 
 def _estimates(
@@ -222,7 +231,7 @@ def _estimates(
     event, standing, columns, kept = model.rows.event, model.rows.standing, [], []
     for state, term, kind in _terms(states, asking):
         inside = state.kind == kind
-        if _thin(inside, event):
+        if _thin(state, inside, event):
             weight = np.where(inside, 0.0, weight)
             continue
         slope = kind == _ANSWERED
@@ -428,7 +437,8 @@ def _joined(state: _State, event: np.ndarray) -> np.ndarray:
     values = np.unique(state.worse[state.has])
     place = np.searchsorted(values, state.worse).clip(0, len(values) - 1)
     churns = np.bincount(place[state.has], weights=event[state.has], minlength=len(values))
-    least = max(_LEAST_CHURNS, churns.sum() / _MOST_LEVELS if len(values) > _MOST_LEVELS else 0)
+    fewest = max(_LEAST_CHURNS, state.least)
+    least = max(fewest, churns.sum() / _MOST_LEVELS if len(values) > _MOST_LEVELS else 0)
     group, filled = np.zeros(len(values), dtype=int), churns[0]
     for i in range(1, len(values)):
         enough = filled >= least and churns[i:].sum() >= least
@@ -442,7 +452,7 @@ def _others(state: _State, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     columns, weight = [], np.ones(len(event))
     for kind in (_NEVER, _LONG_AGO, _SILENT):
         inside = state.kind == kind
-        if _thin(inside, event):
+        if _thin(state, inside, event):
             weight[inside] = 0.0
         else:
             columns.append(inside)

@@ -166,12 +166,20 @@ def _by_level(x: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _usable(study: Study, levels: _Levels, exposed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count exposed churns by level, and tell which levels have enough of them."""
+    """Count exposed churns by level, and tell which levels have enough of them and customers."""
     event = study.plain.event
     churns = (levels.inside & (exposed & (event == 1))[:, None]).sum(axis=0)
     calm = (levels.inside & (exposed & (event == 0))[:, None]).sum(axis=0)
     other = np.array([name == _OTHER for name in levels.names])
-    return churns, np.flatnonzero((churns >= _LEAST_EXPOSED) & (calm >= _LEAST_EXPOSED) & ~other)
+    told = _customers(study, levels) >= study.options.min_group
+    enough = (churns >= _LEAST_EXPOSED) & (calm >= _LEAST_EXPOSED) & told & ~other
+    return churns, np.flatnonzero(enough)
+
+
+def _customers(study: Study, levels: _Levels) -> np.ndarray:
+    """Count the customers of each level."""
+    who = study.sample.rows["customer_id"].groupby(levels.code).nunique()
+    return who.reindex(range(len(levels.names)), fill_value=0).to_numpy()
 
 
 def _pooled(
@@ -246,7 +254,7 @@ def _rows(
     if not np.isfinite(covariance).all():
         return
     pooled = partial_pool(coef, covariance)
-    customers = study.sample.rows["customer_id"]
+    customers = _customers(study, levels)
     se = np.sqrt(np.diag(covariance))
     shown = np.exp if touchpoint != ALL else np.asarray
     for j, level in enumerate(usable):
@@ -261,7 +269,7 @@ def _rows(
             "se": float(se[j]),
             **_drawn(pooled, j, shown),
             "p_value": pooled.p_value,
-            "n": int(customers[levels.code == level].nunique()),
+            "n": int(customers[level]),
             "churns": int(churns[level]),
         }
 

@@ -31,13 +31,15 @@ _SPANS = ("early", "early_low", "early_high", "late", "late_low", "late_high")
 _TESTED = ("chi2", "df", "q_constant", "changes")
 
 
-def run(dataset: Dataset) -> Result:
+def run(dataset: Dataset, min_group: int = 10) -> Result:
     """Fit the hazard of leaving by tenure on all attributes at once.
 
     Parameters
     ----------
     dataset : Dataset
         In the snapshot form.
+    min_group : int
+        Levels of fewer customers are no terms.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def run(dataset: Dataset) -> Result:
     frame = dataset.table("customers").select(*columns, *dataset.attributes)
     data: pd.DataFrame = frame.collect(backend="pandas").to_native()
     kinds = {c: "number" for c in columns[2:]} | dataset.attributes
-    terms = make_terms(data, kinds)
+    terms = make_terms(data, kinds, min_group)
     used = data.loc[terms.columns.index]
     tenure, churned = used["tenure"].to_numpy(float), used["churned"].to_numpy(int)
     meta: dict[str, Any] = {

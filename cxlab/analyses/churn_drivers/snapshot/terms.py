@@ -54,6 +54,8 @@ class Terms:
         What was done to single levels.
     missing : dict of str to int
         For how many customers a number is missing.
+    least : int
+        Levels of fewer customers are joined with others, or left out.
     """
 
     columns: pd.DataFrame
@@ -65,6 +67,7 @@ class Terms:
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
+    least: int = _LEAST_CUSTOMERS
 
     @property
     def names(self) -> list[str]:
@@ -73,7 +76,9 @@ class Terms:
         return [t for name in every for t, owner in self.attribute.items() if owner == name]
 
 
-def make_terms(data: pd.DataFrame, kinds: Mapping[str, str]) -> Terms:
+def make_terms(
+    data: pd.DataFrame, kinds: Mapping[str, str], least: int = _LEAST_CUSTOMERS
+) -> Terms:
     """Turn attributes into columns: numbers as they are, text one column a level but one.
 
     Parameters
@@ -82,8 +87,10 @@ def make_terms(data: pd.DataFrame, kinds: Mapping[str, str]) -> Terms:
         One row a customer: ``tenure``, ``churned`` (0 or 1) and the attributes.
     kinds : mapping
         Each attribute's kind: ``"number"`` or ``"text"``.
+    least : int
+        Levels of fewer customers are joined with others, or left out.
     """
-    terms, kept = Terms(data[[]].copy()), {}
+    terms, kept = Terms(data[[]].copy(), least=max(least, _LEAST_CUSTOMERS)), {}
     for name, kind in kinds.items():
         if unfit := _unfit(data[name], kind):
             terms.left_out.append((name, *unfit))
@@ -97,7 +104,8 @@ def make_terms(data: pd.DataFrame, kinds: Mapping[str, str]) -> Terms:
     _add(terms, complete, kept)
     needless = terms.missing.keys() - terms.attribute.values()
     if needless:  # what is no term costs no customers
-        again = make_terms(data, {name: k for name, k in kinds.items() if name not in needless})
+        kept = {name: kind for name, kind in kinds.items() if name not in needless}
+        again = make_terms(data, kept, least)
         again.left_out += [row for row in terms.left_out if row[0] in needless]
         return again
     return terms
@@ -167,6 +175,9 @@ def _follows_tenure(values: pd.Series, kind: str, tenure: pd.Series) -> str:
 
 
 def _add_flag(terms: Terms, name: str, values: pd.Series) -> None:
+    if values.value_counts().min() < terms.least:
+        terms.left_out.append((name, _TOO_FEW, "too little data"))
+        return
     terms.columns[name] = values.astype(float)
     terms.attribute[name] = name
     terms.reference[name], terms.level[name] = "0", "1"
@@ -176,11 +187,11 @@ def _add_flag(terms: Terms, name: str, values: pd.Series) -> None:
 def _add_levels(terms: Terms, name: str, values: pd.Series, churned: pd.Series) -> None:
     """Add one column a level but the most frequent; levels too thin for it are joined."""
     text = values.fillna(MISSING)
-    thin = _thin(text, churned)
+    thin = _thin(text, churned, terms.least)
     if len(thin) > 1:
         text = text.where(~text.isin(thin), OTHER)
         terms.notes.append(f"{name}: {', '.join(thin)} counted as one, {OTHER}")
-        thin = _thin(text, churned)
+        thin = _thin(text, churned, terms.least)
     counts = text[~text.isin(thin)].value_counts()
     if counts.empty or counts.size + len(thin) < 2:
         terms.left_out.append((name, _TOO_FEW, "too little data"))
@@ -200,13 +211,13 @@ def _add_levels(terms: Terms, name: str, values: pd.Series, churned: pd.Series) 
     terms.groups[name] = text
 
 
-def _thin(text: pd.Series, churned: pd.Series) -> list[str]:
+def _thin(text: pd.Series, churned: pd.Series, least: int) -> list[str]:
     """Name the levels with too few customers, or in which too few churns are to be expected.
 
     Not those with few churns: a level that nobody leaves tells something.
     """
     size = text.value_counts().sort_index()
-    thin = (size < _LEAST_CUSTOMERS) | (size * churned.mean() < _LEAST_EVENTS)
+    thin = (size < least) | (size * churned.mean() < _LEAST_EVENTS)
     return [str(level) for level in size.index[thin]]
 
 
