@@ -7,7 +7,7 @@ ARGS ?=
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test lab lint format bench recovery lock clean which-python FORCE
+.PHONY: help setup report test lab docs lint format bench recovery lock clean which-python FORCE
 
 # ---- the environment -------------------------------------------------------
 # An active virtual or conda environment is used; conda's base, which belongs to no project, is not.
@@ -86,10 +86,11 @@ report: $(STAMP) ## render the demo report; the last line names the file to open
 test: $(STAMP) ## run the tests
 	@$(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Jupyter refuses to run as root, as a container does, unless told.
-lab: $(STAMP) ## JupyterLab on notebooks/
-	@$(RUN) "$(PY)" -m jupyterlab --LabApp.default_url=/lab/tree/notebooks \
-	  $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+lab: $(STAMP) ## JupyterLab on the notebooks' questions
+	@$(RUN) "$(BIN)/cxlab" lab $(ARGS)
+
+docs: $(STAMP) ## the documentation site, with the demo's pictures; its last line names the file to open
+	@$(RUN) "$(PY)" docs/build.py $(ARGS)
 
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 NBSTRIPOUT = "$(PY)" -m nbstripout --keep-id \
@@ -133,7 +134,7 @@ lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions); needs
 	@sed '/^ *#  *-c /d' requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 clean: ## remove caches and built packages; reports and .venv stay
-	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
 	@find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 which-python:

@@ -74,6 +74,18 @@ def _fitted(data: pd.DataFrame) -> Model:
     return fit_model(terms, data["tenure"].to_numpy(), data["churned"].to_numpy())
 
 
+def test_levels_of_few_customers_are_no_terms() -> None:
+    data = customers().head(400)
+    data["flag"] = (np.arange(400) < 25).astype(int)
+    data["plan"] = np.where(np.arange(400) % 20 == 1, "rare", data["plan"])
+    kinds = {"flag": "number", "plan": "text"}
+    assert {"flag", "plan=rare"} <= set(make_terms(data, kinds).columns)
+    few = make_terms(data, kinds, least=30)
+    assert not {"flag", "plan=rare"} & set(few.columns)
+    assert [name for name, _, _ in few.left_out] == ["flag"]
+    assert any("rare" in note for note in few.notes)
+
+
 def _truth(term: str, data: pd.DataFrame) -> float:
     """Give the true log hazard ratio of a term of :func:`customers`."""
     shares = data["plan"].value_counts(normalize=True)

@@ -220,6 +220,20 @@ def test_groups_that_are_too_small_are_withheld(look: Callable[..., Result]) -> 
     assert result["coverage"].table["by"].tolist() == []
 
 
+def test_how_few_had_no_contact_is_not_told_nor_what_would_tell_it(
+    look: Callable[..., Result],
+) -> None:
+    people = dated(40, [0, 1])
+    met = pd.DataFrame({
+        "customer_id": people["customer_id"][:36], "occurred_at": "2025-01-10",
+        "touchpoint": "call",
+    })  # fmt: skip
+    result = look({"customers": people, "interactions": met}, "2025-06-30")
+    table = result["who_is_missing"].table.set_index("customers who")
+    assert table.loc[["had contacts", "had none"]].drop(columns="of").isna().all(axis=None)
+    assert "Fewer than 10 of 40 customers" in check(result, "customers without contacts").text
+
+
 def test_who_answers_looks_at_the_first_question_alone(look: Callable[..., Result]) -> None:
     """Plan b answers the first question more; without it, nobody differs."""
     people = dated(400, [0])

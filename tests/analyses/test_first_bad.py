@@ -292,6 +292,18 @@ def test_pairs_are_alike_and_nobody_is_immortal() -> None:
     assert (same[case["spell"]] == same[control["spell"]]).mean() > 0.9
 
 
+def test_levels_of_few_and_what_would_tell_of_them_are_named() -> None:
+    rows, spells = _trials(60, 2)
+    grade = np.resize(np.array(["a", "b"], dtype=object), len(spells))
+    grade[:3] = "few"
+    spells["attribute grade"] = grade
+    found = match(rows, spells, {"grade": "text"})
+    few = found.few(rows["customer_id"], 10)
+    assert set(few.values()) == {"grade"}
+    assert "grade = few" in few and len(few) == 2
+    assert found.few(rows["customer_id"], 1) == {}
+
+
 def test_a_case_without_anybody_like_it_is_counted() -> None:
     rows, spells = _trials(60, 2)
     far = rows.copy()

@@ -26,7 +26,7 @@ def small(tmp_path: Path) -> Dataset:
 
 
 def test_counts_of_the_window_and_the_one_before(small: Dataset) -> None:
-    result = summary.run(small, window_days=30)
+    result = summary.run(small, window_days=30, min_group=2)
     table = result.table.set_index("term")
     assert table.loc["share who left of their own will, last 30 days", "estimate"] == 2 / 9
     assert table.loc["share who left of their own will, last 30 days", "n"] == 9
@@ -35,6 +35,18 @@ def test_counts_of_the_window_and_the_one_before(small: Dataset) -> None:
     assert table.loc["share who left of their own will, the 30 days before", "estimate"] == 0.1
     assert "2 left of their own will: 22.2%" in result.sentence
     assert summary.findings(result)[0].estimate == 2 / 9
+
+
+def test_what_few_paid_and_who_left_of_few_is_not_told(small: Dataset) -> None:
+    """Of the window before, one left: what one customer pays is that customer's alone."""
+    told = summary.run(small, window_days=30, min_group=2)
+    assert "monthly value of those who left, the 30 days before" not in set(told.table["term"])
+    assert told["tenure"].table["name"].nunique() == 3
+    few = summary.run(small, window_days=30, min_group=10)
+    assert not few.table["term"].str.contains("monthly value").any()
+    counts = few["tenure"].table.set_index("measure")
+    assert counts["name"].tolist() == ["all", "all"]
+    assert counts["value"].to_dict() == {"customers": 9, "left": 2}
 
 
 def test_the_drivers_of_a_run_are_gathered(small: Dataset, tmp_path: Path) -> None:

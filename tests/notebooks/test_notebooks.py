@@ -26,7 +26,7 @@ def test_shape(path: Path) -> None:
     assert len(cells) <= 30
     assert cells[0].cell_type == "markdown"
     assert cells[0].source.startswith("# ")
-    assert cells[0].source.splitlines()[0].endswith("?")
+    assert cells[0].source.splitlines()[0].endswith(("?", "؟", "？"))
     for part in ("**Decision.**", "**Data.**", "**Unit of analysis.**"):
         assert part in cells[0].source
     assert cells[1].metadata["tags"] == ["parameters"]
@@ -37,7 +37,8 @@ def test_shape(path: Path) -> None:
             continue
         assert not cell.outputs
         assert cell.execution_count is None
-        assert len(cell.source.splitlines()) <= 12
+        most = 14 if cell is cells[1] else 12  # parameters are one a line
+        assert len(cell.source.splitlines()) <= most
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not [n for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
         assert "read_csv" not in cell.source

@@ -73,6 +73,7 @@ def test_forest_puts_drivers_first_by_customers_lost(result: Result) -> None:
     assert "50 (30 to 70)" in texts
     assert "\N{MINUS SIGN}2 (\N{MINUS SIGN}9 to 5)" in texts
     assert "not counted" in texts
+    assert {"← leave less", "leave more →"} <= set(texts)
 
 
 def test_words_name_finding_n_period_and_level(result: Result) -> None:

@@ -64,6 +64,7 @@ def test_drivers_come_first_with_their_costs(result: Result) -> None:
     ends = [line.get_xdata() for line in ax.lines]
     bars = [x[0] for x in ends if len(x) == 2 and x[0] == x[1]]
     assert {500.0, 800.0, 100.0} <= set(bars)
+    assert [t.xy[0] for t in ax.texts if t.get_text() == "its cost"] == [500.0]
     said = fixes.benefit_words(result)
     assert "call 900, chat 400" in said["alt"]
     assert "120 churns of the 90 days" in said["caption"]

@@ -57,6 +57,9 @@ def test_shares_are_drawn_as_they_are() -> None:
 def test_ellipses_hold_95_percent() -> None:
     made = result(NAMES[:3])
     ax = quadrant(made)
+    named = {t.get_text().strip() for t in ax.texts}
+    first = made["quadrant"].table.query("quadrant == 'improve first'")["term"]
+    assert set(first) <= named
     (ellipse,) = [p for p in ax.patches if isinstance(p, Ellipse)]  # of what is told to matter
     draw = np.random.default_rng(1)
     row = made["quadrant"].table.iloc[0]

@@ -75,6 +75,15 @@ def test_segments_stand_below_each_other_by_attribute(result: Result) -> None:
     assert set(said["data"]["by"]) == {"plan", "region"}
 
 
+def test_a_level_that_the_first_score_lacks_stands_with_its_attribute(result: Result) -> None:
+    part = result["response_by"]
+    first = part.table["metric"] == part.table["metric"].iloc[0]
+    lacks = part.table[~(first & (part.table["level"] == "basic"))]
+    other = replace(result, parts={**result.parts, "response_by": replace(part, table=lacks)})
+    labels = [t.get_text() for t in silent.weighted_segments(other).get_yticklabels()]
+    assert labels == ["plan", "pro", "basic", "region", "<b>north"]
+
+
 def test_without_attributes_places_are_drawn_and_of_nothing_nothing(result: Result) -> None:
     part = result["response_by"]
     places = part.table[part.table["by"].isin(["month", "channel"])]

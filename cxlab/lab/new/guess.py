@@ -446,7 +446,8 @@ def _is_spells(reading: Reading) -> bool:
         return bool(ends) or not {"tenure", "churned"} <= set(_match(reading.sheet, _SNAPSHOT))
     # A returning customer has several spells; most have one.
     often = reading.ids * 2 <= reading.sheet.rows
-    tickets = _match(reading.sheet, ("interaction_id", "touchpoint", "outcome"))
+    taken = {g.column.name for g in reading.guesses.values()}  # a reason to leave is no topic
+    tickets = _match(reading.sheet, ("interaction_id", "touchpoint", "outcome"), taken)
     return "ended_at" in has and not often and not tickets
 
 
