@@ -391,7 +391,7 @@ def status(
     found = [report.standing(p, out, max_age_days=max_age_days) for p in specs]
     _say("\n".join(report.told(each, as_json) for each in found))
     if html:
-        from cxlab.report.index import list_reports
+        from cxlab.report.telling.index import list_reports
 
         for folder in dict.fromkeys(p.parent for p in specs):
             list_reports(folder)

@@ -13,7 +13,7 @@ from cxlab.results import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxlab.report.execute import Outcome
+    from cxlab.report.running.execute import Outcome
     from cxlab.report.spec import Plan
 
 __all__ = ["MOST_DAYS", "chosen", "numbers"]

@@ -11,9 +11,9 @@ from typing import Any
 
 from cxlab.report import gates
 from cxlab.report.earlier import hashes
-from cxlab.report.execute import Outcome
 from cxlab.report.publish import Build
 from cxlab.report.resume import code_sha256, executed_sha256, versions
+from cxlab.report.running.execute import Outcome
 from cxlab.report.spec import Plan
 from cxlab.report.state import BEFORE, STATE, hashes_of
 

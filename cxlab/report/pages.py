@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxlab.plots.picture import PICTURE_MIME
-from cxlab.report.execute import Outcome
 from cxlab.report.findings import DRIVERS_RESULT, Harvest
 from cxlab.report.finish import finish_front, finish_page
 from cxlab.report.markup import (
@@ -26,8 +25,9 @@ from cxlab.report.markup import (
     template,
     valence,
 )
-from cxlab.report.pdf import PDF
 from cxlab.report.places import mark_rows
+from cxlab.report.printed.pdf import PDF
+from cxlab.report.running.execute import Outcome
 from cxlab.report.spec import Plan
 from cxlab.report.state import BEFORE, STATE
 from cxlab.report.tables import write_text
@@ -88,7 +88,7 @@ def write_page(plan: Plan, folder: Path, name: str, outcome: Outcome, unfit: str
     unfit : str
         Why the run is not to be published; empty where it is.
     """
-    from cxlab.report.preload import nbformat
+    from cxlab.report.running.preload import nbformat
 
     path = folder / f"{name}.ipynb"
     try:

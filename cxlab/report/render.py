@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import signal
 import sys
-import threading
 import time
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -21,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 from cxlab.data import history, prepared
 from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
 from cxlab.errors import UsageError
-from cxlab.report import gates, streams
-from cxlab.report.execute import Bounds, Job, Outcome, Stopped, run_all, warm_up
-from cxlab.report.index import list_reports
-from cxlab.report.log import Log
+from cxlab.report import gates
 from cxlab.report.manifest import describe_run, why
-from cxlab.report.notify import telling
 from cxlab.report.publish import Build
 from cxlab.report.resume import note_begun, note_ended
+from cxlab.report.running import streams
+from cxlab.report.running.execute import Bounds, Job, Outcome, Stopped, run_all, warm_up
+from cxlab.report.signals import Signals
 from cxlab.report.spec import Load, Plan, make_plan
 from cxlab.report.state import BEFORE, STATE, hand_in, hand_on, hand_on_history, hashes_of
 from cxlab.report.tables import write_bytes, write_text
+from cxlab.report.telling.index import list_reports
+from cxlab.report.telling.log import Log
+from cxlab.report.telling.notify import telling
 
 if TYPE_CHECKING:
     from cxlab.report.findings import Harvest
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "render", "run_plan"]
 
 _LATER = (
-    *("cxlab.report.preload", "nbconvert.exporters.html", "openpyxl"),
+    *("cxlab.report.running.preload", "nbconvert.exporters.html", "openpyxl"),
     *("cxlab.analyses.churn_drivers", "cxlab.report.pages"),
 )
 
@@ -146,7 +145,7 @@ def render(
     begun = time.monotonic()
     streams.fill_in()
     with (
-        _Signals() as signals,
+        Signals() as signals,
         Log(Path(spec), log) as journal,
         telling(Path(spec), journal) as tell,
     ):
@@ -164,7 +163,7 @@ def render(
         minutes = limit_minutes or plan.spec.limits.run_minutes
         bounds = Bounds(plan.spec.limits.retries, minutes, begun)
         if plan.spec.each is not None:
-            from cxlab.report.each import Making, render_each
+            from cxlab.report.segments.each import Making, render_each
 
             making = Making(jobs, memory, bounds, signals.held, _loading(load), log)
             run = render_each(plan, plan.spec.each, making, journal)
@@ -441,7 +440,7 @@ def _printed(
 ) -> dict[str, Any]:
     """Print the pages, and give what the manifest says otherwise then."""
     from cxlab.report.pages import write_front
-    from cxlab.report.pdf import make_pdf
+    from cxlab.report.printed.pdf import make_pdf
 
     write_front(build.folder / "index.html", plan, harvest, manifest)
     told = make_pdf(build.folder, build.work, manifest)
@@ -451,51 +450,3 @@ def _printed(
         "status": "failed" if lost else manifest["status"],
         "seconds": round(manifest["seconds"] + told["seconds"], 1),
     }
-
-
-class _Ended(BaseException):
-    """A signal asked this process to end."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-class _Signals:
-    """Lets Ctrl-C, SIGTERM and SIGHUP clean up, undisturbed by a second, then take effect."""
-
-    def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
-        self._caught: list[int] = []
-        self._held = False
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            self._before = {n: signal.getsignal(n) for n in numbers}
-            for number, handler in self._before.items():
-                if handler is not signal.SIG_IGN:  # nohup stays nohup
-                    signal.signal(number, self._end)
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._caught:
-            signal.raise_signal(self._caught[0])
-            raise KeyboardInterrupt  # the handler before ours let the process live
-
-    def _end(self, number: int, frame: types.FrameType | None) -> None:
-        for each in self._before:
-            signal.signal(each, signal.SIG_IGN)
-        self._caught.append(number)
-        if not self._held:
-            raise _Ended(number)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let what is a matter of a moment come to its end first."""
-        self._held = True
-        yield
-        self._held = False
-        if self._caught:
-            raise _Ended(self._caught[0])

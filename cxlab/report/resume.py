@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cxlab.data.contract import is_folder, validation_line
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.report.earlier import RUN_ID, Earlier, order, read_manifest
-from cxlab.report.execute import Outcome
+from cxlab.report.running.execute import Outcome
 from cxlab.report.tables import write_text
 from cxlab.results import listed
 

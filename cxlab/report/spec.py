@@ -15,13 +15,13 @@ from pydantic_core import PydanticKnownError
 from cxlab.data.contract import is_folder, read_day
 from cxlab.errors import DataError, UsageError, masked, one_of
 from cxlab.report.earlier import Earlier, read_earlier
-from cxlab.report.fan import Each, read_each
 from cxlab.report.gates import Gates
-from cxlab.report.notify import Notify
 from cxlab.report.parameters import STRICT
-from cxlab.report.pdf import find_chromium
+from cxlab.report.printed.pdf import find_chromium
 from cxlab.report.registry import Registry, read_model, read_registry
 from cxlab.report.resume import Cut, read_cut, source_sha256
+from cxlab.report.segments.fan import Each, read_each
+from cxlab.report.telling.notify import Notify
 
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset

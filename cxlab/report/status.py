@@ -13,9 +13,9 @@ from typing import Any
 
 from cxlab.errors import UsageError
 from cxlab.report.earlier import RUN_ID, order
-from cxlab.report.fan import EACH
 from cxlab.report.manifest import why
 from cxlab.report.publish import BUILDING
+from cxlab.report.segments.fan import EACH
 from cxlab.report.spec import read_spec
 from cxlab.results import counted, legible
 

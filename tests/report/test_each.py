@@ -26,9 +26,9 @@ from scipy import stats
 from cxlab.data import history
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.plots.segments import forest_by_segment, forest_by_segment_words
-from cxlab.report.compared import DIFFERENCES, Ended, compare, lost_most, told
-from cxlab.report.fan import slug
 from cxlab.report.render import render
+from cxlab.report.segments.compared import DIFFERENCES, Ended, compare, lost_most, told
+from cxlab.report.segments.fan import slug
 
 Tables = dict[str, pd.DataFrame]
 ODD = "a/../b 🙂 = <b>"

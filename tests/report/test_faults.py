@@ -27,9 +27,9 @@ from toy import FAULTS, ToyDataset, load_toy, write_spec
 
 from cxlab.data.dataset import load
 from cxlab.errors import UsageError
-from cxlab.report.log import Log
 from cxlab.report.publish import Build
 from cxlab.report.render import Run, render
+from cxlab.report.telling.log import Log
 
 ROOT = Path(__file__).parents[2]
 

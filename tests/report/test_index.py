@@ -15,8 +15,8 @@ from bs4 import BeautifulSoup
 from test_accessible import WAYS, violations
 from toy import write_spec
 
-from cxlab.report.index import list_reports
 from cxlab.report.render import Run
+from cxlab.report.telling.index import list_reports
 
 HOSTILE = '<script>alert(1)</script> & "co"'
 NAMES = ("index.html", "manifest.json", "findings.json")

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from cxlab.report.execute import Job, Outcome, run_all, warm_up
+from cxlab.report.running.execute import Job, Outcome, run_all, warm_up
 
 ASKS = """
 import atexit, json, multiprocessing, os, sys, threading

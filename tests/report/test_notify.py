@@ -18,12 +18,12 @@ from pydantic import SecretStr
 from toy import load_toy, write_spec
 
 from cxlab.errors import DataError
-from cxlab.report import deliver
-from cxlab.report.log import Log
-from cxlab.report.notify import telling
 from cxlab.report.render import Run, render
 from cxlab.report.schedule import schedule
 from cxlab.report.spec import read_spec
+from cxlab.report.telling import deliver
+from cxlab.report.telling.log import Log
+from cxlab.report.telling.notify import telling
 
 SECRET = "s3cr3tPathThatNobodyMaySee42"
 CUSTOMER = "C0123"

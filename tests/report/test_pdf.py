@@ -17,9 +17,9 @@ from pypdf import PdfReader
 from toy import load_toy, write_spec
 
 from cxlab.errors import DataError
-from cxlab.report import pdf
-from cxlab.report.book import read_book
-from cxlab.report.paper import fold_wide_tables
+from cxlab.report.printed import pdf
+from cxlab.report.printed.book import read_book
+from cxlab.report.printed.paper import fold_wide_tables
 from cxlab.report.render import Run, render
 
 A4 = (210 / 25.4 * 72, 297 / 25.4 * 72)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from cxlab.report.execute import Outcome
 from cxlab.report.finish import finish_page
 from cxlab.report.markup import show_picture, show_result
 from cxlab.report.places import anchor, link_places, mark_rows, mark_statements
 from cxlab.report.render import Run
+from cxlab.report.running.execute import Outcome
 from cxlab.results import RESULT_MIME, Result
 
 

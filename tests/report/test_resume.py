@@ -19,12 +19,12 @@ import pytest
 from toy import load_toy, write_spec
 
 from cxlab.errors import CxlabError, DataError, UsageError
-from cxlab.report.execute import Bounds
-from cxlab.report.log import Log
 from cxlab.report.publish import Build
 from cxlab.report.render import Run, render
 from cxlab.report.resume import read_cut
+from cxlab.report.running.execute import Bounds
 from cxlab.report.spec import Plan, make_plan
+from cxlab.report.telling.log import Log
 
 DIE, HANG = "os._exit(7)", "import time; time.sleep(600)"
 ANSWERS = ("findings.json", "drivers.csv")
@@ -134,7 +134,7 @@ def test_what_a_cell_raised_is_not_tried_again(tmp_path: Path, faults: Any) -> N
 def test_a_run_whose_time_is_over(tmp_path: Path, faults: Any, cx: Any, monkeypatch: Any) -> None:
     """It is over once the first notebook hangs, however slow the machine is."""
     begun = property(lambda _: 0.1 if (tmp_path / "faults").read_text() else -1)
-    monkeypatch.setattr("cxlab.report.execute.Bounds.left", begun)
+    monkeypatch.setattr("cxlab.report.running.execute.Bounds.left", begun)
     monkeypatch.setattr("cxlab.data.dataset.load", load_toy)
     faults(HANG)
     given = {"notebooks": ["falters", "counts"], "limits": {"run_minutes": 60}}

@@ -14,13 +14,13 @@ from urllib.parse import quote
 from cxlab.data.contract import read_yaml
 from cxlab.errors import CxlabError, DataError
 from cxlab.report.earlier import RUN_ID
-from cxlab.report.fan import EACH
-from cxlab.report.headlines import headlines
-from cxlab.report.notify import say
-from cxlab.report.pdf import PDF
+from cxlab.report.printed.pdf import PDF
+from cxlab.report.segments.fan import EACH
 from cxlab.report.spec import read_spec
 from cxlab.report.status import Standing, specs_in, standing_of
 from cxlab.report.tables import write_text
+from cxlab.report.telling.headlines import headlines
+from cxlab.report.telling.notify import say
 
 __all__ = ["INDEX", "list_reports"]
 

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxlab.errors import CxlabError, DataError
-from cxlab.report.compared import Ended
-from cxlab.report.comparing import publishable
-from cxlab.report.execute import Bounds
-from cxlab.report.fan import EACH, Each, slug
-from cxlab.report.groups import Group, chosen
-from cxlab.report.log import Log
 from cxlab.report.publish import Build
+from cxlab.report.running.execute import Bounds
+from cxlab.report.segments.compared import Ended
+from cxlab.report.segments.comparing import publishable
+from cxlab.report.segments.fan import EACH, Each, slug
+from cxlab.report.segments.groups import Group, chosen
 from cxlab.report.spec import Load, Plan
+from cxlab.report.telling.log import Log
 from cxlab.results import counted, legible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.data.segment import OWNER, Segment, number_text, segment_of
 from cxlab.errors import DataError, UsageError, one_of
-from cxlab.report.fan import EACH, Each, slug
+from cxlab.report.segments.fan import EACH, Each, slug
 from cxlab.report.spec import Plan
 from cxlab.results import counted
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from cxlab.report.compared import DIFFERENCES, SEGMENTS, Ended, compare, lost_most, told
 from cxlab.report.earlier import hashes
-from cxlab.report.fan import EACH
 from cxlab.report.findings import Harvest, write_found
-from cxlab.report.groups import Left
 from cxlab.report.manifest import describe_run
 from cxlab.report.markup import interval, policy, shared, show_picture, template
 from cxlab.report.publish import Build
+from cxlab.report.segments.compared import DIFFERENCES, SEGMENTS, Ended, compare, lost_most, told
+from cxlab.report.segments.fan import EACH
+from cxlab.report.segments.groups import Left
 from cxlab.report.spec import Plan
 from cxlab.report.tables import write_pictures, write_text, write_workbook
 from cxlab.results import Findings, Result

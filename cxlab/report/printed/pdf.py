@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cxlab.errors import AnalysisError, DataError
-from cxlab.report.book import read_book
+from cxlab.report.printed.book import read_book
 from cxlab.report.tables import write_text
 
 __all__ = ["PDF", "find_chromium", "make_pdf"]

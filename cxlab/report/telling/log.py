@@ -19,7 +19,7 @@ LOG = "log.jsonl"
 _LONGEST = 600
 
 Step = Literal["started", "notebook", "gate", "notified", "published", "ended"]
-"""What is told: ``ended`` comes last, of a run that never began as well."""
+"""What is told: ``ended``, of a run that never began as well; after it only ``notified`` comes."""
 
 
 class Log:

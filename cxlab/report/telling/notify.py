@@ -19,13 +19,14 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from cxlab.data.contract import VARIABLE, fill_in
 from cxlab.errors import CxlabError, DataError
-from cxlab.report import deliver, gates
-from cxlab.report.headlines import headlines
+from cxlab.report import gates
 from cxlab.report.parameters import STRICT, secret_in
+from cxlab.report.telling import deliver
+from cxlab.report.telling.headlines import headlines
 
 if TYPE_CHECKING:
-    from cxlab.report.log import Log
     from cxlab.report.render import Run
+    from cxlab.report.telling.log import Log
 
 __all__ = ["Notify", "say", "telling"]
 

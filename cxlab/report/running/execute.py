@@ -12,7 +12,6 @@ import json
 import math
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,10 +24,10 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxlab.errors import UsageError, masked
-from cxlab.report.tables import write_text
+from cxlab.errors import UsageError
+from cxlab.report.running.job import MARK, Job, early, run_job
 
 if TYPE_CHECKING:
     import psutil
@@ -37,69 +36,18 @@ __all__ = ["Bounds", "Job", "Outcome", "Stopped", "run_all", "warm_up"]
 
 _STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
-_MARK = "CXLAB_JOB"
 # Letters of a failure kept for a page.
 _LONGEST = 400
 # A socket's whole path has about a hundred letters at most.
 _LONGEST_FOLDER = 60
-# Of a kernel that does not come up; nothing was run by then.
-_STARTS = 3
-_KERNEL = {
-    "argv": [
-        sys.executable,
-        "-m",
-        "ipykernel_launcher",
-        "-f",
-        "{connection_file}",
-        "--log-level=ERROR",
-        "--HistoryManager.enabled=False",
-        "--InteractiveShell.automagic=False",  # `run: str = ""` is no %run
-        # a page has room for what pandas would cut off
-        "--IPKernelApp.exec_lines=__import__('pandas').set_option('display.max_colwidth', None)",
-    ],
-    "display_name": "cxlab",
-    "language": "python",
-    "metadata": {"kernel_provisioner": {"provisioner_name": "cxlab-warm"}},
-}
 # What nearly every notebook loads: kernels are forked with it.
 _LIBRARIES = (
-    *("cxlab.report.kernels", "cxlab.report.saving", "ipykernel.kernelapp", "pandas"),
-    *("matplotlib.pyplot", "seaborn"),
+    *("cxlab.report.running.kernels", "cxlab.report.running.saving", "ipykernel.kernelapp"),
+    *("pandas", "matplotlib.pyplot", "seaborn"),
     *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown", "cxlab.frames.exposures"),
     *("sklearn.decomposition", "sklearn.linear_model", "narwhals._duckdb.dataframe"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
 )
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One notebook to run.
-
-    Parameters
-    ----------
-    name : str
-        The notebook.
-    source, target : pathlib.Path
-        The notebook, and where the executed one is written.
-    parameters : dict
-        What is injected.
-    timeout_seconds : float
-        Wall-clock time for the whole notebook.
-    work : pathlib.Path
-        A folder of its own for the kernel's files and what it prints; it also marks every
-        process of this job, in its environment.
-    environment : dict of str to str
-        The environment to run in.
-    """
-
-    name: str
-    source: Path
-    target: Path
-    parameters: dict[str, Any]
-    timeout_seconds: float
-    work: Path
-    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -196,7 +144,7 @@ class _Running:
 def warm_up() -> None:
     """Start the fork server, which takes its time importing, before it is needed."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["cxlab.report.preload", "papermill", "psutil", __name__, *_LIBRARIES]
+        ["cxlab.report.running.preload", "papermill", "psutil", __name__, *_LIBRARIES]
     )
     resource_tracker.ensure_running()  # would else start within, and unblock the signal
     with _STARTING, _interrupts_held(), _environment_of_kernels():
@@ -207,28 +155,12 @@ def warm_up() -> None:
 def _environment_of_kernels() -> Iterator[None]:
     """Set what libraries and Python read when they start, for what starts meanwhile."""
     before = os.environ.copy()
-    os.environ.update(_early(before))
+    os.environ.update(early(before))
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _early(given: Mapping[str, str]) -> dict[str, str]:
-    """Give what a kernel's environment has from its start on.
-
-    One thread for each linear-algebra library and a fixed hash seed: the same figures
-    whatever else runs beside, and no more threads than ``jobs``.
-    """
-    package = Path(__file__).resolve().parents[2]
-    beside = "" if "site-packages" in package.parts else str(package)
-    return {
-        **{name: given.get(name, "1") for name in _THREADS},
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": _joined(beside, given.get("PYTHONPATH", "")),
-    }
 
 
 @contextlib.contextmanager
@@ -344,7 +276,7 @@ def _start(job: Job, bounds: Bounds, sockets: Path, last: Outcome | None = None)
     """Start a job in a process of its own; the last attempt, if there was one, is over."""
     context = multiprocessing.get_context("forkserver")
     receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_run_job, args=(job, sockets, send), daemon=True)
+    process = context.Process(target=run_job, args=(job, sockets, send), daemon=True)
     with _no_main_module():
         process.start()
     send.close()  # so that the process's end is seen as the end of the pipe
@@ -453,7 +385,7 @@ def _family(running: _Running) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            own = process.environ().get(_MARK) == str(running.job.work)
+            own = process.environ().get(MARK) == str(running.job.work)
             # a forked kernel's environment is shown as it was, but its session is the job's
             if own or os.getsid(process.pid) == running.process.pid:
                 found.append(process)
@@ -462,133 +394,3 @@ def _family(running: _Running) -> list[psutil.Process]:
             process = psutil.Process(running.process.pid)
             found += [process, *process.children(recursive=True)]
     return found
-
-
-def _run_job(job: Job, sockets: Path, channel: Connection) -> None:
-    """Run a job, in its own process, and send why it went wrong, and whether its kernel died.
-
-    None where all went well.
-    """
-    from cxlab.report import kernels
-
-    os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
-    started_with = dict(os.environ)
-    try:
-        _set_up(job)
-        kernels.keep_spare(started_with)
-        threading.Thread(target=_end_with_parent, args=(sockets.parent,), daemon=True).start()
-        kernels.register()
-        _execute(job, sockets)
-    except BaseException as error:  # whatever it is belongs in the manifest
-        reason, died = _reason(error)
-        _mask(job)
-        channel.send((masked(reason), died))
-    else:
-        _mask(job)
-        channel.send((None, False))
-    channel.close()
-
-
-def _mask(job: Job) -> None:
-    """Take passwords out of what a notebook has shown, or said: both are kept."""
-    for path in (job.target, job.work / "log.txt"):
-        if path.is_file():
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if (shown := masked(text)) != text:
-                write_text(path, shown)
-
-
-def _end_with_parent(sockets: Path) -> None:
-    """End this process and its kernel when cxlab is gone, however it went."""
-    import psutil
-
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    parent.join()
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    shutil.rmtree(sockets, ignore_errors=True)
-    os._exit(1)
-
-
-def _set_up(job: Job) -> None:
-    """Point everything a kernel reads or writes at the job's own folder."""
-    kernel = job.work / "jupyter" / "kernels" / "cxlab"
-    own = [job.work / part for part in ("cwd", "ipython", "runtime")]
-    for folder in own:  # what an attempt has left whose kernel died
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in (kernel, *own):
-        folder.mkdir(parents=True, exist_ok=True)
-    (kernel / "kernel.json").write_text(json.dumps(_KERNEL), encoding="utf-8")
-    given = job.environment
-    os.environ.clear()
-    os.environ.update(
-        {
-            **given,
-            **_early(given),
-            _MARK: str(job.work),
-            "IPYTHONDIR": str(job.work / "ipython"),
-            "JUPYTER_PATH": _joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
-            "JUPYTER_RUNTIME_DIR": str(job.work / "runtime"),
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        }
-    )
-    log = os.open(job.work / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-
-
-def _joined(*paths: str) -> str:
-    return os.pathsep.join(p for p in paths if p)
-
-
-def _execute(job: Job, sockets: Path) -> None:
-    """Run the notebook with papermill; a kernel that does not come up is started again."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from traitlets.config import Config
-
-    from cxlab.report import saving
-
-    saving.register()
-    for start in range(_STARTS):
-        address = f"{sockets}-{start}"
-        try:
-            papermill.execute_notebook(
-                _to_the_letter(job.source),
-                _to_the_letter(job.target),
-                parameters=job.parameters,
-                engine_name=saving.ENGINE,
-                kernel_name="cxlab",
-                language="python",
-                progress_bar=False,
-                cwd=job.work / "cwd",
-                config=Config({"KernelManager": {"transport": "ipc", "ip": address}}),
-            )
-        except RuntimeError as error:  # of a cell it would be papermill's own
-            ran = isinstance(error, DeadKernelError)  # cells were run by then
-            if ran or not str(error).startswith("Kernel ") or start + 1 == _STARTS:
-                raise
-            sys.stderr.write(f"started again: {error}\n")
-        else:
-            return
-
-
-def _to_the_letter(path: Path) -> str:
-    """Keep papermill from filling parameters into a path that has braces."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _reason(error: BaseException) -> tuple[str, bool]:
-    """Say in a line why a notebook did not run to its end, and whether its kernel died."""
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    if isinstance(error, PapermillExecutionError):
-        return f"{error.ename}: {error.evalue}".rstrip(": "), False
-    if isinstance(error, DeadKernelError):
-        return "the kernel died (often for lack of memory)", True
-    return f"{type(error).__name__}: {error}", False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from cxlab.report.markup import policy, shared, template
-from cxlab.report.paper import fold_wide_tables
+from cxlab.report.printed.paper import fold_wide_tables
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag

@@ -1,0 +1,1 @@
+"""A run's pages as one document on paper."""

@@ -1,0 +1,1 @@
+"""Notebooks, each in a process and a kernel of its own."""

@@ -1,0 +1,1 @@
+"""A report for each segment, and the run that compares them."""
