@@ -45,7 +45,8 @@ def tables(run: Run) -> Iterator[Table]:
     book = load_workbook(run.path / "tables.xlsx", read_only=True)
     sheets = {s.title: [[*row] for row in s.iter_rows(values_only=True)] for s in book.worksheets}
     book.close()
-    for title, (head, *rows) in sheets.items():
+    for title, told in sheets.items():
+        head, *rows = told or [[]]
         yield f"{title} (sheet)", head, rows
     for path in run.path.glob("*.html"):
         for text in re.findall(r"<table.*?</table>", path.read_text(encoding="utf-8"), re.DOTALL):
