@@ -32,8 +32,7 @@ def ours(folder: Path, quick: bool) -> tuple[float, dict[str, Any], float]:
     """Render the demo; give the seconds, the manifest and the most memory held at once, in GiB."""
     call = [sys.executable, "-c", "from cxlab.cli import main; main()", "render"]
     out = folder / ("quick" if quick else "full")
-    # As for the first time: what an earlier run has left would be read, not made.
-    shutil.rmtree(DEMO / ".cache" / "prepared", ignore_errors=True)
+    forget()
     call += [str(ROOT / "reports" / "demo.yml"), "--out", str(out), *(["--quick"] if quick else [])]
     started = time.perf_counter()
     running = subprocess.Popen(call, stdout=subprocess.DEVNULL)
@@ -46,6 +45,11 @@ def ours(folder: Path, quick: bool) -> tuple[float, dict[str, Any], float]:
         raise SystemExit("the report failed")
     manifest = json.loads((out / "latest" / "manifest.json").read_text())
     return seconds, manifest | {"path": str((out / "latest").resolve())}, most
+
+
+def forget() -> None:
+    """Take away what an earlier run has prepared: it would be read, not made."""
+    shutil.rmtree(DEMO / ".cache" / "prepared", ignore_errors=True)
 
 
 def held(pid: int) -> float:
@@ -81,6 +85,7 @@ def by_hand(folder: Path, manifest: dict[str, Any], quick: bool) -> tuple[float,
     """Run papermill and nbconvert on each notebook in turn; give the seconds, and what failed."""
     place = folder / f"hand-{quick}"
     place.mkdir()
+    forget()
     beside = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     failed = []
     started = time.perf_counter()
@@ -128,7 +133,7 @@ def page(rows: list[tuple[bool, float, float, dict[str, float], float]], count: 
         "",
         f"`python benchmarks/render.py` (in `make bench`): the demo report, {count} notebooks, "
         f"two at a time, beside `papermill` and `jupyter nbconvert` called for each notebook in "
-        f"turn. {os.cpu_count()} cores. Nothing that an earlier run has prepared is there.",
+        f"turn. {os.cpu_count()} cores. Neither finds anything that an earlier run has prepared.",
         "",
         "| what | figure | bar |  |",
         "| --- | --- | --- | --- |",

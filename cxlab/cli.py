@@ -321,6 +321,9 @@ def render(
     ] = None,
 ) -> None:
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
+    from cxlab.report.running.warm import warm_up
+
+    warm_up()  # while what follows is imported
     from cxlab.report.render import render as build
 
     run = build(

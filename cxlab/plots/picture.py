@@ -29,7 +29,13 @@ Drawing = tuple[Callable[..., "Axes"], Callable[[Result], dict[str, Any]]]
 """What draws a picture of a result, and what gives its caption, its description and its data:
 nothing where there is nothing to draw."""
 
-_FIXED: Any = {"svg.hashsalt": "cxlab", "svg.fonttype": "path"}
+_FIXED: Any = {
+    "svg.hashsalt": "cxlab",
+    "svg.fonttype": "path",
+    # Each part's place is found once (_laid_out); savefig would put the rc's engine back.
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
+}
 _DPI = 200
 _LEAST, _LABEL = 16, 40
 """The longest label of a tick or a legend, in characters: in a small panel, and else."""
@@ -128,7 +134,7 @@ def _laid_out(figure: Figure) -> Bbox:
 
     figure.set_dpi(_DPI)
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" leaves a stand-in, for which savefig draws twice
     return figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
 
 

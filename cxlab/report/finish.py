@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["finish_front", "finish_page"]
 
+_NO_WORDS = "No description has been provided for this image"
+
 
 def finish_page(narrative: str, page: Mapping[str, Any]) -> dict[str, str]:
     """Give the parts of a notebook's page, in the order in which they are read.
@@ -35,6 +37,8 @@ def finish_page(narrative: str, page: Mapping[str, Any]) -> dict[str, str]:
     body, parts = _soup(narrative), page["parts"]
     below = mark_statements(body, parts["findings"])
     _link_pages(body, page["others"])
+    for image in body.select("img:not([alt])"):
+        image["alt"] = _NO_WORDS
     link_places(body)
     top = _soup(template("top.html.j2", **parts, below=below))
     listed = explain([top, body], names_in(page["tables"]))

@@ -134,11 +134,27 @@ def _place(notebook: NotebookNode, plan: Plan, folder: Path) -> None:
 def _exporter() -> HTMLExporter:
     """Make nbconvert's exporter with cxlab's template."""
     from nbconvert.exporters.html import HTMLExporter
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from nbconvert.filters import Highlight2HTML
     from traitlets.config import Config
+
+    class Exporter(HTMLExporter):
+        """One that leaves the page as the template wrote it: its body was put right before.
+
+        nbconvert's parses the whole page once more, for pictures without a description and for
+        Jupyter's own cells, of which there are none.
+        """
+
+        def from_notebook_node(self, nb: NotebookNode, *given: Any, **named: Any) -> Any:
+            language = nb.metadata.get("language_info", {})
+            lexer = language.get("pygments_lexer", language.get("name"))
+            code = Highlight2HTML(pygments_lexer=lexer, parent=self)
+            self.register_filter("highlight_code", code)
+            return TemplateExporter.from_notebook_node(self, nb, *given, **named)
 
     config = Config()
     config.NbConvertBase.display_data_priority = _PRIORITY
-    return HTMLExporter(
+    return Exporter(
         config=config,
         template_name="cxlab",
         exclude_output_prompt=True,

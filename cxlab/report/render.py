@@ -23,7 +23,8 @@ from cxlab.report.manifest import describe_run, why
 from cxlab.report.publish import Build
 from cxlab.report.resume import note_begun, note_ended
 from cxlab.report.running import streams
-from cxlab.report.running.execute import Bounds, Job, Outcome, Stopped, run_all, warm_up
+from cxlab.report.running.execute import Bounds, Job, Outcome, Stopped, run_all
+from cxlab.report.running.warm import warm_up
 from cxlab.report.signals import Signals
 from cxlab.report.spec import Load, Plan, make_plan
 from cxlab.report.state import BEFORE, STATE, hand_in, hand_on, hand_on_history, hashes_of

@@ -11,6 +11,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from cxlab.results import cell_text
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
+    from openpyxl.cell import Cell
     from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = [
@@ -175,10 +177,9 @@ def _listed(name: str, sheet: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _fill(sheet: Worksheet, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write a header that stays in sight, and rows of text, numbers and dates."""
-    from openpyxl.styles import Alignment, Font
     from openpyxl.utils import get_column_letter
 
-    top, wrapped = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
+    styled = _Styled()
     for number, (heading, values) in enumerate(_columns(columns, rows), start=1):
         whole = [_cell(heading), *values]
         form = _format(heading, values)
@@ -187,15 +188,35 @@ def _fill(sheet: Worksheet, columns: Sequence[str], rows: Sequence[Sequence[Any]
                 continue
             cell = sheet.cell(row, number, value)
             text = isinstance(value, str)
-            cell.alignment = wrapped if text and len(_shown(value, form)) > _WIDEST else top
             if text:
                 cell.data_type = "s"
-            elif form:
-                cell.number_format = form
-        sheet.cell(1, number).font = Font(bold=True)
+            wrapped = text and len(_shown(value, form)) > _WIDEST
+            styled.give(cell, wrapped, row == 1, "" if text else form)
         width = max((len(_shown(v, form)) for v in whole), default=0)
         sheet.column_dimensions[get_column_letter(number)].width = min(max(width, 8) + 2, _WIDEST)
     sheet.freeze_panes = "A2"
+
+
+class _Styled:
+    """Gives cells their looks: each look is registered once, which takes longer than all else."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[bool, bool, str], Any] = {}
+
+    def give(self, cell: Cell, wrapped: bool, bold: bool, form: str) -> None:
+        """Set a cell's alignment, font and number format."""
+        from openpyxl.styles import Alignment, Font
+
+        look = (wrapped, bold, form)
+        if look in self._made:
+            cell._style = copy(self._made[look])
+            return
+        cell.alignment = Alignment(vertical="top", wrap_text=wrapped or None)
+        if bold:
+            cell.font = Font(bold=True)
+        if form:
+            cell.number_format = form
+        self._made[look] = cell._style
 
 
 def _columns(

@@ -25,7 +25,8 @@ from toy import load_toy
 
 from cxlab.errors import CxlabError
 from cxlab.report import render as renderer
-from cxlab.report.running.execute import Job, Outcome, warm_up
+from cxlab.report.running.execute import Job, Outcome
+from cxlab.report.running.warm import warm_up
 
 _CHANGES = ("os.rename", "os.symlink", "os.mkdir", "os.remove", "os.rmdir", "os.link")
 _FREES = ("os.rename", "os.remove", "os.rmdir")

@@ -11,7 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from cxlab.report.running.execute import Job, Outcome, run_all, warm_up
+from cxlab.report.running.execute import Job, Outcome, run_all
+from cxlab.report.running.warm import warm_up
 
 ASKS = """
 import atexit, json, multiprocessing, os, sys, threading

@@ -1,7 +1,7 @@
 """Run notebooks, each in a process of its own: so many at a time, in time, none left behind.
 
-The processes come from a fork server, which imports papermill, and what kernels need, once for
-all of them.
+The processes come from a fork server (:mod:`cxlab.report.running.warm`), which imports
+papermill, and what kernels need, once for all of them.
 """
 
 from __future__ import annotations
@@ -12,42 +12,33 @@ import json
 import math
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxlab.errors import UsageError
-from cxlab.report.running.job import MARK, Job, early, run_job
+from cxlab.report.running.job import MARK, Job, run_job
+from cxlab.report.running.warm import STARTING, revive
 
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["Bounds", "Job", "Outcome", "Stopped", "run_all", "warm_up"]
+__all__ = ["Bounds", "Job", "Outcome", "Stopped", "run_all"]
 
-_STARTING = threading.Lock()
 _MARKERS = {"injected-parameters", "papermill-error-cell-tag"}
 # Letters of a failure kept for a page.
 _LONGEST = 400
 # A socket's whole path has about a hundred letters at most.
 _LONGEST_FOLDER = 60
-# What nearly every notebook loads: kernels are forked with it.
-_LIBRARIES = (
-    *("cxlab.report.running.kernels", "cxlab.report.running.saving", "ipykernel.kernelapp"),
-    *("pandas", "matplotlib.pyplot", "seaborn"),
-    *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown", "cxlab.frames.exposures"),
-    *("sklearn.decomposition", "sklearn.linear_model", "narwhals._duckdb.dataframe"),
-    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
-)
+# Of a process: the fork server may be killed, and is started again then.
+_STARTS = 5
 
 
 @dataclass(frozen=True)
@@ -141,41 +132,6 @@ class _Running:
         return Outcome(status, reason + where, seconds, self.attempt)
 
 
-def warm_up() -> None:
-    """Start the fork server, which takes its time importing, before it is needed."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["cxlab.report.running.preload", "papermill", "psutil", __name__, *_LIBRARIES]
-    )
-    resource_tracker.ensure_running()  # would else start within, and unblock the signal
-    with _STARTING, _interrupts_held(), _environment_of_kernels():
-        forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def _environment_of_kernels() -> Iterator[None]:
-    """Set what libraries and Python read when they start, for what starts meanwhile."""
-    before = os.environ.copy()
-    os.environ.update(early(before))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; a process started meanwhile never sees it.
-
-    The fork server ignores it only once its imports, which take a second, are done.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def run_all(
     before: Mapping[str, Collection[str]],
     prepare: Callable[[str, Mapping[str, Outcome]], Job | Outcome],
@@ -230,10 +186,14 @@ def run_all(
         waiting.remove(name)
         over = bounds.left <= 0
         given = Outcome("skipped", bounds.told, cut=True) if over else prepare(name, outcomes)
+        place = sockets / str(next(number))
+        go_on(name, given if isinstance(given, Outcome) else _start(given, bounds, place))
+
+    def go_on(name: str, given: _Running | Outcome) -> None:
         if isinstance(given, Outcome):
             note(name, given)
         else:
-            running[name] = _start(given, bounds, sockets / str(next(number)))
+            running[name] = given
 
     with _sockets() as sockets:
         try:
@@ -245,7 +205,7 @@ def run_all(
                     if died and outcome.attempts <= bounds.retries and bounds.left > 0:
                         retried(name, outcome)
                         place = sockets / str(next(number))
-                        running[name] = _start(was.job, bounds, place, outcome)
+                        go_on(name, _start(was.job, bounds, place, outcome))
                     else:
                         note(name, outcome)
         finally:
@@ -272,16 +232,31 @@ def _sockets() -> Iterator[Path]:
         yield Path(made)
 
 
-def _start(job: Job, bounds: Bounds, sockets: Path, last: Outcome | None = None) -> _Running:
+def _start(
+    job: Job, bounds: Bounds, sockets: Path, last: Outcome | None = None
+) -> _Running | Outcome:
     """Start a job in a process of its own; the last attempt, if there was one, is over."""
+    attempt, seconds = (last.attempts + 1, last.seconds) if last else (1, 0.0)
+    for start in range(_STARTS):
+        if start:
+            time.sleep(0.2)  # until it can be told that the fork server is gone
+        revive()
+        with contextlib.suppress(EOFError, OSError):
+            process, channel = _process(job, sockets.with_name(f"{sockets.name}-{start}"))
+            return _Running(job, bounds, process, channel, time.monotonic(), attempt, seconds)
+    reason = f"no process could be started for it, {_STARTS} times"
+    return Outcome("failed", reason, seconds, attempt)
+
+
+def _process(job: Job, sockets: Path) -> tuple[ForkServerProcess, Connection]:
+    """Have the fork server start a process; it tells its end over the connection."""
     context = multiprocessing.get_context("forkserver")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=run_job, args=(job, sockets, send), daemon=True)
     with _no_main_module():
         process.start()
     send.close()  # so that the process's end is seen as the end of the pipe
-    attempt, seconds = (last.attempts + 1, last.seconds) if last else (1, 0.0)
-    return _Running(job, bounds, process, receive, time.monotonic(), attempt, seconds)
+    return process, receive
 
 
 @contextlib.contextmanager
@@ -291,7 +266,7 @@ def _no_main_module() -> Iterator[None]:
     multiprocessing would import it again in every notebook's process, which runs a script
     without a main guard twice and fails for one read from standard input.
     """
-    with _STARTING:
+    with STARTING:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         try:

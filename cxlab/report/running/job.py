@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -9,16 +10,16 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from cxlab.errors import masked
+from cxlab.report.running.warm import early, joined
 from cxlab.report.tables import write_text
 
-__all__ = ["MARK", "Job", "early", "run_job"]
+__all__ = ["MARK", "Job", "run_job"]
 
 MARK = "CXLAB_JOB"
 """The environment variable that marks every process of a job."""
@@ -41,7 +42,6 @@ _KERNEL = {
     "language": "python",
     "metadata": {"kernel_provisioner": {"provisioner_name": "cxlab-warm"}},
 }
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,6 @@ class Job:
     environment: dict[str, str]
 
 
-def early(given: Mapping[str, str]) -> dict[str, str]:
-    """Give what a kernel's environment has from its start on.
-
-    One thread for each linear-algebra library and a fixed hash seed: the same figures
-    whatever else runs beside, and no more threads than ``jobs``.
-    """
-    package = Path(__file__).resolve().parents[3]
-    beside = "" if "site-packages" in package.parts else str(package)
-    return {
-        **{name: given.get(name, "1") for name in _THREADS},
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": _joined(beside, given.get("PYTHONPATH", "")),
-    }
-
-
 def run_job(job: Job, sockets: Path, channel: Connection) -> None:
     """Run a job, in its own process, and send why it went wrong, and whether its kernel died.
 
@@ -97,6 +81,8 @@ def run_job(job: Job, sockets: Path, channel: Connection) -> None:
     """
     from cxlab.report.running import kernels
 
+    # Without going over, and so copying, what the fork server had loaded: a second a notebook.
+    gc.freeze()
     os.setsid()  # Ctrl-C at a terminal is for cxlab, which then ends this process
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
     started_with = dict(os.environ)
@@ -156,19 +142,14 @@ def _set_up(job: Job) -> None:
             **early(given),
             MARK: str(job.work),
             "IPYTHONDIR": str(job.work / "ipython"),
-            "JUPYTER_PATH": _joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
+            "JUPYTER_PATH": joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
             "JUPYTER_RUNTIME_DIR": str(job.work / "runtime"),
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
     )
     log = os.open(job.work / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-
-
-def _joined(*paths: str) -> str:
-    return os.pathsep.join(p for p in paths if p)
 
 
 def _execute(job: Job, sockets: Path) -> None:

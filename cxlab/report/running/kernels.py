@@ -131,8 +131,13 @@ class Warm(LocalProvisioner):
         if not _spare:
             return await super().launch_kernel(cmd, **kwargs)
         spare, self.cwd = _spare.pop(), kwargs.get("cwd", Path.cwd())
-        spare.ask.send((cmd[3:], dict(kwargs["env"]), str(self.cwd)))
-        spare.ask.close()
+        try:
+            spare.ask.send((cmd[3:], dict(kwargs["env"]), str(self.cwd)))
+        except OSError:  # it was killed
+            spare.wait()
+            return await super().launch_kernel(cmd, **kwargs)
+        finally:
+            spare.ask.close()
         self.process, self.pid, self.pgid = spare, spare.pid, spare.pid
         return self.connection_info
 
