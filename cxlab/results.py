@@ -34,6 +34,7 @@ __all__ = [
     "counted",
     "listed",
     "metric_label",
+    "money",
     "ratio_text",
     "three_figures",
 ]
@@ -48,6 +49,11 @@ TO_THE_LETTER = "mathjax_ignore"
 """The class of HTML in which JupyterLab takes no dollars for LaTeX."""
 MINUS = "\N{MINUS SIGN}"
 """What stands before a negative figure in a text for readers."""
+# Of ISO 4217, those without a smaller unit.
+_WHOLE = {
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"),
+    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+}
 _SHORT = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
 
 
@@ -342,6 +348,25 @@ def three_figures(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else "<0.0001"
+
+
+def money(value: float, currency: str | None = "") -> str:
+    """Write money to three figures: ``EUR 12,300``, ``EUR 1.25 million``, ``JPY 24``.
+
+    Parameters
+    ----------
+    value : float
+        How much.
+    currency : str, optional
+        Its code; empty: none is written. Those that have no smaller unit get no decimals.
+    """
+    if abs(value) >= 999_500:
+        shown = f"{abs(value) / 1e6:,.2f} million"
+    else:
+        whole = abs(value) >= 99.95 or currency in _WHOLE
+        shown = f"{float(f'{abs(value):.3g}'):,.{0 if whole else 2}f}"
+    sign = MINUS if value < 0 and any(c in "123456789" for c in shown) else ""
+    return f"{currency or ''} {sign}{shown}".strip()
 
 
 def ratio_text(value: float) -> str:

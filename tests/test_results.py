@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from cxlab.results import (
     FINDINGS_MIME,
+    MINUS,
     RESULT_MIME,
     Check,
     Finding,
@@ -17,6 +19,7 @@ from cxlab.results import (
     counted,
     legible,
     listed,
+    money,
     ratio_text,
 )
 
@@ -96,3 +99,17 @@ def test_words_for_numbers_and_names() -> None:
     assert [listed("abcd"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert listed("abcd", 2) == "a, b and 2 more"
     assert [ratio_text(r) for r in (12.3, 0.5, 0.06, 0.0012)] == ["12.30", "0.50", "0.06", "0.0012"]
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "text"),
+    [
+        (91_477.0, "EUR", "EUR 91,500"),
+        (1_254_000.0, "EUR", "EUR 1.25 million"),
+        (-24.3, "USD", f"USD {MINUS}24.30"),
+        (24.3, "JPY", "JPY 24"),
+        (-0.001, None, "0.00"),
+    ],
+)
+def test_money_has_three_figures(value: float, currency: str | None, text: str) -> None:
+    assert money(value, currency) == text

@@ -133,14 +133,14 @@ def agreement_words(result: Result) -> dict[str, Any]:
         return {}
     leading = result["agreement"].meta["leading"]
     caption = (
-        "Other estimates of the same contrasts. Ridges draw effects towards none by design. "
+        "Other estimates of the same comparisons. Ridges draw effects towards none by design. "
         "Importance: how much worse customers held out are predicted when it is shuffled which "
         "contacts failed. Direction: how many of the four methods with a sign agree; in the lead: "
         f"how many of all five have it among their first {leading}. {setting(result)} 95% "
         "intervals."
     )
     if (every := len(result["agreement"].table)) > len(shown):
-        caption += f" Shown are {len(shown)} of {every} contrasts."
+        caption += f" Shown are {len(shown)} of {every} comparisons."
     each = [
         f"{r.touchpoint} {with_interval(r.hazard_ratio, r.conf_low, r.conf_high)}, Cox "
         f"{np.exp(r.cox):.2f}, in the lead by {r.among_leading} of 5"

@@ -20,7 +20,7 @@ from cxlab.plots.marks import (
     with_interval,
 )
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, NOTE, UNSURE, WITHHELD, style
-from cxlab.results import Result, ratio_text
+from cxlab.results import Result, counted, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,10 +161,12 @@ def forest_words(result: Result) -> dict[str, Any]:
         (result.table["valence"] != "contact") & result.table["hazard_ratio"].isna()
     ]
     judged = len(shown) + len(thin)
+    show = "shows" if len(drivers) == 1 else "show"
     caption = (
-        f"{len(drivers)} of {judged} contrasts drive customers away. {meta['customers']:,} "
-        f"customers with {meta['churns']:,} voluntary churns up to {meta['as_of']}; customers lost "
-        f"are those of the {meta['window_days']} days from {meta['window_start']}. 95% intervals."
+        f"Of {counted(judged, 'comparison')}, {len(drivers)} {show} a driver. "
+        f"{meta['customers']:,} customers with {meta['churns']:,} voluntary churns up to "
+        f"{meta['as_of']}; customers lost are those of the {meta['window_days']} days from "
+        f"{meta['window_start']}. 95% intervals."
     )
     if len(thin):
         caption += f" Too little data: {', '.join(thin['touchpoint'])}."
@@ -379,7 +381,8 @@ def effect_by_tenure_words(result: Result) -> dict[str, Any]:
         )
     else:
         rest = f"{setting(result)} 95% intervals."
-    caption = f"{result['by_tenure'].sentence} {rest}"
+    first, second = _spans(result)
+    caption = f"Effects that change with tenure. Rings: {first}; squares: {second}. {rest}"
     each = []
     for r in shown.itertuples():
         spans = (("early", r.early), ("late", r.late))

@@ -149,14 +149,15 @@ def lead_lag_words(result: Result) -> dict[str, Any]:
         return {}
     table = result["lead_lag"].table
     shown = table[table["metric"].isin(names)].reset_index(drop=True)
-    some = shown.iloc[0]
+    few, many = int(shown["groups"].min()), int(shown["groups"].max())
+    groups = f"{few} to {many}" if few < many else f"{many}"
     told = shown.drop_duplicates("metric")
     text = "; ".join(f"{metric_label(str(r['metric']))} {r['verdict']}" for _, r in told.iterrows())
     caption = (
         f"Correlation of each metric with churn that many {result['lead_lag'].meta['unit']}s "
-        f"later; left of 0: earlier. {some['groups']} groups of customers, {some['periods']} "
-        "periods, what all share and what each group always has taken out; 95% intervals for all "
-        f"lags of a metric together. Shown: {len(names)} that show most, of "
-        f"{counted(table['metric'].nunique(), 'metric')}."
+        f"later; left of 0: earlier. {groups} groups of customers, "
+        f"{shown['periods'].max()} periods, what all share and what each group always has taken "
+        f"out; 95% intervals for all lags of a metric together. Shown: {len(names)} that show "
+        f"most, of {counted(table['metric'].nunique(), 'metric')}."
     )
     return {"caption": caption, "alt": f"Panels of seven dots each. {text}.", "data": shown}

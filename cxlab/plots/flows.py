@@ -107,8 +107,8 @@ def flows(result: Result, *, ax: Axes | None = None) -> Axes:
         for label, (name, ends) in zip(ax.get_yticklabels(), lanes, strict=True):
             label.set_color(_ENDS[name] if ends else INK)
             label.set_fontweight("bold" if ends else "normal")
-        heads = [f"step {s}" for s in range(1, steps + 1)]
-        ax.set_xticks([s + _BAR / 2 for s in range(1, steps + 1)], heads)
+        heads = [*(f"step {s}" for s in range(1, steps + 1)), "after"]
+        ax.set_xticks([s + _BAR / 2 for s in range(1, steps + 2)], heads)
         ax.xaxis.tick_top()
         ax.tick_params(length=0)
         ax.grid(visible=False)

@@ -409,8 +409,6 @@ _PICTURES: Mapping[str, Drawing] = {
 def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     """Give what a page shows, in the order asked for; nothing of what there is nothing of.
 
-    Where there are no personas, a section that is about them says so.
-
     Parameters
     ----------
     result : Result
@@ -418,8 +416,4 @@ def shown(result: Result, *names: str) -> list[Plain | Picture | Result]:
     *names : str
         As :func:`cxlab.plots.paged.paged` takes them.
     """
-    made = paged(result, _PICTURES, names)
-    opens = any(n.startswith("words of ") or n == "set_apart" for n in names)
-    if not made and opens and not result.meta.get("personas", True):
-        return [Plain("There are no personas of which to tell this.")]
-    return made
+    return paged(result, _PICTURES, names)

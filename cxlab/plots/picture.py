@@ -220,7 +220,11 @@ def _shorten(figure: Figure) -> None:
 def _wrap(text: Text, length: int) -> None:
     """Set a text on up to four lines where one of it is too long."""
     if any(len(line) > length for line in text.get_text().splitlines()):
-        text.set_text(textwrap.fill(text.get_text(), length, max_lines=4, placeholder="…"))
+        text.set_text(
+            textwrap.fill(
+                text.get_text(), length, max_lines=4, placeholder="…", break_on_hyphens=False
+            )
+        )
 
 
 def _short(text: str, length: int) -> str:

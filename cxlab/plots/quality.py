@@ -174,7 +174,7 @@ def _months(ax: Axes, months: pd.DataFrame) -> None:
     ax.fill_between(when, months["95% from"], months["95% to"], color=ACCENT, alpha=0.2, lw=0)
     ax.plot(when, months["% answered"], color=ACCENT)
     ax.set_ylim(0, max(float(months["95% to"].max()), 1.0) * 1.05 if len(months) else 1)
-    ax.set_title("by month of asking", fontsize=LABEL, fontweight="normal")
+    ax.set_title("by month of asking (%)", fontsize=LABEL, fontweight="normal")
     ax.tick_params(axis="x", rotation=45)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxlab.plots.marks import axes_of
 from cxlab.plots.style import ACCENT, INK, LABEL, NOTE, UNSURE, style
-from cxlab.results import Result, counted, three_figures
+from cxlab.results import Result, counted, money
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,17 +199,18 @@ def retention_worth(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.plot(x, values, color=ACCENT)
         for row in table[table["points"].isin(_TOLD)].itertuples():
             ax.plot(row.points, row.estimate / scale, "o", color=ACCENT, ms=7)
-            shown = f"{row.estimate / scale:,.2f}" if many else three_figures(row.estimate)
-            ax.annotate(f"{row.term}: {shown} {unit}".rstrip(), (row.points, row.estimate / scale),
-                        xytext=(10, -4), textcoords="offset points", fontsize=LABEL, color=INK,
-                        va="top")  # fmt: skip
+            shown = money(row.estimate, meta["currency"])
+            ax.annotate(
+                f"{row.term}: {shown}", (row.points, row.estimate / scale), (10, -4),
+                textcoords="offset points", fontsize=LABEL, color=INK, va="top",
+            )  # fmt: skip
         ax.set_xlim(0, float(table["points"].max()))
         ax.set_ylim(0, float(high.max()) * 1.05)
         ax.yaxis.set_major_formatter("{x:,.1f}" if many else "{x:,.0f}")
         ax.set_xlabel(f"Points of yearly retention added to {meta['retention'][0]:.1%}")
-        money = f"{unit}{meta['currency']}".strip()
+        of = f"{unit}{meta['currency'] or ''}".strip()
         years = counted(meta["years"], "year")
-        ax.set_ylabel(f"Added over {years}{', ' + money if money else ''}")
+        ax.set_ylabel(f"Added over {years}{', ' + of if of else ''}")
         ax.annotate("what it costs to keep them is not taken off", (1, 0), (-6, 8),
                     xycoords="axes fraction", textcoords="offset points", fontsize=NOTE,
                     color=UNSURE, ha="right")  # fmt: skip
@@ -233,9 +234,9 @@ def retention_worth_words(result: Result) -> dict[str, Any]:
     if part is None or part.table.empty:
         return {}
     table, meta = part.table, part.meta
-    unit = f"{meta['currency']} ".lstrip()
     told = "; ".join(
-        f"{r.term}: {unit}{r.estimate:,.0f} ({r.conf_low:,.0f} to {r.conf_high:,.0f})"
+        f"{r.term}: {money(r.estimate, meta['currency'])} ({money(r.conf_low)} to "
+        f"{money(r.conf_high)})"
         for r in table[table["points"].isin(_TOLD)].itertuples()
     )
     last = table.iloc[-1]
@@ -245,8 +246,8 @@ def retention_worth_words(result: Result) -> dict[str, Any]:
         f"{meta['discount_rate']:.0%} a year. 95% intervals."
     )
     alt = (
-        f"A curve that rises from 0 to {unit}{last['estimate']:,.0f} at {last['points']:g} points, "
-        "with its band."
+        f"A curve that rises from 0 to {money(last['estimate'], meta['currency'])} at "
+        f"{last['points']:g} points, with its band."
     )
     return {"caption": caption, "alt": alt, "data": table}
 

@@ -197,7 +197,7 @@ def test_where_nothing_tells_everybody_gets_the_base_rate(
     spoilt["feedback"]["score"] = np.nan
     spoilt["touchpoints"]["stage"] = "exit"
     result = churn_risk.run(load(write_dataset(spoilt)), horizon_days=30)
-    assert "who does cannot be told" in result.sentence
+    assert "who they are cannot be told" in result.sentence
     assert result.meta["used"] == "base rate"
     assert np.ptp(result.customers["probability"]) == 0
     assert set(result.customers["reasons"]) == {""}

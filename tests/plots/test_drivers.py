@@ -78,7 +78,7 @@ def test_forest_puts_drivers_first_by_customers_lost(result: Result) -> None:
 
 def test_words_name_finding_n_period_and_level(result: Result) -> None:
     words = forest_words(result)
-    for part in ("2 of 5", "900", "210", "2026-06-30", "90 days", "95%", "mail"):
+    for part in ("Of 5 comparisons, 2 show a driver", "900", "210", "2026-06-30", "90 days", "95%", "mail"):
         assert part in words["caption"]
     assert "app 1.50 (1.20 to 1.90)" in words["alt"]
     assert "20 days" in effect_by_age_words(result)["caption"]
@@ -137,7 +137,9 @@ def test_effects_of_contacts_that_change_with_tenure_are_drawn(result: Result) -
     assert legend == ["short tenure", "long tenure"]
     words = effect_by_tenure_words(changing)
     assert "call 4.00 early 1.50 late" in words["alt"]
-    assert words["caption"].startswith("It changes. 210 voluntary churns of 900 customers")
+    assert words["caption"].startswith(
+        "Effects that change with tenure. Rings: short tenure; squares: long tenure. 210 voluntary"
+    )
 
 
 def test_drawing_changes_no_settings_and_takes_the_axes_given(result: Result) -> None:
@@ -198,6 +200,7 @@ def test_effects_that_change_are_drawn_early_and_late(snapshot: Result) -> None:
     legend = [t.get_text() for t in ax.get_legend().get_texts()]
     assert legend == ["in the first year", "later"]
     words = effect_by_tenure_words(snapshot)
-    assert words["caption"].startswith("Two change. 900 customers with 210 churns")
+    assert words["caption"].startswith("Effects that change with tenure. Rings: ")
+    assert "; squares: later. 900 customers with 210 churns" in words["caption"]
     assert "plan=a 0.50 early; plan=c 1.00 early 2.00 late" in words["alt"]
     assert words["data"]["term"].tolist() == ["plan=a", "plan=c"]

@@ -78,6 +78,7 @@ def test_what_retention_adds_is_a_curve_from_nought(results: dict[str, Result]) 
     assert line.get_xdata()[0] == line.get_ydata()[0] == 0
     np.testing.assert_allclose(line.get_ydata()[1:], table["estimate"])
     texts = [t.get_text() for t in ax.texts]
-    assert any(t.startswith("+1 point: 91,") for t in texts)
-    assert any(t.startswith("+5 points: 475,") for t in texts)
-    assert picture(ax, name="r", **plots.retention_worth_words(results["demo"])).png
+    assert {"+1 point: EUR 91,500", "+5 points: EUR 476,000"} <= set(texts)
+    said = plots.retention_worth_words(results["demo"])
+    assert "+1 point: EUR 91,500 (88,900 to 94,200)" in said["caption"]
+    assert picture(ax, name="r", **said).png

@@ -27,7 +27,7 @@ from cxlab.frames.exposures import Kernel
 from cxlab.frames.periods import EPOCH
 from cxlab.models import contrast, intervals
 from cxlab.models.half_life import HALF_LIVES
-from cxlab.results import Check, Result, counted
+from cxlab.results import MINUS, Check, Result, counted
 
 __all__ = [
     "adjusted_for",
@@ -455,4 +455,5 @@ def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
     columns = (table[name], table[f"{name}_low"], table[f"{name}_high"])
     # Added to 0, what rounds to minus nothing is nothing.
     rounded = (column.round() + 0.0 for column in columns)
-    return [f"{v:,.0f} ({low:,.0f} to {high:,.0f})" for v, low, high in zip(*rounded, strict=True)]
+    told = (f"{v:,.0f} ({low:,.0f} to {high:,.0f})" for v, low, high in zip(*rounded, strict=True))
+    return [text.replace("-", MINUS) for text in told]

@@ -71,7 +71,7 @@ def headline(study: Study, chosen: Chosen, table: pd.DataFrame, scored: Scored) 
     text = f"{expected} are expected to leave within {days} days of {study.dataset.as_of}"
     if chosen.name == BASE:
         return (
-            f"{text}; who does cannot be told: on later time no model beat the base rate, and "
+            f"{text}; who they are cannot be told: on later time no model beat the base rate, and "
             "everybody is given that."
         )
     area = float(mine["estimate"])
@@ -81,10 +81,10 @@ def headline(study: Study, chosen: Chosen, table: pd.DataFrame, scored: Scored) 
     top = scored.customers["probability"].to_numpy()
     tenth = max(round(len(top) / 10), 1)
     return (
-        f"{text}. Who does is told by {_LONG[chosen.name]}, and on later time that {word}: of "
+        f"{text}. Who they are is told by {_LONG[chosen.name]}, which on later time {word}: of "
         f"a customer who left and one who stayed it named the right one in {100 * area:.0f} of "
         f"100 pairs ({100 * mine['conf_low']:.0f} to {100 * mine['conf_high']:.0f}; a coin: 50). "
-        f"The tenth at most risk are told {percent(top[:tenth].mean())}, all others "
+        f"The tenth at most risk are given {percent(top[:tenth].mean())}, all others "
         f"{percent(top[tenth:].mean() if len(top) > tenth else np.nan)}."
     )
 
@@ -124,7 +124,10 @@ def held(gaps: pd.DataFrame) -> str:
     """
     mine = gaps[gaps["measure"] == "Brier"]
     used = mine[mine["model"] != AS_CHOSEN]
-    lines = [f"On later days the {row['model']} {_against(row)}." for _, row in used.iterrows()]
+    lines = [
+        f"On later days the {name} {' and '.join(_against(row) for _, row in rows.iterrows())}."
+        for name, rows in used.groupby("model", sort=False)
+    ]
     then = [_against(row) for _, row in mine[mine["model"] == AS_CHOSEN].iterrows()]
     if then:
         lines.append(

@@ -232,8 +232,8 @@ def _checks(
     if sum(small):
         text = (
             f"{sum(small):,} figures by period or level rest on fewer than "
-            f"{known.options.min_group} customers, or would tell such as what all and the others "
-            "leave, and are withheld"
+            f"{known.options.min_group} customers, or would give such a figure away (all less the "
+            "others), and are withheld"
         )
         made.append(Check("small groups", None, text))
     if known.person is not None and known.person.left_out:

@@ -169,8 +169,8 @@ def _sentence(told: dict[str, tuple[str, int | None]], found: dict[str, LeadLag]
         }[verdict]
         lines.append(f"{_capital(metric_label(name))} {said}.")
     rest = len(told) - len(lines)
-    some = next(iter(found.values()))
-    on = f"on {some.groups} groups of customers over {some.periods} {unit}s"
+    some = max(found.values(), key=lambda f: f.groups)
+    on = f"on up to {some.groups} groups of customers over {some.periods} {unit}s"
     if rest:
         which = counted(rest, "other metric" if lines else "metric")
         they, them = ("it moves", "it") if rest == 1 else ("they move", "them")

@@ -18,7 +18,7 @@ from cxlab.frames.periods import RiskSet, attribute
 from cxlab.models.buying import Bought, fit
 from cxlab.models.intervals import LEVEL
 from cxlab.models.lifetime_value import Estimate, Terms, Worth, worth_of
-from cxlab.results import Result, counted, listed
+from cxlab.results import Result, counted, listed, money
 
 __all__ = ["worth"]
 
@@ -272,16 +272,8 @@ def _steps(days: np.ndarray, step: int) -> np.ndarray:
 # -- words ------------------------------------------------------------------------------------
 
 
-def _money(value: float, currency: str) -> str:
-    if abs(value) >= 999_500:
-        shown = f"{value / 1e6:,.2f} million"
-    else:
-        shown = f"{float(f'{value:.3g}'):,.{0 if abs(value) >= 99.95 else 2}f}"
-    return f"{currency} {shown}".strip()
-
-
 def _between(low: float, high: float, currency: str) -> str:
-    return f"95% interval {_money(low, currency)} to {_money(high, '')}"
+    return f"95% interval {money(low, currency)} to {money(high, '')}"
 
 
 def _counting(meta: Mapping[str, Any]) -> str:
@@ -298,9 +290,9 @@ def _worth_words(table: pd.DataFrame, meta: Mapping[str, Any], least: int) -> st
     shop = "silence" in meta
     who = f"{row['n']:,} customers{' who began within the feed' if shop else ' of today'}"
     text = (
-        f"The {who} are expected to bring {_money(row['total'], currency)} {_counting(meta)} "
+        f"The {who} are expected to bring {money(row['total'], currency)} {_counting(meta)} "
         f"({_between(row['total_low'], row['total_high'], currency)}): "
-        f"{_money(row['estimate'], currency)} each."
+        f"{money(row['estimate'], currency)} each."
     )
     if shop:
         text += (
@@ -316,8 +308,8 @@ def _worth_words(table: pd.DataFrame, meta: Mapping[str, Any], least: int) -> st
     if len(levels) > 1:
         low, high = (levels.loc[levels["estimate"].agg(f)] for f in ("idxmin", "idxmax"))
         text += (
-            f" By {meta['segment']}, it goes from {_money(low['estimate'], currency)} a customer "
-            f"({low['term']}) to {_money(high['estimate'], currency)} ({high['term']})."
+            f" By {meta['segment']}, it goes from {money(low['estimate'], currency)} a customer "
+            f"({low['term']}) to {money(high['estimate'], currency)} ({high['term']})."
         )
     return text + _left_out(meta, least)
 
@@ -347,7 +339,7 @@ def _retention_words(table: pd.DataFrame, meta: Mapping[str, Any]) -> str:
         for row in table[table["points"] == points].itertuples():
             told.append(
                 f"{words} of 100 kept {'adds' if points == 1 else 'add'} "
-                f"{_money(row.estimate, meta['currency'])} "
+                f"{money(row.estimate, meta['currency'])} "
                 f"({_between(row.conf_low, row.conf_high, meta['currency'])}), "
                 f"{_of_worth(row.share)} what they are worth"
             )
@@ -363,7 +355,7 @@ def _of_worth(share: float) -> str:
 
 def _spans(rows: pd.DataFrame, names: Sequence[str], currency: str) -> list[str]:
     return [
-        f"{_money(v, currency)} ({_money(a, '')} to {_money(b, '')})"
+        f"{money(v, currency)} ({money(a, '')} to {money(b, '')})"
         for v, a, b in rows[list(names)].to_numpy(float)
     ]
 
@@ -384,7 +376,7 @@ def _worths(told: Result) -> Result:
         }
     )
     if rows["monthly"].notna().any():
-        shown.insert(2, "pay a month", [_money(v, currency) for v in rows["monthly"]])
+        shown.insert(2, "pay a month", [money(v, currency) for v in rows["monthly"]])
         shown["of it beyond the data"] = [f"{v:.0%}" for v in rows["beyond"]]
     if rows["gone"].notna().any():
         shown["of it from those who count as gone"] = [f"{v:.0%}" for v in rows["gone"]]

@@ -11,7 +11,7 @@ from cxlab.analyses.what_to_fix import words
 from cxlab.analyses.what_to_fix.choice import Ranking
 from cxlab.analyses.what_to_fix.study import Study
 from cxlab.analyses.what_to_fix.what_if import Future
-from cxlab.results import MINUS, Result, ratio_text
+from cxlab.results import MINUS, Result, money, ratio_text
 
 __all__ = [
     "future",
@@ -40,7 +40,7 @@ def priced(row: Any, middle: str, low: str, high: str, code: str = "") -> str:
     """Write a figure of money with its interval; a dash without one."""
     if not np.isfinite(row[middle]):
         return _NONE
-    return f"{words.money(row[middle], code)} ({words.money(row[low])} to {words.money(row[high])})"
+    return f"{money(row[middle], code)} ({money(row[low])} to {money(row[high])})"
 
 
 def _whole(value: float) -> str:
@@ -88,7 +88,7 @@ def touchpoints(study: Study, table: pd.DataFrame) -> Result:
             "money at stake a month": priced(r, "money_at_stake", "money_low", "money_high"),
             f"churn avoided by {share} fewer": interval(r, "estimate", "conf_low", "conf_high"),
             "worth": priced(r, "benefit", "benefit_low", "benefit_high"),
-            "cost": words.money(r["cost"]) if np.isfinite(r["cost"]) else _NONE,
+            "cost": money(r["cost"]) if np.isfinite(r["cost"]) else _NONE,
             "ease (1 to 5)": f"{r['ease']:.0f}" if np.isfinite(r["ease"]) else _NONE,
             "owner": r["owner"] if isinstance(r["owner"], str) else _NONE,
         }
@@ -133,16 +133,16 @@ def ranking(study: Study, found: Ranking) -> Result:
                f"{what} (95% interval)": interval(r, *three) if plain else
                priced(r, *three, code)}  # fmt: skip
         if found.unit == "money":
-            row["may cost at most"] = words.money(r["break_even"], code)
-            row["and to be sure (9 of 10)"] = words.money(r["break_even_sure"], code)
+            row["may cost at most"] = money(r["break_even"], code)
+            row["and to be sure (9 of 10)"] = money(r["break_even_sure"], code)
         if np.isfinite(r["cost"]):
-            row["costs"] = words.money(r["cost"], code)
+            row["costs"] = money(r["cost"], code)
         if np.isfinite(r["ease"]):
             row["ease (1 to 5)"] = f"{r['ease']:.0f}"
         if found.costed:
             row["pays"] = f"{r['pays']:.0%}"
         row["best next fix"] = f"{r['best']:.0%}"
-        learnt = words.number(r["knowing"]) if plain else words.money(r["knowing"], code)
+        learnt = words.number(r["knowing"]) if plain else money(r["knowing"], code)
         row[_LEARN] = learnt if r["knowing"] >= _LEAST[plain] else _NONE
         rows.append(row)
     shown = pd.DataFrame(rows).fillna(_NONE)

@@ -12,7 +12,7 @@ from cxlab.analyses.what_to_fix.asked import Wish
 from cxlab.analyses.what_to_fix.choice import Ranking
 from cxlab.analyses.what_to_fix.study import Study, days_of
 from cxlab.analyses.what_to_fix.what_if import Future
-from cxlab.results import MINUS, Finding, Findings, Result, counted, listed
+from cxlab.results import MINUS, Finding, Findings, Result, counted, listed, money
 
 __all__ = ["FEW_CHURNS", "assumptions", "delays", "findings", "future", "headline", "lacking_costs",
            "learn", "money", "named", "number", "outlook", "past", "ranking", "segments",
@@ -43,24 +43,6 @@ def number(value: float) -> str:
 def span(low: float, high: float) -> str:
     """Write an interval of customers."""
     return f"{number(low)} to {number(high)}"
-
-
-def money(value: float, currency: str = "") -> str:
-    """Write money to three figures: ``EUR 12,300``, ``EUR 1.25 million``.
-
-    Parameters
-    ----------
-    value : float
-        How much.
-    currency : str
-        Its code; empty: none is written.
-    """
-    if abs(value) >= 999_500:
-        shown = f"{abs(value) / 1e6:,.2f} million"
-    else:
-        shown = f"{float(f'{abs(value):.3g}'):,.{0 if abs(value) >= 99.95 else 2}f}"
-    sign = MINUS if value < 0 and any(c in "123456789" for c in shown) else ""
-    return f"{currency} {sign}{shown}".strip()
 
 
 def _share(value: float) -> str:
