@@ -197,16 +197,24 @@ def _blob(ax: Axes, row: Any, named: bool) -> None:
 
 
 def _names(ax: Axes, rows: pd.DataFrame) -> None:
-    """Name the marks at their right, each name moved up until it is clear of those before it."""
+    """Name the marks at their right, each name moved up until it is clear of others and marks."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     step = 0.042 * (high - low)
+    marks = list(zip(rows["performance"], 100 * rows["estimate"], strict=True))
     set_before: list[tuple[float, float]] = []
+
+    def taken(x: float, up: float) -> bool:
+        names = any(abs(up - b) < step and abs(x - a) < 0.35 * (right - left)
+                    for a, b in set_before)  # fmt: skip
+        return names or any(
+            abs(up - b) < 0.6 * step and 0 < a - x < 0.2 * (right - left) for a, b in marks
+        )
+
     for row in rows.sort_values("estimate").itertuples():
         x, y = float(row.performance), 100 * float(row.estimate)
         up = y
-        while any(abs(up - b) < step and abs(x - a) < 0.35 * (right - left)
-                  for a, b in set_before):  # fmt: skip
+        while taken(x, up):
             up += step / 4
         set_before.append((x, up))
         far = x + 0.012 * (right - left)
