@@ -14,7 +14,7 @@ from cxlab.analyses.did_it_work.plan import Options, plans
 from cxlab.data import forecasts
 from cxlab.data.dataset import Dataset
 from cxlab.models.intervals import LEVEL
-from cxlab.results import Check, Finding, Findings, Result, counted
+from cxlab.results import Check, Finding, Findings, Result, counted, listed
 
 __all__ = ["findings", "run"]
 
@@ -168,13 +168,16 @@ def _checks(study: Study, looked: list[Judged], left_out: list[str]) -> tuple[Ch
     """Say how each was judged, what was left out and what was not told."""
     made = [Check(LEFT_OUT, None, text) for text in left_out]
     for one in looked:
+        same: dict[str, list[str]] = {}  # what is said of several outcomes is said once
         for outcome, given in one.outcomes.items():
-            name = f"{one.plan.name}: {outcome}"
-            if isinstance(given, str):
-                made.append(Check(name, None, f"not told: {given}"))
-            else:
-                notes = (*given[0].notes, *given[1].notes)
-                made += [Check(name, None, note) for note in notes]
+            told = (
+                [f"not told: {given}"]
+                if isinstance(given, str)
+                else [n for g in given for n in g.notes]
+            )
+            for text in told:
+                same.setdefault(text, []).append(outcome)
+        made += [Check(f"{one.plan.name}: {listed(of)}", None, text) for text, of in same.items()]
     if study.failing is not None:
         made += [Check("a rule of dataset.yml", None, f"{u}: it is not applied")
                  for u in study.failing.unmet]  # fmt: skip
