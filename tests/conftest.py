@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,10 +12,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# nbformat without what takes it a second to load; before any test loads it.
+import cxlab.report.running.preload  # noqa: F401
+
 CHROMIUM = Path("/usr/bin/chromium")
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-# The first makes the report that others read as well.
-_FIRST = ("test_accessible", "test_hostile", "test_churn_drivers", "test_again", "test_render")
+# By the time they take; the first two make the reports that others read as well.
+_FIRST = (
+    *("test_accessible", "test_hostile", "test_churn_drivers", "test_again", "test_killed"),
+    *("test_simulate", "test_database", "test_cli", "test_render", "test_hard_input", "test_each"),
+    *("test_check", "test_experience_metrics", "test_voice_of_customer", "test_beyond"),
+    *("test_personas", "test_lab", "test_journeys", "test_explore", "test_data_quality"),
+    *("test_notebooks", "test_new", "test_new_reports", "test_driver_checks", "test_resume"),
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Load the tests without looking, time and again, for what of them may go: all stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -238,6 +258,8 @@ def world(once: Once) -> Any:
         write(simulate("demo", 1000, 2), folder / "data")
         text = "title: A world\ndataset: data\nparameters: {window_days: 70}\n"
         (folder / "report.yml").write_text(text, encoding="utf-8")
-        return render(folder / "report.yml", as_of="2026-06-15", parameters=["window_days=80"])
+        # Half the sample: as many pictures, and as many drivers, in half the time.
+        given = ["window_days=80", "05_churn_drivers.sample=10"]
+        return render(folder / "report.yml", as_of="2026-06-15", parameters=given)
 
     return once("world", NOTEBOOKS, make)

@@ -9,7 +9,7 @@ counted too, and do not make a table refused.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,7 @@ def sift(
     tables: Mapping[str, TypedTable],
     frames: Mapping[str, nw.LazyFrame[Any]],
     settings: Settings,
+    whole: Container[str] = (),
 ) -> tuple[dict[str, nw.LazyFrame[Any]], list[SetAside]]:
     """Part each table's rows into those kept and those set aside.
 
@@ -81,6 +82,8 @@ def sift(
         The same tables as lazy frames.
     settings : Settings
         What ``dataset.yml`` says.
+    whole : container of str
+        Tables known to keep all their rows: they are not looked through.
 
     Returns
     -------
@@ -97,6 +100,9 @@ def sift(
     kept: dict[str, nw.LazyFrame[Any]] = {}
     found: list[SetAside] = []
     for name, typed in tables.items():
+        if name in whole:
+            kept[name] = frames[name].select(*typed.columns)
+            continue
         _refuse_duplicates(typed, frames[name])
         frame, rules = _rules(typed, frames[name], kept, settings)
         marked = frame.with_columns(_reason(rules))
@@ -106,8 +112,8 @@ def sift(
         _refuse_most(typed, broken)
         found += broken
         # Where no row is broken, what follows need not ask again.
-        whole = marked.filter(nw.col(_REASON).is_null()) if broken else frames[name]
-        kept[name] = whole.select(*typed.columns)
+        sound = marked.filter(nw.col(_REASON).is_null()) if broken else frames[name]
+        kept[name] = sound.select(*typed.columns)
     return kept, found
 
 

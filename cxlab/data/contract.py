@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import difflib
 import os
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -543,8 +544,10 @@ def validation_line(path: Path, error: ValidationError, model: type[BaseModel]) 
     loc = [str(p) for p in first["loc"] if p not in _UNION_MEMBERS]
     where = ".".join(_shown(p) for p in loc)
     if first["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, loc[:-1]))
-        return DataError(f"{path}: unknown key {where}; allowed: {allowed}")
+        known = list(_fields_at(model, loc[:-1]))
+        like = difflib.get_close_matches(loc[-1], known, n=1)
+        meant = f"; perhaps {like[0]} is meant" if like else ""
+        return DataError(f"{path}: unknown key {where}; allowed: {', '.join(known)}{meant}")
     what = f"{path}: {where or 'the file'}"
     given = first["input"]
     if first["type"] == "missing":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from cxlab.data.check import SetAside, sift
@@ -28,6 +29,7 @@ from cxlab.data.contract import (
 )
 from cxlab.data.engine import reading
 from cxlab.data.narrow import narrowed
+from cxlab.data.prepared import keeping, prepared
 from cxlab.data.segment import Segment, read_segment
 from cxlab.data.snapshots import Snapshot
 from cxlab.data.sources import DuckFile, Folder, TypedTable
@@ -412,9 +414,9 @@ def load(
         frames = {name: nw.from_native(folder.connection.table(name)) for name in read}
         segment = read_segment(where, read, frames)
         if segment is not None:
-            day = day or _whole_day(settings, read, frames)
+            day = day or _whole_day(folder, read, frames)
             read, frames = narrowed(segment, read, frames)
-        kept, set_aside = sift(read, frames, settings)
+        kept, set_aside = _sifted(folder, read, frames, segment)
         name = settings.name or path.resolve().name
         dataset = Dataset(
             name=f"{name}, {segment.words}" if segment else name,
@@ -470,6 +472,27 @@ def _with_left(typed: TypedTable, left: tuple[str, ...]) -> TypedTable:
     return replace(typed, ignored=(*typed.ignored, *left))
 
 
+def _sifted(
+    folder: Folder, read: dict[str, TypedTable], frames: dict[str, Frame], segment: Segment | None
+) -> tuple[dict[str, Frame], list[SetAside]]:
+    """Sift the tables; of a report, those one notebook found whole are so for all of them."""
+    settings, made = folder.settings, []
+    # A DuckDB file's hash does not tell which of its tables are read.
+    if not keeping() or isinstance(folder, DuckFile):
+        return sift(read, frames, settings)
+
+    def make() -> dict[str, np.ndarray]:
+        made.append(sift(read, frames, settings))
+        broken = {aside.table for aside in made[0][1]}
+        return {"whole": np.array([name for name in read if name not in broken], dtype=str)}
+
+    said = settings.model_dump_json(exclude={"source"})
+    files = [part for named in folder.sha256().items() for part in named]
+    where = "" if segment is None else segment.where
+    whole = prepared("whole-tables", [files, said, where], make)["whole"].tolist()
+    return made[0] if made else sift(read, frames, settings, whole)
+
+
 def _within(day: dt.date | None, settings: Settings) -> dt.date | None:
     """Refuse a day past the feed's end: nobody would seem to leave after it."""
     end = _last_day(settings)
@@ -483,13 +506,11 @@ def _last_day(settings: Settings) -> dt.date | None:
     return (end - dt.timedelta(microseconds=1)).date() if end is not None else None
 
 
-def _whole_day(
-    settings: Settings, read: dict[str, TypedTable], frames: dict[str, Frame]
-) -> dt.date:
+def _whole_day(folder: Folder, read: dict[str, TypedTable], frames: dict[str, Frame]) -> dt.date:
     """Find the last day that the feed covers as a whole: a segment is seen up to the same."""
-    if (end := _last_day(settings)) is not None:
+    if (end := _last_day(folder.settings)) is not None:
         return end
-    return _newest(settings, read, sift(read, frames, settings)[0])
+    return _newest(folder.settings, read, _sifted(folder, read, frames, None)[0])
 
 
 def _newest(settings: Settings, read: dict[str, TypedTable], kept: dict[str, Frame]) -> dt.date:

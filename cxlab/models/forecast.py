@@ -80,10 +80,10 @@ def fit_forecasts(
     varies = spread > 1e-9 * (1.0 + np.abs(mean))
     empty = Forecast(np.zeros(x.shape[1] + 1), mean, np.where(varies, spread, 1.0))
     design = np.column_stack([np.ones(len(mine)), empty.scaled(mine)[:, varies]])
-    y, start, found = seen.left[known], None, []
-    for sd in priors:
-        fitted = fit_hazard(design, y, weights=weight, ridge=sd**-2, start=start)
-        start = fitted.coef
+    ridges, found = [sd**-2 for sd in priors], []
+    fitted = fit_hazard(design, seen.left[known], weights=weight, ridge=ridges[0])
+    for place, ridge in enumerate(ridges):
+        fitted = fitted.with_ridge(ridge) if place else fitted
         coef = np.zeros(x.shape[1] + 1)
         coef[np.append(True, varies)] = fitted.coef
         found.append(replace(empty, coef=coef))

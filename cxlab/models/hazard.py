@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -203,6 +203,18 @@ class HazardFit:
         cohort = _inverse(rows.information(rows.weights * chance))
         return np.sqrt(np.diag(self._bread) / np.diag(cohort))
 
+    def with_ridge(self, ridge: float) -> HazardFit:
+        """Fit the same rows with another ridge, from here on.
+
+        Parameters
+        ----------
+        ridge : float
+            See :func:`fit_hazard`.
+        """
+        rows = self._rows
+        anew = replace(rows, penalty=_penalty(ridge, rows.prior))
+        return _fitted(anew, self.coef * rows.scale)
+
     def replicates(self, weights: Draws) -> tuple[np.ndarray, np.ndarray]:
         """Give what one Newton step from the estimate makes of customers weighted anew.
 
@@ -299,15 +311,22 @@ def fit_hazard(
     else:
         coef = start * scale
     prior = np.zeros(len(coef)) if precision is None else precision / scale**2
-    penalty = np.full(len(coef), float(ridge))
-    penalty[0] = 0.0
-    penalty += prior
     # A single number is every row's, without a copy for each.
     given, beside = (
         np.broadcast_to(np.asarray(v, dtype=float), len(y))
         for v in (1.0 if weights is None else weights, offset)
     )
-    rows = _Rows(scaled, scale, y, link, clusters, beside, penalty, given, prior)
+    penalty = _penalty(ridge, prior)
+    return _fitted(_Rows(scaled, scale, y, link, clusters, beside, penalty, given, prior), coef)
+
+
+def _penalty(ridge: float, prior: np.ndarray) -> np.ndarray:
+    """Give what each scaled coefficient is penalised by; the constant by its prior alone."""
+    return np.append(0.0, np.full(len(prior) - 1, float(ridge))) + prior
+
+
+def _fitted(rows: _Rows, coef: np.ndarray) -> HazardFit:
+    """Maximise from a start, of scaled columns."""
     point = rows.at(coef)
     converged, inverse, before = False, None, np.inf
     for _ in range(_MAX_STEPS):
@@ -322,8 +341,8 @@ def fit_hazard(
         coef, point = _climb(rows, coef, step, value)
         if converged:
             break
-    unpenalised = point.value + float(penalty @ np.square(coef)) / 2
-    return HazardFit(coef / scale, unpenalised, point.eta, converged, rows)
+    unpenalised = point.value + float(rows.penalty @ np.square(coef)) / 2
+    return HazardFit(coef / rows.scale, unpenalised, point.eta, converged, rows)
 
 
 def _scaled(x: np.ndarray, overwrite: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ Tibshirani 2010). Boosted trees are scikit-learn's (Ke et al. 2017).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -185,9 +186,9 @@ class Linear:
             found[:, varies] = fit.replicates(draws)[0]
             return [replace(self, coef=coef) for coef in found]
         weights = draws.of(np.arange(draws.customers))
-        z = _scaled(learnt.x, self.mean, self.spread)
+        design = _design(learnt.x, self.mean, self.spread)
         return [
-            replace(self, coef=_proximal(z, learnt.drawn(w), self.penalty, self.coef, steps=1))
+            replace(self, coef=_proximal(design, learnt.drawn(w), self.penalty, self.coef, steps=1))
             for w in weights
         ]
 
@@ -314,6 +315,11 @@ def _scaled(x: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return np.clip((np.asarray(x, dtype=float) - mean) / spread, -_FARTHEST, _FARTHEST)
 
 
+def _design(x: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Give columns in standard deviations behind the constant."""
+    return np.column_stack([np.ones(len(x)), _scaled(x, mean, spread)])
+
+
 def _moments(learnt: Learnt) -> tuple[np.ndarray, np.ndarray]:
     mean = np.average(learnt.x, axis=0, weights=learnt.weight)
     spread = np.sqrt(np.average(np.square(learnt.x - mean), axis=0, weights=learnt.weight))
@@ -338,8 +344,7 @@ def fit_logit(learnt: Learnt) -> Linear:
 
 def _logit(learnt: Learnt, mean: np.ndarray, spread: np.ndarray) -> tuple[Any, np.ndarray]:
     varies = np.isfinite(spread)
-    z = _scaled(learnt.x[:, varies], mean[varies], spread[varies])
-    design = np.column_stack([np.ones(len(z)), z])
+    design = _design(learnt.x[:, varies], mean[varies], spread[varies])
     fit = fit_hazard(
         design, learnt.left, weights=learnt.weight, ridge=_RIDGE, clusters=learnt.customer
     )
@@ -357,25 +362,24 @@ def fit_net(learnt: Learnt, strengths: Sequence[float] = STRENGTHS) -> list[Line
         Shares of the least penalty that leaves no column in, the strongest first.
     """
     mean, spread = _moments(learnt)
-    z = _scaled(learnt.x, mean, spread)
-    slope = z.T @ (learnt.weight * (learnt.left - learnt.rate)) / learnt.weight.sum()
+    x = _design(learnt.x, mean, spread)
+    slope = x[:, 1:].T @ (learnt.weight * (learnt.left - learnt.rate)) / learnt.weight.sum()
     most = float(np.abs(slope).max(initial=0.0)) / _MIX
     start = np.append(special.logit(np.clip(learnt.rate, _NEAREST, 1 - _NEAREST)), 0 * mean)
     found = []
     for strength in strengths:
-        start = _proximal(z, learnt, strength * most, start)
+        start = _proximal(x, learnt, strength * most, start)
         found.append(Linear(start, mean, spread, strength * most))
     return found
 
 
 def _proximal(
-    z: np.ndarray, learnt: Learnt, penalty: float, start: np.ndarray, steps: int = _STEPS
+    x: np.ndarray, learnt: Learnt, penalty: float, start: np.ndarray, steps: int = _STEPS
 ) -> np.ndarray:
     """Minimise the mean log loss plus the penalty, from a start."""
-    x = np.column_stack([np.ones(len(z)), z])
     y, v = learnt.left, learnt.weight / learnt.weight.sum()
-    lasso = np.append(0.0, np.full(z.shape[1], penalty * _MIX))
-    ridge = np.append(0.0, np.full(z.shape[1], penalty * (1 - _MIX)))
+    lasso = np.append(0.0, np.full(x.shape[1] - 1, penalty * _MIX))
+    ridge = np.append(0.0, np.full(x.shape[1] - 1, penalty * (1 - _MIX)))
 
     def cost(b: np.ndarray, eta: np.ndarray) -> float:
         loss = v @ (np.logaddexp(0.0, eta) - y * eta)
@@ -403,22 +407,26 @@ def _descended(
     b: np.ndarray, slope: np.ndarray, curve: np.ndarray, lasso: np.ndarray, ridge: np.ndarray
 ) -> np.ndarray:
     """Minimise the quadratic around coefficients, plus the penalty, a coordinate at a time."""
-    found, residual = b.copy(), slope.copy()
-    own = np.diag(curve) + ridge
-    active = np.flatnonzero(own > 0)
+    # Single numbers are Python's: in its loops numpy's take several times as long.
+    found, residual, moved = b.tolist(), slope.copy(), np.empty(len(b))
+    rows, diagonal, most_zero = list(curve), np.diag(curve).tolist(), lasso.tolist()
+    own = (np.diag(curve) + ridge).tolist()
+    active = [j for j in range(len(found)) if own[j] > 0]
     for cycle in range(_CYCLES):
         most = 0.0
         # After a first pass only what is not zero is gone over, until that has settled.
-        for j in active if cycle % 10 == 0 else active[found[active] != 0]:
-            pull = residual[j] + curve[j, j] * found[j]
-            new = np.sign(pull) * max(abs(pull) - lasso[j], 0.0) / own[j]
+        for j in active if cycle % 10 == 0 else [j for j in active if found[j] != 0]:
+            pull = residual.item(j) + diagonal[j] * found[j]
+            beyond = abs(pull) - most_zero[j]
+            new = math.copysign(beyond, pull) / own[j] if beyond > 0 else 0.0
             if new != found[j]:
-                residual -= curve[j] * (new - found[j])
+                np.multiply(rows[j], new - found[j], out=moved)
+                np.subtract(residual, moved, out=residual)
                 most = max(most, abs(new - found[j]))
                 found[j] = new
         if most < _SMALL / 10 and cycle % 10 == 0:
             break
-    return found
+    return np.array(found)
 
 
 def fit_boosted(learnt: Learnt, seed: int = 0) -> Trees:

@@ -57,6 +57,10 @@ class _Notebook(_Part):
     parameters: dict[str, Any]
 
 
+class _Rendered(_Notebook):
+    source_sha256: str
+
+
 class _Asked(_Part):
     as_of: dt.date | None
     quick: bool
@@ -77,6 +81,8 @@ class Manifest(_Part):
     git_commit: str | None
     sha256: dict[str, str]
     state_sha256: dict[str, str] = {}
+    each: str | None = None  # of a run that compares: the column; others have none
+    rendered: dict[str, _Rendered] = {}  # of such a run: what its segments' runs hold
 
     @field_validator("run_id")
     @classmethod
@@ -156,13 +162,14 @@ class Earlier:
         DataError
             A notebook or a parameter is not there any more, or may not be what it was.
         """
-        for name in self.manifest.notebooks:
+        asked = self.manifest.rendered or self.manifest.notebooks
+        for name in asked:
             if name not in registry.notebooks:
                 known = registry.notebooks
                 raise DataError(one_of(f"{self.path}: notebooks: a name", name, known))
         given: dict[str, dict[str, Any]] = {}
-        for name in registry.with_needed(self.manifest.notebooks):
-            had = self.manifest.notebooks.get(name, _Notebook(parameters={})).parameters
+        for name in registry.with_needed(asked):
+            had = asked.get(name, _Notebook(parameters={})).parameters
             defaults = {k: d.value for k, d in registry.defaults[name].items()}
             was_set = self.manifest.parameters.get(name, {})
             values = {k: v for k, v in had.items() if k in was_set or v != defaults.get(k)}
@@ -298,6 +305,8 @@ def read_earlier(out: Path, spec: Path, run: str | Path) -> Earlier:
     manifest = read_manifest(path)
     if Path(manifest.spec).name != spec.name:
         raise UsageError(f"{asked}: a run of {Path(manifest.spec).name}, not of {spec.name}")
+    if manifest.each is not None:
+        raise UsageError(f"{asked}: {manifest.run_id} compares segments; {_ALLOWED}")
     if manifest.status != "ok":
         raise DataError(f"{path}: status is {manifest.status!r}; allowed: ok, a run to be repeated")
     _refuse_other(

@@ -132,6 +132,22 @@ class Cut:
         ]
         self._refuse(told)
 
+    def refuse_other_each(self, column: str | None) -> None:
+        """Refuse to go on with a run of other segments, or of none.
+
+        Parameters
+        ----------
+        column : str or None
+            What the spec's ``each`` now names; None without it.
+
+        Raises
+        ------
+        DataError
+            Naming what differs.
+        """
+        then, now = (f"each {c}" if c else "no each" for c in (self.run.manifest.each, column))
+        self._refuse([] if then == now else [f"its spec had {then}, has {now}"])
+
     def refuse_other_state(self, now: Mapping[str, str]) -> None:
         """Refuse to go on where what good runs have handed on is not what the run had read.
 

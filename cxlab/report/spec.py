@@ -285,9 +285,7 @@ def make_plan(
         find_chromium()
     registry = read_registry()
     place = spec.with_suffix("") if out is None else Path(out)
-    if read.each is not None:
-        _refuse_of_one(spec, again, resume)
-    cut = None if resume is None else read_cut(place, spec, resume)
+    cut = _cut(read, spec, place, again, resume)
     earlier = cut.run if cut else None if again is None else read_earlier(place, spec, again)
     if earlier:
         given = earlier.parameters(registry)
@@ -340,12 +338,18 @@ def _last_complete(word: str, end: dt.date) -> dt.date:
     return after.replace(day=1) - dt.timedelta(days=1)
 
 
-def _refuse_of_one(spec: Path, again: object, resume: object) -> None:
-    """Refuse, of a spec with ``each``, what goes on from one report's run."""
-    for option, given in (("--again", again), ("--resume", resume)):
-        if given is not None:
-            told = f"{option} is for the run of one report, and {spec} has each"
-            raise UsageError(f"{told}; leave {option} out, and give --as-of for the same day")
+def _cut(
+    read: Spec, spec: Path, place: Path, again: str | Path | None, resume: str | Path | None
+) -> Cut | None:
+    """Read the run to go on with; a spec with ``each`` has none that could be repeated."""
+    if read.each is not None and again is not None:
+        told = f"--again is for the run of one report, and {spec} has each"
+        raise UsageError(f"{told}; leave --again out, and give --as-of for the same day")
+    if resume is None:
+        return None
+    cut = read_cut(place, spec, resume)
+    cut.refuse_other_each(read.each.column if read.each else None)
+    return cut
 
 
 def _refuse_beside(

@@ -14,14 +14,14 @@ from typing import Any
 from cxlab.errors import UsageError
 from cxlab.report.earlier import RUN_ID, order
 from cxlab.report.manifest import why
-from cxlab.report.publish import BUILDING
+from cxlab.report.resume import BUILDING, HOLDER, WORK
 from cxlab.report.segments.fan import EACH
 from cxlab.report.spec import read_spec
 from cxlab.results import counted, legible
 
 __all__ = ["Standing", "specs", "specs_in", "standing", "standing_of", "told"]
 
-_UNREADABLE = "unreadable"
+_UNREADABLE, _KILLED = "unreadable", "killed"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Standing:
     running : list of str
         Runs that are being made.
     runs : list of dict
-        The newest first: ``run_id, status, started, seconds, reason``.
+        The newest first: ``run_id, status, started, seconds, reason``; one whose process was
+        killed is ``killed`` until the next start clears it up.
     segments : list of dict
         Of a spec with ``each``, by segment: ``where, folder, live``, and of its newest run what
         ``runs`` has; a segment that is not in the data any more is among them.
@@ -135,12 +136,14 @@ def standing_of(
         As of :func:`standing`.
     """
     named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)] if out.is_dir() else []
-    runs = sorted((_run(p) for p in named), key=lambda r: (r["started"], r["run_id"]), reverse=True)
+    running, killed = _unfinished(out)
+    every = [*map(_run, named), *map(_cut, killed)]
+    runs = sorted(every, key=lambda r: (r["started"], r["run_id"]), reverse=True)
     latest = out / "latest"
     live = latest.resolve().name if latest.exists() else None
     why = _wrong(runs, live, max_age_days, now or dt.datetime.now(dt.UTC))
     parts = [part for place in sorted(out.glob(f"{EACH}/*")) for part in _segment(place)]
-    return Standing(str(spec), not why, why, live, _running(out), runs[:most], parts)
+    return Standing(str(spec), not why, why, live, running, runs[:most], parts)
 
 
 def _segment(place: Path) -> Iterator[dict[str, Any]]:
@@ -178,18 +181,33 @@ def _iso(start: str) -> str:
     return when.isoformat(timespec="seconds")
 
 
-def _running(out: Path) -> list[str]:
-    """Name the runs whose folders somebody holds."""
-    found = []
+def _cut(run_id: str) -> dict[str, Any]:
+    """Tell of a run whose process was killed."""
+    found = RUN_ID.fullmatch(run_id)
+    begun = _iso(found["start"]) if found else ""
+    told = {"run_id": run_id, "status": _KILLED, "started": begun, "seconds": None}
+    return told | {"reason": "its process was killed; --resume newest goes on with it"}
+
+
+def _unfinished(out: Path) -> tuple[list[str], list[str]]:
+    """Name the runs whose folders somebody holds, and those whose process is gone."""
+    held, dead = [], []
     for folder in sorted(out.glob(f"{BUILDING}*")) if out.is_dir() else []:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        run_id = folder.name.removeprefix(BUILDING)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # published, or cleared up, meanwhile
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            found.append(folder.name.removeprefix(BUILDING))
+            held.append(run_id)
+        else:
+            if (folder / WORK / HOLDER).is_file():  # else nobody began, or it is being deleted
+                dead.append(run_id)
         finally:
             os.close(descriptor)
-    return found
+    return held, dead
 
 
 def _wrong(
@@ -199,6 +217,8 @@ def _wrong(
     if not runs:
         return "it was never run"
     newest = runs[0]
+    if newest["status"] == _KILLED:
+        return "the newest run did not end"
     if newest["status"] != "ok":
         return f"the newest run is {newest['status']}"
     if live is None:

@@ -25,7 +25,12 @@ def truth() -> dict:
 
 @pytest.fixture(scope="module")
 def demo() -> Result:
-    return churn_drivers.run(load(DEMO))
+    return churn_drivers.run(load(DEMO), replicates=100)
+
+
+@pytest.fixture(scope="module")
+def quick() -> Result:
+    return churn_drivers.run(load(DEMO), quick=True)
 
 
 def _bad(result: Result) -> pd.DataFrame:
@@ -98,7 +103,7 @@ def test_meaningless_figures_are_empty(demo: Result) -> None:
     )
 
 
-def test_ranks_say_how_sure_they_are(demo: Result, truth: dict) -> None:
+def test_ranks_say_how_sure_they_are(demo: Result, quick: Result) -> None:
     top = demo.table.set_index("term")["top3_probability"].dropna()
     assert top.between(0, 1).all()
     assert top.sum() == pytest.approx(3.0)
@@ -113,10 +118,9 @@ def test_ranks_say_how_sure_they_are(demo: Result, truth: dict) -> None:
             back = ranks.set_index("touchpoint").loc[other, "not_told_from"]
             assert name in back.split(", ")
     # Replicates draw customers and choose the half-life anew: about the delta method's width.
-    quick = churn_drivers.run(load(DEMO), quick=True).table.set_index("term")
     width, delta = (
         (t["attributable_churn_high"] - t["attributable_churn_low"]).loc[drivers["term"]]
-        for t in (demo.table.set_index("term"), quick)
+        for t in (demo.table.set_index("term"), quick.table.set_index("term"))
     )
     assert (width / delta).between(0.8, 2.2).all()
 
@@ -132,7 +136,7 @@ def test_findings_carry_the_tables_figures(demo: Result) -> None:
 
 def test_same_seed_same_answer(tmp_path: Path) -> None:
     write(simulate("null", 600, 21), tmp_path)
-    first, again = (churn_drivers.run(load(tmp_path)) for _ in range(2))
+    first, again = (churn_drivers.run(load(tmp_path), sample=10, replicates=40) for _ in range(2))
     assert first.checks == again.checks
     assert list(first.parts) == list(again.parts)
     # The engine may add in another order: the last digits, which no file shows, may differ.
@@ -144,16 +148,15 @@ def test_same_seed_same_answer(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(one.table, other.table, rtol=1e-7)
 
 
-def test_a_quick_run_keeps_the_table_and_another_seed_is_close(demo: Result) -> None:
+def test_a_quick_run_keeps_the_table_and_another_seed_is_close(demo: Result, quick: Result) -> None:
     # A quick run leaves out resampling: of the table the ranks' odds and, for the intervals of
     # customers and money, the replicates.
-    quick = churn_drivers.run(load(DEMO), quick=True).table
-    assert quick["top3_probability"].isna().all()
+    assert quick.table["top3_probability"].isna().all()
     drawn = ["top3_probability"] + [
         f"{c}_{end}" for c in ("attributable_churn", "value_at_risk") for end in ("low", "high")
     ]
     pd.testing.assert_frame_equal(
-        demo.table.drop(columns=drawn), quick.drop(columns=drawn), rtol=1e-9
+        demo.table.drop(columns=drawn), quick.table.drop(columns=drawn), rtol=1e-9
     )
     other = _bad(churn_drivers.run(load(DEMO), seed=1, quick=True))
     drivers = _bad(demo).query("verdict == 'driver'")

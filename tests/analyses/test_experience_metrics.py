@@ -46,9 +46,14 @@ def _cards(known: Known) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    folder: Path = tmp_path_factory.mktemp("experience") / "demo"
-    write(simulate("demo", 500, 2), folder)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made: Path = tmp_path_factory.mktemp("experience") / "demo"
+    write(simulate("demo", 500, 2), made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> Result:
     return experience_metrics.run(load(folder))
 
 
@@ -73,22 +78,19 @@ def test_every_metric_of_the_issue_is_there_with_its_interval(demo: Result) -> N
     assert set(demo["adoption"].table["days"]) == {30, 90}
 
 
-def test_lifetime_value_is_that_of_retention(tmp_path: Path) -> None:
-    write(simulate("plain", 400, 3), tmp_path / "plain")
-    data = load(tmp_path / "plain")
-    result = experience_metrics.run(data)
-    mine = _row(result, "lifetime value")
-    worth = retention.run(data, segment="plan")["worth"].table.set_index("term")
+def test_lifetime_value_is_that_of_retention(demo: Result, folder: Path) -> None:
+    mine = _row(demo, "lifetime value")
+    worth = retention.run(load(folder), segment="plan")["worth"].table.set_index("term")
     figures = ["estimate", "conf_low", "conf_high", "n"]
     assert mine[figures].tolist() == pytest.approx(worth.loc["all customers", figures].tolist())
     assert np.isnan(mine["change"])
-    levels = result["levels"].table
+    levels = demo["levels"].table
     plans = levels[(levels["metric"] == "lifetime value") & (levels["by"] == "plan")]
     plans = plans.set_index("level")
     assert len(plans) == 3
     both = plans.index.intersection(worth.index)
     assert plans.loc[both, "estimate"].tolist() == pytest.approx(worth.loc[both, "estimate"])
-    told = result["scorecard"].table["metric"].tolist()
+    told = demo["scorecard"].table["metric"].tolist()
     assert told[-1].startswith("lifetime value, ")
 
 

@@ -37,7 +37,7 @@ HOSTILE = {
 
 @cache
 def _simulated(world: str) -> Tables:
-    return simulate(world, 600, 3, texts=False).tables
+    return simulate(world, 400, 3, texts=False).tables
 
 
 def tables_of(world: str = "plain") -> Tables:

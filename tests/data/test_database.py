@@ -650,6 +650,55 @@ def test_a_report_reads_one_snapshot_and_can_be_made_again(
     assert f"there is no snapshot '{name}'" in line
 
 
+def test_a_segment_and_a_report_for_each_are_as_from_parquet(
+    server: Server, make_tables: Any, shop: Any, cx: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    small = make_tables(customers=150)
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, table in small.items():
+        table.to_parquet(files / f"{name}.parquet")
+    folder = shop(server.schema("parted", small))
+    ours, theirs = (load(place, where="plan=plus") for place in (folder, files))
+    assert (ours.where, ours.as_of) == (theirs.where, theirs.as_of)
+    assert ours.attributes == theirs.attributes and len(snapshots(folder)) == 1
+    for table in small:
+        columns = ours.columns(table)
+        assert columns == theirs.columns(table)
+        assert rows(ours, table, *columns) == rows(theirs, table, *columns)
+
+    books = tmp_path / "books"
+    books.mkdir()
+    cells = [
+        'dataset: str = ""\nas_of: str = ""\nwhere: str = ""',
+        "import cxlab\ndata = cxlab.load(dataset, as_of or None, where=where)\n"
+        "from cxlab.analyses import churn_drivers\nchurn_drivers.run(data, quick=True)",
+    ]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    made.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(made, books / "one.ipynb")
+    (books / "registry.yml").write_text("notebooks:\n  one: {question: Which}\n")
+    monkeypatch.setenv("CXLAB_NOTEBOOKS", str(books))
+    told = []
+    for place in (folder, files):
+        spec = tmp_path / f"of_{place.name}.yml"
+        spec.write_text(f"title: Parts\ndataset: {place.name}\neach: {{plan: all}}\n")
+        ran = cx("render", spec)
+        assert ran.code == 0, ran.err
+        out = spec.with_suffix("")
+        about = json.loads((out / "latest" / "manifest.json").read_text())
+        drivers = {p.parts[-3]: p.read_bytes() for p in out.glob("each/*/latest/drivers.csv")}
+        assert list(drivers) and all(text.count(b"\n") > 3 for text in drivers.values())
+        counts = [(s["where"], s["customers"], s["churners"]) for s in about["segments"]]
+        told.append((counts, drivers, (out / "latest" / "tables" / "segments.csv").read_bytes()))
+        names = {
+            json.loads(p.read_text())["dataset"]["snapshot"]
+            for p in [*out.glob("each/*/latest/manifest.json"), out / "latest" / "manifest.json"]
+        }
+        assert len(names) == 1 and (None in names) is (place == files)
+    assert told[0] == told[1] and len(told[0][0]) == 2
+
+
 # -- what goes wrong --------------------------------------------------------------------------
 
 

@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from cxlab.analyses.voice_of_customer.heard import _found
+from cxlab.analyses.voice_of_customer.heard import _codes, _found
+from cxlab.data import check
 from cxlab.data import prepared as room
+from cxlab.data.check import contract_report
+from cxlab.data.dataset import Dataset, load
 from cxlab.data.prepared import VARIABLE, folder_for, prepared
 from cxlab.models import themes
 
@@ -233,3 +238,66 @@ def test_themes_from_the_folder_are_those_that_are_found(
             assert found.choice.equals(plain.choice)
             assert list(found.choice.dtypes) == list(plain.choice.dtypes)
     assert len(kept(folder)) == 2
+
+
+def test_languages_from_the_folder_are_those_that_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill, app = "the bill was wrong and nobody called back", "die App stürzt jeden Tag wieder ab"
+    for texts in ([bill] * 30 + [app] * 30 + ["", "ok"], []):
+        monkeypatch.delenv(VARIABLE, raising=False)
+        plain = _codes(texts)
+        monkeypatch.setenv(VARIABLE, str(folder))
+        for codes in (_codes(texts), _codes(texts)):
+            assert codes.dtype == object
+            assert codes.tolist() == plain.tolist()
+    assert len(kept(folder)) == 2
+
+
+def shown(dataset: Dataset) -> tuple[object, list[object]]:
+    rows = [
+        sorted(map(repr, dataset.table(t).collect(backend="pyarrow").iter_rows()))
+        for t in dataset.tables
+    ]
+    return contract_report(dataset), rows
+
+
+@pytest.mark.parametrize("where", ["", "plan=plus"])
+def test_tables_found_whole_are_not_looked_through_again(
+    folder: Path,
+    write_dataset: Callable[..., Path],
+    tables: dict[str, pd.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    asked: list[str] = []
+    count = check._count
+    monkeypatch.setattr(check, "_count", lambda t, *a: asked.append(t.table.name) or count(t, *a))
+    tables["feedback"].loc[:20, "metric"] = "joy"
+    data = write_dataset(tables)
+    monkeypatch.delenv(VARIABLE)
+    plain = shown(load(data, where=where))
+    monkeypatch.setenv(VARIABLE, str(folder))
+    looked = []
+    for _ in range(2):
+        asked.clear()
+        assert shown(load(data, where=where)) == plain
+        looked.append(set(asked))
+    assert looked[0] == set(tables)
+    assert looked[1] == {"feedback"}
+
+
+def test_other_files_or_settings_are_looked_through_anew(
+    folder: Path, write_dataset: Callable[..., Path], tables: dict[str, pd.DataFrame]
+) -> None:
+    data = write_dataset(tables)
+    assert not load(data).set_aside
+    tables["interactions"].loc[[0, 1], "customer_id"] = "nobody"
+    write_dataset(tables)
+    assert [(s.table, s.rows) for s in load(data).set_aside] == [("interactions", 2)]
+    write_dataset(tables, "metrics: {csat: {scale: [2, 5]}}\n")
+    low = int((tables["feedback"]["score"] == 1).sum())
+    assert [(s.table, s.rows) for s in load(data).set_aside] == [
+        ("interactions", 2),
+        ("feedback", low),
+    ]

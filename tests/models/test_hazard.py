@@ -221,3 +221,13 @@ def test_sampling_cost_is_how_much_wider_than_all_rows_a_sample_is(per_event: in
     wider, expected = (np.mean(each, axis=0)[1:] - 1 for each in (told, observed))
     assert expected.max() > (0.4 if per_event == 2 else 0.1)
     np.testing.assert_allclose(wider, expected, rtol=0.2)
+
+
+def test_another_ridge_gives_what_a_fit_of_its_own_does() -> None:
+    x, event = _rare(seed=4)
+    weights = np.random.default_rng(4).uniform(0.5, 2.0, len(x))
+    first = fit_hazard(x, event, weights=weights, ridge=400.0)
+    second = first.with_ridge(4.0)
+    alone = fit_hazard(x, event, weights=weights, ridge=4.0, start=first.coef)
+    assert np.array_equal(second.coef, alone.coef)
+    assert second.log_likelihood == alone.log_likelihood > first.log_likelihood

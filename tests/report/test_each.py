@@ -8,12 +8,15 @@ import os
 import re
 import signal
 import string
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import unquote
 
 import nbformat
@@ -21,12 +24,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pypdf import PdfReader
 from scipy import stats
+from test_accessible import WAYS, violations
 
 from cxlab.data import history
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.plots.segments import forest_by_segment, forest_by_segment_words
-from cxlab.report.render import render
+from cxlab.report.markup import policy, shared
+from cxlab.report.render import Run, render
 from cxlab.report.segments.compared import DIFFERENCES, Ended, compare, lost_most, told
 from cxlab.report.segments.fan import slug
 
@@ -39,6 +45,7 @@ where: str = ""  # segment
 fails: str = ""  # the segment of which it fails
 waits: float = 0.0  # seconds"""
 _CODE = """\
+import os
 import time
 import cxlab
 import pandas as pd
@@ -46,6 +53,8 @@ from cxlab.analyses.churn_drivers import COLUMNS
 from cxlab.results import Result
 
 time.sleep(waits)
+while where != "plan=basic" and os.path.isfile(os.environ.get("CXLAB_TEST_HELD", "")):
+    time.sleep(0.05)
 data = cxlab.load(dataset, as_of or None, where=where)
 if where == fails:
     raise ValueError("asked to fail")
@@ -174,6 +183,82 @@ def test_a_report_for_each_and_a_page_that_compares_them(
     assert {s.get("where") for s in steps if s["step"] == "ended"} == {None, "plan=", "plan=basic"}
 
 
+def test_the_page_that_compares_is_printed(shop: Path, chromium: Any) -> None:
+    spec = spec_of(shop, {"plan": [None]}, publish={"formats": ["html", "pdf"]}, title="By plan")
+    run = render(spec)
+    assert run.status == "ok", run.reason
+    printed = PdfReader(run.path / "report.pdf")
+    assert run.manifest["pdf"] == {"seconds": ANY, "pages": len(printed.pages), "error": None}
+    text = " ".join(page.extract_text() for page in printed.pages)
+    assert "By plan, by plan" not in text and "plan not given" in text and "The segments" in text
+    assert 'href="report.pdf"' in (run.path / "index.html").read_text()
+    assert [*run.path.parent.glob("each/*/latest/report.pdf")]
+    page = chromium.new_page()
+    for scheme, width, options in WAYS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto((run.path / "index.html").as_uri())
+        assert violations(page, options) == [], (scheme, width)
+    page.close()
+
+
+def test_segments_are_sorted_and_searched_with_all_rows(tmp_path: Path, chromium: Any) -> None:
+    """The script takes the rows of a segment for one."""
+    counts = [30, 10, 20, *range(100, 112)]
+    groups = "".join(
+        f'<tbody><tr><th rowspan="2">s{k}</th><td rowspan="2">{count}</td><td>call</td></tr>'
+        f"<tr><td>chat {k}</td></tr></tbody>"
+        for k, count in enumerate(counts)
+    )
+    css, script = shared("cxlab.css"), shared("page.js")
+    (tmp_path / "page.html").write_text(
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>t</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(css, script)}">'
+        f"<style>{css}</style></head><body><table class='cx-table'><thead><tr><th>Segment</th>"
+        f"<th>Customers</th><th>Driver</th></tr></thead>{groups}</table>"
+        f"<script>{script}</script></body></html>"
+    )
+    page = chromium.new_page()
+    said: list[str] = []
+    page.on("console", lambda m: said.append(m.text))
+    page.on("pageerror", lambda e: said.append(str(e)))
+    page.goto((tmp_path / "page.html").as_uri())
+
+    def shown() -> list[str]:
+        return [" ".join(t.split()) for t in page.locator("tbody:visible").all_inner_texts()]
+
+    head = page.locator("th", has_text="Customers")
+    for way, order in (("descending", -1), ("ascending", 1)):
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == way
+        ranked = sorted(range(15), key=lambda k: order * counts[k])
+        assert shown() == [f"s{k} {counts[k]} call chat {k}" for k in ranked]
+    head.locator("button").click()
+    assert shown()[0] == "s0 30 call chat 0" and head.get_attribute("aria-sort") is None
+    page.locator(".cx-find input").fill("s7")
+    assert shown() == ["s7 104 call chat 7"]
+    assert page.locator("[role=status]").inner_text() == "1 of 15"
+    page.emulate_media(media="print")
+    assert len(shown()) == 15
+    page.close()
+    assert said == []
+
+
+def test_a_pdf_that_cannot_be_made_is_a_failed_run(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\nexit 3\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("CXLAB_CHROMIUM", str(browser))
+    run = render(spec_of(shop, {"plan": ["basic"]}, publish={"formats": ["html", "pdf"]}))
+    assert run.status == "failed" and "Chromium did not print it" in run.reason
+    page = (run.path / "index.html").read_text()
+    assert "Its spec asks for a PDF, which could not be made" in page
+    assert 'href="report.pdf"' not in page
+    assert not (shop.parent / "report" / "latest").exists()
+
+
 def test_an_owners_report_has_all_customers_and_nothing_is_compared(shop: Path) -> None:
     run = render(spec_of(shop, {"owner": ["Billing"]}))
     assert run.status == "ok", run.reason
@@ -229,10 +314,82 @@ def test_what_cannot_be_fanned_out_is_refused(
     assert not (shop.parent / "report").exists()
 
 
-@pytest.mark.parametrize("option", ["again", "resume"])
-def test_a_run_that_compares_cannot_be_repeated(shop: Path, option: str) -> None:
-    with pytest.raises(UsageError, match=f"--{option} is for the run of one report"):
-        render(spec_of(shop, {"plan": "all"}), **{option: "latest"})  # type: ignore[arg-type]
+def test_a_run_that_compares_cannot_be_repeated(shop: Path) -> None:
+    spec = spec_of(shop, {"plan": "all"})
+    with pytest.raises(UsageError, match="--again is for the run of one report"):
+        render(spec, again="latest")
+
+
+# -- going on ----------------------------------------------------------------------------------
+
+
+def taken(run: Run) -> dict[str, tuple[str, str]]:
+    return {s["where"]: (s["status"], s["taken_from"]) for s in run.manifest["segments"]}
+
+
+def test_of_a_run_that_failed_only_the_rest_is_done(shop: Path, tmp_path: Path) -> None:
+    """A good segment's report is taken over; what is compared is as of a run that was not cut."""
+    spec = spec_of(shop, {"plan": "all"}, parameters={"fails": "plan="})
+    out, each = shop.parent / "report", shop.parent / "report" / "each"
+    first = render(spec)
+    assert first.status == "failed" and not (out / "latest").exists()
+    stood = {p.parent.name: p.resolve() for p in each.glob("*/latest")}
+    spec_of(shop, {"plan": "all"}, parameters={"fails": ""})
+    run = render(spec, resume=first.path.name)  # as it was: it fails again
+    assert (run.status, run.manifest["resumed"]) == ("failed", first.path.name)
+    odd = f"plan={ODD}"
+    assert taken(run) == {
+        odd: ("ok", first.path.name),
+        "plan=basic": ("ok", first.path.name),
+        "plan=": ("failed", ""),
+    }
+    assert {p.parent.name: p.resolve() for p in each.glob("*/latest")} == stood
+    page = (run.path / "index.html").read_text()
+    assert "1 of 3 segments has no good report" in page
+    assert all((run.path / unquote(k)).exists() for k in Links(run.path / "index.html").found)
+    with pytest.raises(DataError, match="its spec had each plan, has no each; render anew"):
+        render(spec_of(shop, None), resume="newest")
+    with pytest.raises(DataError, match="its spec had each plan, has each city; render anew"):
+        render(spec_of(shop, {"city": "all"}), resume="newest")
+
+
+def test_a_run_that_was_killed_is_gone_on_with(shop: Path, tmp_path: Path) -> None:
+    """At its second segment: the first is taken over, the second gone on with, the third made."""
+    spec = spec_of(shop, {"plan": "all"})
+    out, second = shop.parent / "report", shop.parent / "report" / "each" / slug(f"plan={ODD}")
+    held = tmp_path / "held"  # as long as it is there all but the largest segment wait
+    held.touch()
+    program = subprocess.Popen(
+        [sys.executable, "-c", "from cxlab.cli import main; main()", "render", spec, "--jobs", "1"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "CXLAB_TEST_HELD": str(held),
+        },
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 90
+    while not [*second.glob(".building-*/people.ipynb")] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    program.kill()
+    program.wait()
+    held.unlink()
+    [dead], [left] = out.glob(".building-*"), second.glob(".building-*")
+    run_id = dead.name.removeprefix(".building-")
+    run = render(spec, resume="newest")
+    assert (run.status, run.manifest["resumed"]) == ("ok", run_id), run.reason
+    assert {where: told for where, (_, told) in taken(run).items()} == {
+        **{f"plan={ODD}": "", "plan=": ""},
+        "plan=basic": run_id,
+    }
+    gone_on = json.loads((second / "latest" / "manifest.json").read_text())
+    assert gone_on["resumed"] == left.name.removeprefix(".building-")
+    assert not [*out.rglob(".building-*")]
+    whole = render(spec)
+    for name in ("findings.json", "tables/segments.csv", "tables/differences.csv"):
+        assert (run.path / name).read_bytes() == (whole.path / name).read_bytes(), name
+    with pytest.raises(DataError, match="is a good run; there is nothing to be done"):
+        render(spec, resume="newest")
 
 
 HOSTILE = [

@@ -32,6 +32,7 @@ from cxlab.report.render import Run, render
 from cxlab.report.telling.log import Log
 
 ROOT = Path(__file__).parents[2]
+_DISK_KIB = 4096
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def made(good: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("cxlab.data.dataset.load", load_toy)
     monkeypatch.setattr("cxlab.report.render.run_all", those_of(good.path))
     monkeypatch.setattr("cxlab.report.render.warm_up", lambda: None)
+    monkeypatch.setattr("cxlab.report.running.warm.warm_up", lambda: None)
     shutil.copytree(good.path, tmp_path / "toy" / good.path.name)
     (tmp_path / "toy" / "latest").symlink_to(good.path.name)
     return write_spec(tmp_path, notebooks=["summary", "drivers"])
@@ -77,6 +79,77 @@ def test_a_temporary_folder_that_takes_nothing(
         "device); TMPDIR may name another place"
     )
     assert not (tmp_path / "toy").exists()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own, on which a spec's runs are to lie."""
+    place = tmp_path / "toy"
+    place.mkdir()
+    made = mount("-t", "tmpfs", "-o", f"size={_DISK_KIB}k", "tmpfs", place)
+    if os.geteuid() == 0 and os.environ.get("CXLAB_REQUIRE_ALL") == "1":
+        assert not made, made
+    if made:
+        pytest.skip(f"needs a disk to be mounted: {made}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def mount(*arguments: object) -> str:
+    """Mount; gives what is said where that may not be."""
+    command = ["mount", *map(str, arguments)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def fill(disk: Path, left_kib: int) -> Path:
+    """Fill a disk but for a little."""
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 1024 * left_kib))
+    return ballast
+
+
+@pytest.fixture
+def render_on(disk: Path, cx: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """Render on that disk, with kernels, by the command."""
+    monkeypatch.setattr("cxlab.data.dataset.load", load_toy)
+    spec = write_spec(disk.parent, notebooks=["counts", "drivers"])
+    return lambda: cx("render", spec)
+
+
+def visible(disk: Path) -> list[str]:
+    return sorted(p.name for p in disk.rglob("*") if p.name != "ballast")
+
+
+def test_a_disk_that_is_full(disk: Path, render_on: Callable[[], Any]) -> None:
+    """A real one, at the start or later on: a line, and nothing of the run stays."""
+    assert render_on().code == 0
+    before, last = visible(disk), (disk / "latest").resolve()
+    for left in (0, 40, 300):
+        ballast = fill(disk, left)
+        ran = render_on()
+        assert (ran.code, ran.out) == (2, ""), (left, ran)
+        assert ran.err == f"cxlab: {disk}: cannot write here (No space left on device)\n", left
+        assert (visible(disk), (disk / "latest").resolve()) == (before, last), left
+        ballast.unlink()
+    assert render_on().code == 0
+    assert (disk / "latest").resolve() != last
+    assert [p for p in disk.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_disk_that_may_only_be_read(disk: Path, render_on: Callable[[], Any]) -> None:
+    assert render_on().code == 0
+    before, last = visible(disk), (disk / "latest").resolve()
+    assert not mount("-o", "remount,ro", disk)
+    ran = render_on()
+    assert ran == (2, "", f"cxlab: {disk}: cannot write here (Read-only file system)\n")
+    assert (visible(disk), (disk / "latest").resolve()) == (before, last)
+    assert not mount("-o", "remount,rw", disk)
+    assert render_on().code == 0
+    assert (disk / "latest").resolve() != last
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])

@@ -29,14 +29,16 @@ def run(request: pytest.FixtureRequest, once: Any) -> Run:
 def test_nothing_runs_nothing_is_fetched_and_the_layout_holds(run: Run, chromium: Any) -> None:
     pages = sorted(run.path.glob("*.html"))
     assert len(pages) > 2
+    page = chromium.new_page()
+    heard: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda m: heard.append(m.text))
+    page.on("pageerror", lambda e: heard.append(str(e)))
+    page.on("dialog", lambda d: heard.append(d.message))
+    page.on("request", lambda r: asked.append(r.url))
     for path in pages:
-        page = chromium.new_page(viewport={"width": 1200, "height": 900})
-        heard: list[str] = []
-        asked: list[str] = []
-        page.on("console", lambda m, heard=heard: heard.append(m.text))
-        page.on("pageerror", lambda e, heard=heard: heard.append(str(e)))
-        page.on("dialog", lambda d, heard=heard: heard.append(d.message))
-        page.on("request", lambda r, asked=asked: asked.append(r.url))
+        asked.clear()
+        page.set_viewport_size({"width": 1200, "height": 900})
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         for width in (1200, 390):
@@ -55,7 +57,7 @@ def test_nothing_runs_nothing_is_fetched_and_the_layout_holds(run: Run, chromium
             r"|(tables|figures)/[\w.%-]+$"
         )
         assert [link for link in links if not re.match(ours, link)] == []
-        page.close()
+    page.close()
 
 
 def test_names_are_shown_to_the_letter(run: Run, chromium: Any) -> None:

@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from test_accessible import WAYS, violations
 from toy import write_spec
 
+from cxlab.report.markup import shared
 from cxlab.report.render import Run
 from cxlab.report.telling.index import list_reports
 
@@ -105,7 +106,10 @@ def test_what_is_wrong_is_told_first(reports: Path) -> None:
 
 def test_names_are_shown_and_not_run(reports: Path) -> None:
     soup = page(reports)
-    assert not soup.select("script") and HOSTILE in soup.get_text()
+    [script] = soup.select("script")
+    assert script.string == shared("page.js") and HOSTILE in soup.get_text()
+    [rules] = soup.select('meta[http-equiv="Content-Security-Policy"]')
+    assert "default-src 'none'" in str(rules["content"]) and "unsafe" not in str(rules["content"])
 
 
 def test_its_links_hold_where_the_folder_is_moved(reports: Path) -> None:
@@ -127,6 +131,16 @@ def test_a_run_that_is_being_made(reports: Path) -> None:
     finally:
         os.close(held)
     assert "A run was being made when this page was written, since 2026-07-08 06:00 UTC" in found
+
+
+def test_a_run_that_was_killed(reports: Path) -> None:
+    folder = reports / "a good one" / ".building-2026-06-30-20260708T060000Z" / ".work"
+    folder.mkdir(parents=True)
+    (folder / "holder.txt").write_text("process 1 on host")
+    found = told(page(reports))["Stands well"]
+    assert "the newest run did not end: its process was killed; --resume newest" in found
+    assert "2026-07-08 06:00 2026-06-30 was killed – its process was killed; --resume" in found
+    assert "As of 2026-06-30, made 2026-07-07 06:00 UTC" in found
 
 
 def test_segments_stand_under_their_report(reports: Path, good: Run) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from test_resume import runners
 from toy import FAULTS, load_toy, write_spec
@@ -18,6 +25,7 @@ from toy import FAULTS, load_toy, write_spec
 from cxlab.data import history
 from cxlab.report.earlier import RUN_ID, hashes
 from cxlab.report.render import render
+from cxlab.report.running.warm import warm_up
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which processes live")
 # Every moment from here on: the last of the run's own files, and publishing it.
@@ -26,6 +34,11 @@ _OTHERS = 8
 # A toy run takes about a second and a half once its libraries are loaded.
 _FULL = 9
 _SECONDS = (0.15, 0.3, 0.5, 0.7, 0.9, 1.2)
+# Seconds after the first kernel is there, and who is killed beside the run's own process.
+_TOGETHER = (
+    *((0.0, ["kernels"]), (0.3, ["kernels"]), (0.0, ["runners"]), (0.3, ["runners"])),
+    *((0.2, ["server"]), (0.1, ["server", "kernels"]), (0.1, ["server", "runners"])),
+)
 
 
 class Program:
@@ -33,27 +46,33 @@ class Program:
 
     def __init__(self, spec: Path, run: Path) -> None:
         self.out = spec.with_suffix("")
+        self._temporary = tempfile.TemporaryDirectory(prefix="cxk-")  # its sockets' names are short
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("killing.py")), spec, self.out, run],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "TMPDIR": self._temporary.name,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def render(self, **moment: float | bool) -> dict[str, int]:
-        """Render, killed at a moment; gives how it ended and how often it changed a file."""
+    def render(self, **moment: float | bool | list[str]) -> dict[str, Any]:
+        """Render, killed at a moment; gives what ``killing.py`` answers."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(moment) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
     def close(self) -> str:
         """End it; gives what it had to say."""
         said = self._process.communicate(timeout=20)[1]
         assert self._process.returncode == 0
+        self._temporary.cleanup()
         return said
 
 
@@ -142,3 +161,81 @@ def test_killed_while_notebooks_run(program: Program) -> None:
         assert not alive, seconds
     assert program.render(operation=-1)["code"] == 0
     assert not [p for p in out.iterdir() if p.name.startswith(".")]
+
+
+def alive(pids: Iterable[int]) -> list[psutil.Process]:
+    """Give those processes that still are something else than a name in a table."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def test_killed_together_with_what_it_started(program: Program) -> None:
+    """Whoever is left ends by itself, the fork server too if it was not killed."""
+    out = program.out
+    for seconds, beside in _TOGETHER:
+        before = whole(out)
+        answer = program.render(seconds=seconds, beside=beside)
+        assert (answer["code"], whole(out)) == (-9, before), (seconds, beside)
+        server, *left = answer["started"]
+        assert len(left) >= 2, (seconds, beside)
+        deadline = time.monotonic() + 5
+        while (there := alive(left) or runners(out)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not there, (seconds, beside)
+        assert bool(alive([server])) is ("server" not in beside)
+    assert program.render(operation=-1)["code"] == 0
+    assert whole(out) == newest(out)
+    assert not [p for p in out.iterdir() if p.name.startswith(".")]
+
+
+@pytest.fixture
+def falters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec of two notebooks; the first to run waits a little, each time it is run."""
+    (tmp_path / "faults").write_text("import time; time.sleep(0.5)\n" * 3)
+    monkeypatch.setenv("CXLAB_TEST_FAULTS", str(tmp_path / "faults"))
+    return write_spec(tmp_path, notebooks=["falters", "counts"])
+
+
+@pytest.mark.parametrize(
+    ("victim", "seconds"),
+    [("server", 0.2), ("runner", 0.0), ("runner", 0.4), ("kernel", 0.0), ("kernel", 0.4)],
+)
+def test_what_a_run_started_is_killed(falters: Path, victim: str, seconds: float) -> None:
+    """The run is good: who was killed is started again, and nobody of before stays."""
+    seen: list[psutil.Process] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 30
+        while len(seen) < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+            with contextlib.suppress(psutil.Error):
+                server = psutil.Process(forkserver._forkserver._forkserver_pid)  # type: ignore[attr-defined]
+                runner = server.children()
+                seen[:] = [server, *runner[:1], *(k for r in runner[:1] for k in r.children())]
+        time.sleep(seconds)
+        seen[["server", "runner", "kernel"].index(victim)].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run = render(falters, load=load_toy, jobs=1)
+    killer.join()
+    assert run.status == "ok", run.reason
+    attempts = {name: about["attempts"] for name, about in run.manifest["notebooks"].items()}
+    assert attempts["counts"] == 1 and attempts["falters"] <= 2
+    assert not alive(p.pid for p in seen[1:])
+
+
+def test_a_fork_server_that_is_killed_while_it_starts(falters: Path) -> None:
+    warm_up()
+    for wait in (0.3, 0.0):
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        time.sleep(wait)
+        warm_up()
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    run = render(falters, load=load_toy, only=["counts"])
+    assert (run.status, run.manifest["notebooks"]["counts"]["attempts"]) == ("ok", 1)

@@ -319,6 +319,7 @@ def test_the_schedule_names_the_variable(tmp_path: Path, server: Server) -> None
         ({"webhook": "https://host/x?token=abc"}, "webhook holds"),
         ({"webhook": "https://host/x?sig=abc"}, "webhook holds what looks like a token"),
         ({"webhook": f"https://host/hooks/{SECRET}"}, "webhook holds what looks like a token"),
+        ({"webhook": f"https://host/hooks/{'abCD' * 6}"}, "holds what looks like a token"),
         ({"webhook": f"host.example/{SECRET}"}, "webhook holds what looks like a token"),
         ({"webhook": "ftp://host/x"}, "webhook has to begin with https:// or http://"),
         ({"command": ["mail", "--password=abc"]}, "command holds a password"),

@@ -15,6 +15,8 @@ from cxlab.report.findings import file_name
 from cxlab.report.publish import Build
 from cxlab.report.registry import read_registry
 from cxlab.report.render import render
+from cxlab.report.segments.groups import Group
+from cxlab.report.segments.resumed import Past
 from cxlab.report.spec import read_spec
 
 START = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
@@ -89,6 +91,18 @@ def test_a_run_that_is_being_made_elsewhere_is_not_gone_on_with(tmp_path: Path) 
     with pytest.raises(UsageError, match=r"--resume is .* is not in .*toy"):
         render(spec, load=load_toy, resume=str(other))
     assert (other / "kept.txt").is_file()
+
+
+@pytest.mark.parametrize("run", ["../../outside", "/outside", "", "."])
+def test_a_segments_run_that_is_none_is_not_taken_over(tmp_path: Path, run: str) -> None:
+    """Whatever the record of a run that compares says."""
+    text = '{"status": "ok", "sha256": {}}'
+    for folder in (tmp_path / "outside", tmp_path / "out" / "each" / "plan-a"):
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
+    there = Past("2026-06-30-20260701T000000Z", {"plan=a": {"status": "ok", "run": run}}, True)
+    group = Group("plan=a", "plan: a", 40, 4)
+    assert there.stands(group, tmp_path / "out" / "each") is None
 
 
 def test_retention_takes_runs_alone_and_follows_no_link(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def plan(spec: Path, **given: Any) -> Any:
         ("title: a\ndataset: [", "line 2"),
         ("title: a\ndataset: d\nnotebook: [x]", "unknown key notebook; allowed: title, dataset"),
         ("title: a\ndataset: d\ngate: {}", "unknown key gate; allowed: title"),
+        ("title: a\ndataset: d\ngate: {}", "notify; perhaps gates is meant"),
+        ("title: a\ndataset: d\ngates: {min_churner: 3}", "; perhaps min_churners is meant"),
         ("title: a\ndataset: d\ngates: {min: 3}", "unknown key gates.min; allowed: min_customers"),
         ("title: a\ndataset: d\ngates: {min_churners: 0}", "allowed: at least 1"),
         ("title: a\ndataset: d\ngates: {max_age_days: {calls: 3}}", "allowed: customers, inter"),

@@ -140,7 +140,7 @@ def hear(
         Whether themes of the book are enough in the languages of which it has any.
     """
     texts = read.table["text"].tolist()
-    codes = language.settle(language.detect(texts).codes)
+    codes = _codes(texts)
     who = read.table["who"].to_numpy()
     said = np.full((len(texts), themes.MOST_TOGETHER), -1)
     book = list(before.themes)
@@ -163,6 +163,15 @@ def hear(
         said[rows] = own[made.language.said]
     final = Book(as_of=day, themes=tuple(book))
     return Heard(dataset, read, before, final, tuple(languages), codes, said, again)
+
+
+def _codes(texts: Sequence[str]) -> np.ndarray:
+    """Tell each text's language; the notebooks of a report ask of the same ones."""
+
+    def make() -> dict[str, np.ndarray]:
+        return {"codes": language.settle(language.detect(texts).codes).astype(str)}
+
+    return prepared("languages", [texts], make)["codes"].astype(object)
 
 
 def _apart(name: str, words: Mapping[str, float], taken: set[str]) -> str:

@@ -201,10 +201,14 @@ def _scaled(has: Any, by: np.ndarray) -> Any:
 
 
 class _Ready(NamedTuple):
-    """Texts as they are factorised: TF-IDF of telling words above their ties, and their words."""
+    """Texts as they are factorised: TF-IDF of telling words above their ties, and their words.
+
+    The words are there twice: ``heard`` by text, and ``saying`` by word.
+    """
 
     stacked: Any
     heard: Any
+    saying: Any
     texts: int
 
 
@@ -219,7 +223,8 @@ def _ready(words: Bag) -> _Ready:
     whole = float(texts.multiply(texts).sum())
     held = np.sqrt(_TIES_WEIGHT * whole / power) if power > 0 else 0.0
     stacked = sparse.vstack([texts, tied * held], format="csr")
-    return _Ready(stacked, _scaled(has, telling), n)
+    heard = _scaled(has, telling)
+    return _Ready(stacked, heard, sparse.csr_array(heard.T), n)
 
 
 def _posterior(ready: _Ready, count: int, seed: int) -> np.ndarray:
@@ -235,9 +240,12 @@ def _posterior(ready: _Ready, count: int, seed: int) -> np.ndarray:
     share = (made * np.linalg.norm(model.components_, axis=1)) ** 2 + 1e-9
     share /= share.sum(axis=1, keepdims=True)
     for _ in range(_STEPS):
-        speech = np.asarray(ready.heard.T @ share).T + _SMOOTHING
-        speech /= speech.sum(axis=1, keepdims=True)
-        fits = ready.heard @ np.log(speech).T + np.log(share.sum(axis=0) + 1)
-        share = np.exp(fits - fits.max(axis=1, keepdims=True))
+        speech = ready.saying @ share
+        speech += _SMOOTHING
+        speech /= speech.sum(axis=0)
+        fits = ready.heard @ np.log(speech, out=speech)
+        fits += np.log(share.sum(axis=0) + 1)
+        fits -= fits.max(axis=1, keepdims=True)
+        share = np.exp(fits, out=fits)
         share /= share.sum(axis=1, keepdims=True)
     return np.asarray(share)

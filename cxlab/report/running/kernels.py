@@ -33,6 +33,7 @@ _EARLY = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
     *("MPLBACKEND", "PYTHONHASHSEED", "PYTHONPATH"),
 )
+_TO_END_SECONDS = 1
 
 
 class _Spare(subprocess.Popen[bytes]):
@@ -75,6 +76,9 @@ def _become(receive: Connection) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         IPKernelApp.launch_instance([*argv, f"--IPKernelApp.parent_handle={parent}"])
+        if control := IPKernelApp.instance().control_thread:
+            # It is telling of its end: over a thread that would be gone, and it wait for seconds.
+            control.join(_TO_END_SECONDS)
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1

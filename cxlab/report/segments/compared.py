@@ -62,6 +62,8 @@ class Ended:
         The run that its ``latest`` points at; empty: none.
     places : tuple of str, optional
         The touchpoints that are its own; None: all.
+    taken_from : str
+        The comparing run that it was taken over from; empty where it was made for this one.
     """
 
     where: str
@@ -75,6 +77,7 @@ class Ended:
     seconds: float = 0.0
     live: str = ""
     places: tuple[str, ...] | None = None
+    taken_from: str = ""
 
 
 @dataclass
@@ -254,6 +257,8 @@ def _named(row: dict[str, Any]) -> str:
 def lost_most(result: Result) -> list[Finding]:
     """Say for each segment which driver costs it most customers, the largest losses first.
 
+    Nothing is said where that is no customer.
+
     Parameters
     ----------
     result : Result
@@ -262,6 +267,7 @@ def lost_most(result: Result) -> list[Finding]:
     table, days = result.table, result.meta.get("window_days")
     top = table[(table["verdict"] == "driver") & table["attributable_churn"].notna()]
     top = top.groupby("segment", sort=False).head(1)
+    top = top[top["attributable_churn"].round() >= 1]
     top = top.sort_values("attributable_churn", ascending=False, kind="stable")
     over = f" over {days} days" if days else ""
     return [_lost(row, over) for row in top.to_dict("records")]

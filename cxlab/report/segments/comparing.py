@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from cxlab.report.earlier import hashes
 from cxlab.report.findings import Harvest, write_found
 from cxlab.report.manifest import describe_run
 from cxlab.report.markup import interval, policy, shared, show_picture, template
+from cxlab.report.printed.pdf import PDF, make_pdf
 from cxlab.report.publish import Build
 from cxlab.report.segments.compared import DIFFERENCES, SEGMENTS, Ended, compare, lost_most, told
 from cxlab.report.segments.fan import EACH
@@ -21,7 +23,7 @@ from cxlab.report.spec import Plan
 from cxlab.report.tables import write_pictures, write_text, write_workbook
 from cxlab.results import Findings, Result
 
-__all__ = ["publishable"]
+__all__ = ["describe", "publishable"]
 
 _FOREST = "forest"
 _MOST_DRIVERS, _MOST_GAPS, _MOST_LOST = 3, 20, 5
@@ -59,11 +61,33 @@ def publishable(
     write_found(build.folder, plan.dataset, harvest)
     write_workbook(harvest.tables, build.folder / "tables.xlsx")
     write_pictures(harvest.pictures, build.folder / "figures")
-    manifest = _manifest(plan, build, started, ended, left)
-    write_text(build.folder / "index.html", _page(manifest, result, ended, left, picture))
+    good = all(e.status == "ok" for e in ended)
+    manifest = {
+        **describe(plan, build, started),
+        "status": "ok" if good else "failed",
+        "segments": [asdict(e) for e in ended],
+        "skipped": left.skipped,
+        "not_in_this_run": [asdict(g) for g in left.gone],
+        "sha256": hashes(build.folder),
+    }
+    front = partial(_page, result=result, ended=ended, left=left, picture=picture)
+    if "pdf" in plan.spec.publish.formats:
+        write_text(build.folder / "index.html", front(manifest))
+        manifest |= _printed(build, manifest)
+    write_text(build.folder / "index.html", front(manifest))
     text = json.dumps(manifest, ensure_ascii=False, indent=2)
     write_text(build.folder / "manifest.json", text + "\n")
     return manifest
+
+
+def _printed(build: Build, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Print the page, and give what the manifest says otherwise then."""
+    told = make_pdf(build.folder, build.work, manifest)
+    return {
+        "pdf": told,
+        "status": manifest["status"] if told["error"] is None else "failed",
+        "seconds": round(manifest["seconds"] + told["seconds"], 1),
+    }
 
 
 def _plain(findings: list[Any]) -> list[dict[str, Any]]:
@@ -87,21 +111,28 @@ def _picture(result: Result) -> list[dict[str, Any]]:
     return [p._repr_mimebundle_()[PICTURE_MIME] for p in drawn]
 
 
-def _manifest(
-    plan: Plan, build: Build, started: dt.datetime, ended: Sequence[Ended], left: Left
-) -> dict[str, Any]:
-    """Say what was run; how many customers there are in all might tell of a small segment."""
+def describe(plan: Plan, build: Build, started: dt.datetime) -> dict[str, Any]:
+    """Say what the comparing run was asked, before it is known how its segments end.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run, of all segments together.
+    build : Build
+        Where it is built.
+    started : datetime.datetime
+        When it started, in UTC.
+    """
     about = describe_run(replace(plan, order=[]), build, {}, started, [])
+    # how many customers there are in all might tell of a small segment
     about["dataset"] = {k: v for k, v in about["dataset"].items() if k != "rows"}
-    good = all(e.status == "ok" for e in ended)
     return {
         **about,
-        "status": "ok" if good else "failed",
         "each": plan.spec.each.column if plan.spec.each else None,
-        "segments": [asdict(e) for e in ended],
-        "skipped": left.skipped,
-        "not_in_this_run": [asdict(g) for g in left.gone],
-        "sha256": hashes(build.folder),
+        "rendered": {
+            name: {"parameters": plan.settings(name), "source_sha256": plan.sources[name]}
+            for name in plan.order
+        },
     }
 
 
@@ -112,14 +143,17 @@ def _page(
     left: Left,
     picture: list[dict[str, Any]],
 ) -> str:
-    css = shared("cxlab.css")
+    css, script = shared("cxlab.css"), shared("page.js")
     gaps = result[DIFFERENCES].table
+    printed = "pdf" in manifest and manifest["pdf"]["error"] is None
     shown = gaps[gaps["q_value"] < 0.05].head(_MOST_GAPS).to_dict("records")
     return template(
         "each.html.j2",
         manifest=manifest,
+        title=_title(manifest),
         css=css,
-        policy=policy(css),
+        script=script,
+        policy=policy(css, script),
         place=f"../{EACH}",
         clear=[f.statement for f in told(result)],
         most=[f.statement for f in lost_most(result)][:_MOST_LOST],
@@ -133,9 +167,16 @@ def _page(
               for g in shown],
         all_gaps=len(gaps),
         forest=show_picture(picture[0]) if picture else "",
-        files=["findings.json", "tables/segments.csv", "tables/differences.csv", "tables.xlsx",
-               "manifest.json"],
+        printed=PDF if printed else "",
+        files=[*([PDF] if printed else []), "findings.json", "tables/segments.csv",
+               "tables/differences.csv", "tables.xlsx", "manifest.json"],
     )  # fmt: skip
+
+
+def _title(manifest: dict[str, Any]) -> str:
+    """Say by what segments are told, unless the spec's title ends with it."""
+    title, by = str(manifest["title"]), f"by {manifest['each']}"
+    return title if title.lower().endswith(by.lower()) else f"{title}, {by}"
 
 
 def _top(result: Result, ended: Ended) -> list[dict[str, Any]]:

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 
 from cxlab.errors import CxlabError, DataError
 from cxlab.report.publish import Build
+from cxlab.report.resume import note_begun
 from cxlab.report.running.execute import Bounds
 from cxlab.report.segments.compared import Ended
-from cxlab.report.segments.comparing import publishable
+from cxlab.report.segments.comparing import describe, publishable
 from cxlab.report.segments.fan import EACH, Each, slug
 from cxlab.report.segments.groups import Group, chosen
+from cxlab.report.segments.resumed import Past, note_segment, past_of
 from cxlab.report.spec import Load, Plan
 from cxlab.report.telling.log import Log
 from cxlab.results import counted, legible
@@ -90,10 +92,12 @@ def render_each(plan: Plan, each: Each, making: Making, log: Log) -> Run:
     from cxlab.report.render import Run
 
     groups, left = chosen(plan, each)
-    started = dt.datetime.now(dt.UTC)
-    with log, Build(plan.out, plan.dataset.day, started) as build:
+    started, past = dt.datetime.now(dt.UTC), past_of(plan)
+    dead = plan.cut.unpublished if plan.cut else None
+    with log, Build(plan.out, plan.dataset.day, started, dead) as build:
         log.begin(build.run_id, build.folder)
-        ended = _all(plan, making, groups)
+        note_begun(build.folder, describe(plan, build, started))
+        ended = _all(plan, making, groups, build, past)
         manifest = publishable(plan, build, started, ended, left)
         good = manifest["status"] == "ok"
         with making.held():
@@ -105,20 +109,30 @@ def render_each(plan: Plan, each: Each, making: Making, log: Log) -> Run:
     return run
 
 
-def _all(plan: Plan, making: Making, groups: list[Group]) -> list[Ended]:
+def _all(plan: Plan, making: Making, groups: list[Group], build: Build, past: Past) -> list[Ended]:
     """Render the segments, the largest first; gives them in the order of the spec."""
     place = plan.out / EACH
-    at_once = min(making.jobs, len(groups))
-    each = replace(making, jobs=max(making.jobs // at_once, 1))
     ended: dict[str, Ended] = {}
+
+    def note(found: Ended) -> None:
+        ended[found.where] = found
+        note_segment(build, found)
+        _say(found, len(ended), len(groups))
+
+    for group in groups:
+        if stands := past.stands(group, place):
+            note(replace(stands, live=_live(place / stands.folder)))
+    left = sorted((g for g in groups if g.where not in ended), key=lambda g: -g.customers)
+    at_once = max(min(making.jobs, len(left)), 1)
+    each = replace(making, jobs=max(making.jobs // at_once, 1))
     heard, tell = Pipe(duplex=False)
     with _gone_if_empty(place), ThreadPoolExecutor(at_once) as pool, _told_to_stop(pool, tell):
-        waiting: dict[Future[Ended], Group] = {}
-        for group in sorted(groups, key=lambda g: -g.customers):
-            waiting[pool.submit(_segment, plan, each, group, place, heard)] = group
+        waiting: list[Future[Ended]] = []
+        for group in left:
+            own = replace(plan, cut=past.cut_of(group, plan, place))
+            waiting.append(pool.submit(_segment, own, each, group, place, heard))
         for done in as_completed(waiting):
-            ended[waiting[done].where] = found = done.result()
-            _say(found, len(ended), len(groups))
+            note(done.result())
     return [ended[group.where] for group in groups]
 
 
@@ -164,9 +178,13 @@ def _segment(plan: Plan, making: Making, group: Group, place: Path, stop: Connec
     else:
         found = replace(same, status=run.status, reason=run.reason, run=run.path.name)
     seconds = (dt.datetime.now(dt.UTC) - begun).total_seconds()
-    latest = place / name / "latest"
-    live = latest.resolve().name if latest.exists() else ""
-    return replace(found, seconds=round(seconds, 1), live=live)
+    return replace(found, seconds=round(seconds, 1), live=_live(place / name))
+
+
+def _live(folder: Path) -> str:
+    """Name a segment's newest good run; empty where there is none."""
+    latest = folder / "latest"
+    return latest.resolve().name if latest.exists() else ""
 
 
 def _loaded(plan: Plan, load: Load, where: str) -> Dataset:
@@ -186,6 +204,8 @@ def _say(ended: Ended, done: int, of: int) -> None:
         return
     why = f": {ended.reason}" if ended.reason else ""
     took = counted(round(ended.seconds), "second")
+    if ended.taken_from:
+        took = f"taken over from {ended.taken_from}"
     line = f"cxlab: {ended.where}: {ended.status}, {took} ({done} of {of}){why}"
     with contextlib.suppress(OSError, ValueError):  # nobody listens
         sys.stderr.write(" ".join(legible(line).split()) + "\n")

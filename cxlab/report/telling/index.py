@@ -36,6 +36,7 @@ _WORDS = {
     "ok": ("good", "help"),
     "failed": ("failed", "harm"),
     "not publishable": ("not to be published", "unsure"),
+    "killed": ("was killed", "harm"),
     "unreadable": ("cannot be read", "withheld"),
 }
 _NEVER = {"words": "never run", "mark": "withheld", "reason": ""}
@@ -90,12 +91,13 @@ def _foreign(path: Path) -> bool:
 def _page(folder: Path) -> str:
     from cxlab.report.markup import policy, shared, template
 
-    css = shared("cxlab.css") + shared("reports.css")
+    css, script = shared("cxlab.css") + shared("reports.css"), shared("page.js")
     reports = [each for path in specs_in(folder) if (each := _report(path)) is not None]
     return template(
         "reports.html.j2",
         css=css,
-        policy=policy(css),
+        script=script,
+        policy=policy(css, script),
         generator=_OURS,
         written=f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         reports=reports,

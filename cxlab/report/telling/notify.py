@@ -34,7 +34,7 @@ Event = Literal["failed", "not publishable", "published"]
 _MOST_FINDINGS = 3
 _BEFORE_KILLED = 20.0  # seconds: who ends a run kills it a minute later
 _TOKEN_NAMES = re.compile(r"(?i)token|key|secret|sig|auth|pass|pwd|code")
-_TOKEN = re.compile(r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{20,}")
+_TOKEN = re.compile(r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{20,}|[A-Za-z]{20,}")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _EXAMPLES = re.compile(r"[,(]?\s*such as .*?(?=; allowed|$)")
 _RAISED = re.compile(r"([A-Za-z_]\w*):")

@@ -42,9 +42,17 @@
     return sign * parseFloat(found[2].replace(/[,\u00a0\u202f]/g, "")) * (TIMES[unit] || 1);
   }
 
+  /* What is sorted and searched: rows, or groups of rows that belong together. */
+  function parts(table) {
+    var bodies = Array.prototype.slice.call(table.tBodies);
+    return bodies.length === 1 ? Array.prototype.slice.call(bodies[0].rows) : bodies;
+  }
+
+  function cells(part) { return (part.rows ? part.rows[0] : part).cells; }
+
   /* What a column is sorted by: figures where most cells have one, else text; null goes last. */
   function keys(rows, column) {
-    var texts = rows.map(function (row) { return said(row.cells[column]); });
+    var texts = rows.map(function (row) { return said(cells(row)[column]); });
     var there = texts.filter(function (text) { return !BLANK.test(text); });
     var figures = texts.map(function (text) { return BLANK.test(text) ? null : figure(text); });
     var numeric = there.length > 0 &&
@@ -73,9 +81,8 @@
     var next = ways[ways.indexOf(head.getAttribute("aria-sort")) + 1];
     table.querySelectorAll("th[aria-sort]").forEach(function (one) { one.removeAttribute("aria-sort"); });
     if (next) { head.setAttribute("aria-sort", next); }
-    var body = table.tBodies[0];
     var sorted = next ? order(rows, column, next === "ascending" ? 1 : -1) : rows;
-    sorted.forEach(function (row) { body.appendChild(row); });
+    sorted.forEach(function (row) { row.parentNode.appendChild(row); });
   }
 
   function sortable(table, rows) {
@@ -99,7 +106,7 @@
         row.hidden = !words.every(function (word) { return texts[k].indexOf(word) >= 0; });
         shown += row.hidden ? 0 : 1;
       });
-      told.textContent = words.length ? shown + " of " + rows.length + " rows" : "";
+      told.textContent = words.length ? shown + " of " + rows.length + (rows[0].rows ? "" : " rows") : "";
     });
     label.appendChild(field);
     line.appendChild(label);
@@ -107,11 +114,18 @@
     (table.closest(".cx-scroll") || table).before(line);
   }
 
+  /* Each part has a cell for every heading: a group in its first row. */
+  function whole(table) {
+    if (!table.tHead || table.tHead.rows.length !== 1 || table.querySelector("[colspan]")) { return false; }
+    if (table.tBodies.length < 2) { return table.tBodies.length === 1 && !table.querySelector("[rowspan]"); }
+    var wide = table.tHead.rows[0].cells.length;
+    return parts(table).every(function (body) { return body.rows.length && cells(body).length === wide; });
+  }
+
   function tables() {
     document.querySelectorAll("table.cx-table").forEach(function (table) {
-      var whole = table.tHead && table.tHead.rows.length === 1 && table.tBodies.length === 1;
-      if (!whole || table.querySelector("[colspan], [rowspan]")) { return; }
-      var rows = Array.prototype.slice.call(table.tBodies[0].rows);
+      if (!whole(table)) { return; }
+      var rows = parts(table);
       if (rows.length >= ROWS_TO_SORT) { sortable(table, rows); }
       if (rows.length >= ROWS_TO_SEARCH) { searchable(table, rows); }
     });
