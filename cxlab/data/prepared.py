@@ -3,7 +3,8 @@
 A figure is kept under the hash of everything it is made from: its inputs to the last byte,
 cxlab's own code, and the libraries. It can so never be another's, whatever dataset, day,
 segment or parameters those came from, and reading it gives what making it would. Figures alone
-are kept, as plain arrays that nothing of a file can turn into code.
+are kept, and names such as a language's or a table's, as plain arrays that nothing of a file can
+turn into code; never a text of a customer's.
 
 A report names the folder, ``.cache/prepared`` beside the data; elsewhere nothing is kept. All
 in it may be deleted at any time.

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from cxlab.data import prepared as room
 from cxlab.data.check import contract_report
 from cxlab.data.dataset import Dataset, load
 from cxlab.data.prepared import VARIABLE, folder_for, prepared
+from cxlab.data.sources import TypedTable
 from cxlab.models import themes
 
 
@@ -254,7 +256,7 @@ def test_languages_from_the_folder_are_those_that_are_told(
     assert len(kept(folder)) == 2
 
 
-def shown(dataset: Dataset) -> tuple[object, list[object]]:
+def shown(dataset: Dataset) -> tuple[dict[str, Any], list[list[str]]]:
     rows = [
         sorted(map(repr, dataset.table(t).collect(backend="pyarrow").iter_rows()))
         for t in dataset.tables
@@ -272,7 +274,12 @@ def test_tables_found_whole_are_not_looked_through_again(
 ) -> None:
     asked: list[str] = []
     count = check._count
-    monkeypatch.setattr(check, "_count", lambda t, *a: asked.append(t.table.name) or count(t, *a))
+
+    def noted(typed: TypedTable, *rest: Any) -> list[check.SetAside]:
+        asked.append(typed.table.name)
+        return count(typed, *rest)
+
+    monkeypatch.setattr(check, "_count", noted)
     tables["feedback"].loc[:20, "metric"] = "joy"
     data = write_dataset(tables)
     monkeypatch.delenv(VARIABLE)
