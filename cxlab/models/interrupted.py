@@ -207,16 +207,18 @@ def _told(y: np.ndarray, start: int, scale: str) -> bool:
 def _fit(y: np.ndarray, x: np.ndarray, columns: np.ndarray, scale: str) -> Any:
     import warnings
 
-    import statsmodels.api as sm
+    # Not statsmodels.api, which takes half a second to import.
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.regression.linear_model import WLS
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     if scale == "difference":
-        return sm.WLS(y / x, columns, weights=x).fit()
-    family = sm.families.Poisson()
+        return WLS(y / x, columns, weights=x).fit()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
-        fit = sm.GLM(y, columns, family=family, offset=np.log(x)).fit()
+        fit = GLM(y, columns, family=Poisson(), offset=np.log(x)).fit()
     return fit if fit.converged and np.isfinite(fit.params).all() else None
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ DRIVERS_RESULT = "churn_drivers"
 LISTINGS = ("risk",)
 """The listings that are written: ``risk.csv``."""
 
+_REMEMBERED = 32  # notebooks: more than a run has
 _ONE = {"kept": "file"}
 _KINDS = ("findings", "tables", "pictures", "kept", "listings")
 _WHOLE = ("rank", "exposed_customers", "exposures")
@@ -138,7 +140,7 @@ def collect(folder: Path, names: Iterable[str]) -> tuple[Harvest, dict[str, str]
 
 
 def read_outputs(path: Path) -> Harvest:
-    """Read what an executed notebook shows.
+    """Read what an executed notebook shows: once, as long as the file is the same.
 
     Parameters
     ----------
@@ -151,6 +153,12 @@ def read_outputs(path: Path) -> Harvest:
         If its findings are no findings, a name stands for two things, or its driver table
         cannot be written.
     """
+    told = path.stat()
+    return _read_outputs(path, (told.st_ino, told.st_mtime_ns, told.st_size))
+
+
+@lru_cache(_REMEMBERED)
+def _read_outputs(path: Path, _: tuple[int, ...]) -> Harvest:
     found = Harvest()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         tagged = "findings" in cell["metadata"].get("tags", [])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "render", "run_plan"]
 
 _LATER = (
-    *("cxlab.report.running.preload", "nbconvert.exporters.html", "openpyxl"),
+    *("cxlab.report.running.preload", "nbconvert.exporters.html", "xlsxwriter"),
     *("cxlab.analyses.churn_drivers", "cxlab.report.pages"),
 )
 
@@ -333,8 +333,12 @@ def _past(plan: Plan) -> list[Path]:
 
 def _end(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
     """Write a notebook's page, then that it ended: what is written down is whole."""
+    from cxlab.report.findings import collect
+
     _write_page(plan, build, name, outcome)
     note_ended(build.folder, name, plan.sources[name], outcome)
+    if outcome.status == "ok":
+        collect(build.folder, [name])  # now that there is time: it is remembered
 
 
 def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome, unfit: str = "") -> None:

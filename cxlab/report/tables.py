@@ -9,18 +9,16 @@ import io
 import math
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxlab.results import cell_text
 
 if TYPE_CHECKING:
-    from openpyxl import Workbook
-    from openpyxl.cell import Cell
-    from openpyxl.worksheet.worksheet import Worksheet
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 __all__ = [
     "csv_text",
@@ -36,6 +34,7 @@ _LONGEST = 32_767  # letters of a cell
 _WIDEST = 60  # letters of a column; longer text is wrapped
 _MOST = 100_000  # rows of a sheet: more open slowly, and are all in the CSV
 _CONTENTS = "contents"
+_WRITTEN = dt.datetime(1980, 1, 1)  # so that equal tables give equal bytes
 _RESERVED = (_CONTENTS, "history")
 _EXACT = 10**15  # a spreadsheet's figures have fifteen digits
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -149,22 +148,21 @@ def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     path : pathlib.Path
         The workbook.
     """
-    from openpyxl import Workbook
-    from openpyxl.worksheet.hyperlink import Hyperlink
+    from xlsxwriter import Workbook
 
-    book = Workbook()
-    names = _sheet_names(list(tables))
-    first = book.active
-    first.title = _CONTENTS
-    listed = [_listed(name, names[name], table) for name, table in tables.items()]
-    _fill(first, ("sheet", "table", "rows", "notebook"), listed)
-    for row, sheet in enumerate(names.values(), start=2):
-        cell = first.cell(row, 1)
-        cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{sheet}'!A1")
-        cell.style = "Hyperlink"
-    for name, table in tables.items():
-        _fill(book.create_sheet(names[name]), table["columns"], table["rows"][:_MOST])
-    path.write_bytes(_packed(book))
+    made = io.BytesIO()
+    with Workbook(made, {"in_memory": True}) as book:
+        book.set_properties({"created": _WRITTEN})
+        looks = _Looks(book)
+        names = _sheet_names(list(tables))
+        first = book.add_worksheet(_CONTENTS)
+        listed = [_listed(name, names[name], table) for name, table in tables.items()]
+        _fill(first, looks, ("sheet", "table", "rows", "notebook"), listed)
+        for row, sheet in enumerate(names.values(), start=1):
+            first.write_url(row, 0, f"internal:'{sheet}'!A1", string=sheet)
+        for name, table in tables.items():
+            _fill(book.add_worksheet(names[name]), looks, table["columns"], table["rows"][:_MOST])
+    write_bytes(path, made.getvalue())
 
 
 def _listed(name: str, sheet: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -175,48 +173,39 @@ def _listed(name: str, sheet: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
     return sheet, f"tables/{name}.csv", rows, table.get("notebook", "")
 
 
-def _fill(sheet: Worksheet, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a header that stays in sight, and rows of text, numbers and dates."""
-    from openpyxl.utils import get_column_letter
+class _Looks:
+    """A workbook's looks of cells, each made once."""
 
-    styled = _Styled()
-    for number, (heading, values) in enumerate(_columns(columns, rows), start=1):
+    def __init__(self, book: Workbook) -> None:
+        self._book = book
+        self._made: dict[tuple[bool, bool, str], Format] = {}
+
+    def of(self, wrapped: bool, bold: bool, form: str) -> Format:
+        """Give the look of a cell: a long text, a heading, a number format."""
+        look = (wrapped, bold, form)
+        if look not in self._made:
+            given = {"valign": "top", "text_wrap": wrapped, "bold": bold}
+            self._made[look] = self._book.add_format(given | ({"num_format": form} if form else {}))
+        return self._made[look]
+
+
+def _fill(
+    sheet: Worksheet, looks: _Looks, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Write a header that stays in sight, and rows of text, numbers and dates."""
+    for number, (heading, values) in enumerate(_columns(columns, rows)):
         whole = [_cell(heading), *values]
         form = _format(heading, values)
-        for row, value in enumerate(whole, start=1):
-            if value is None:
-                continue
-            cell = sheet.cell(row, number, value)
-            text = isinstance(value, str)
-            if text:
-                cell.data_type = "s"
-            wrapped = text and len(_shown(value, form)) > _WIDEST
-            styled.give(cell, wrapped, row == 1, "" if text else form)
+        for row, value in enumerate(whole):
+            if isinstance(value, str):
+                # Never a formula, a link or a number, whatever it looks like.
+                wrapped = len(value) > _WIDEST
+                sheet.write_string(row, number, value, looks.of(wrapped, row == 0, ""))
+            elif value is not None:
+                sheet.write(row, number, value, looks.of(False, row == 0, form))
         width = max((len(_shown(v, form)) for v in whole), default=0)
-        sheet.column_dimensions[get_column_letter(number)].width = min(max(width, 8) + 2, _WIDEST)
-    sheet.freeze_panes = "A2"
-
-
-class _Styled:
-    """Gives cells their looks: each look is registered once, which takes longer than all else."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[bool, bool, str], Any] = {}
-
-    def give(self, cell: Cell, wrapped: bool, bold: bool, form: str) -> None:
-        """Set a cell's alignment, font and number format."""
-        from openpyxl.styles import Alignment, Font
-
-        look = (wrapped, bold, form)
-        if look in self._made:
-            cell._style = copy(self._made[look])
-            return
-        cell.alignment = Alignment(vertical="top", wrap_text=wrapped or None)
-        if bold:
-            cell.font = Font(bold=True)
-        if form:
-            cell.number_format = form
-        self._made[look] = cell._style
+        sheet.set_column(number, number, min(max(width, 8) + 2, _WIDEST))
+    sheet.freeze_panes(1, 0)
 
 
 def _columns(
@@ -285,19 +274,6 @@ def _sheet_names(names: list[str]) -> dict[str, str]:
         taken.add(short.lower())
         given[name] = short
     return given
-
-
-def _packed(book: Workbook) -> bytes:
-    """Give a workbook's bytes, without the time of day that they would hold."""
-    made, fixed = io.BytesIO(), io.BytesIO()
-    book.save(made)
-    with zipfile.ZipFile(made) as old, zipfile.ZipFile(fixed, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT[\d:.]+Z", b"1980-01-01T00:00:00Z", content)
-            new.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    return fixed.getvalue()
 
 
 def write_pictures(pictures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
