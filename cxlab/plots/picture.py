@@ -133,8 +133,9 @@ def _laid_out(figure: Figure) -> Bbox:
     from matplotlib import rcParams
 
     figure.set_dpi(_DPI)
-    figure.draw_without_rendering()
-    figure.set_layout_engine(None)  # "none" leaves a stand-in, for which savefig draws twice
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # "none" leaves a stand-in, for which savefig draws twice
     return figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
 
 
@@ -160,7 +161,7 @@ def sketch(ax: Axes) -> str:
     figure, svg = _figure_of(ax), io.StringIO()
     with style(), mpl.rc_context({**_FIXED, "svg.fonttype": "none"}):
         _shorten(figure)
-        figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
+        figure.savefig(svg, format="svg", bbox_inches=_laid_out(figure), metadata={"Date": None})
     plt.close(figure)
     encoded = base64.b64encode(svg.getvalue().encode("utf-8", "backslashreplace")).decode()
     return f"data:image/svg+xml;base64,{encoded}"

@@ -6,6 +6,7 @@ import ast
 import builtins
 import re
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,54 @@ def test_what_is_asked_again_is_not_worked_out_again(
     np.testing.assert_array_equal(first.table["estimate"].dropna(),
                                   again.table.set_index("term").loc[first.table["term"]]
                                   ["estimate"].dropna())  # fmt: skip
+
+
+def test_what_may_be_asked_next_is_found_beside(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = explore(folder)
+    explorer.prepare([{"half_life_days": 20}])
+    join(explorer)
+    assert not explorer.stands()  # nothing is begun for what nobody has asked for
+    explorer.view(half_life_days=14)
+    near = [{"half_life_days": 20, "window_days": w} for w in (90, 180)]
+    explorer.prepare([{"half_life_days": -1}, {"segment": "plan=basic"}, *near])
+    join(explorer)
+    monkeypatch.setattr("cxlab.analyses.churn_drivers.standing.Standing.ask", None)
+    found = [explorer.view(**settings) for settings in near]
+    assert [f.meta["window_days"] for f in found] == [90, 180]
+    assert not explorer.stands(segment="plan=basic")
+
+
+def test_asking_again_ends_what_was_being_prepared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = explore(folder)
+    explorer.view(half_life_days=14)
+    asked: list[int] = []
+    let = threading.Event()
+
+    def view(half_life_days: int) -> None:
+        asked.append(half_life_days)
+        let.wait(60)
+
+    monkeypatch.setattr(explorer, "view", view)
+    explorer.prepare({"half_life_days": h} for h in (20, 28, 40))
+    first = explorer._ahead
+    explorer.prepare([])
+    let.set()
+    join(explorer)
+    assert first is not None
+    first.join(60)
+    assert not first.is_alive() and asked in ([], [20])
+
+
+def join(explorer: Explorer) -> None:
+    """Wait for what is prepared."""
+    thread = explorer._ahead
+    assert thread is not None
+    thread.join(120)
+    assert not thread.is_alive()
 
 
 def test_the_code_makes_the_same_figures(explorer: Explorer) -> None:

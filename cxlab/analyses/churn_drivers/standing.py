@@ -43,6 +43,7 @@ from cxlab.frames.exposures import (
 )
 from cxlab.frames.periods import risk_set
 from cxlab.models.contrast import JUDGED, AgeSplit
+from cxlab.models.hazard import many
 from cxlab.results import Result
 
 __all__ = ["Standing"]
@@ -51,8 +52,8 @@ __all__ = ["Standing"]
 _MOST_PAIRS = 8_000_000
 # And so many numbers of sums that no half-life changes.
 _MOST_SUMS = 16_000_000
-# A model has the size of its rows: so many are kept.
-_MODELS = 6
+# A model has the size of its rows: so many are kept, of few rows and of many.
+_MODELS, _MODELS_OF_MANY = 16, 6
 _REMEMBERED = 32
 _Made = TypeVar("_Made")
 
@@ -73,6 +74,11 @@ class _Memory:
 
     def _find(self, rows: pd.DataFrame, washout: float) -> Behind | None:
         return Behind.of(self._study.dataset, self._study.known, rows, washout, _MOST_PAIRS)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all contacts fit in: nothing more is asked of the engine then."""
+        return self._behind is not None and self._behind_churns is not None
 
     def counts(self) -> pd.DataFrame:
         """Count contacts and customers."""
@@ -152,7 +158,10 @@ class Standing:
             risk = risk_set(dataset, settings.period_days, settings.washout_days)
             known = contacts(dataset).kept(risk)
             base = studied(dataset, settings, risk, known, ())
-            self._base = replace(base, kept=_Memory(base))
+            memory = _Memory(base)
+            self._base = replace(base, kept=memory)
+        self.in_memory = memory.whole
+        """Whether it answers from memory alone, without the engine."""
         self._fitted: OrderedDict[float | None, _Fitted] = OrderedDict()
         self._splits: dict[Hashable, AgeSplit] = {}
         self._ends: dict[tuple[Place, ...], np.ndarray] = {}
@@ -228,7 +237,8 @@ class Standing:
                 judged, split = figures.with_verdicts(study, model, self._splits)
             found = {t: f.result() for t, f in apart.items()}
             self._fitted[key] = _Fitted(study, model, judged, split, found)
-            if len(self._fitted) > _MODELS:
+            kept = _MODELS_OF_MANY if many(model.rows.controls.size) else _MODELS
+            if len(self._fitted) > kept:
                 self._fitted.popitem(last=False)
         self._fitted.move_to_end(key)
         return self._fitted[key]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +16,16 @@ import pandas as pd
 from cxlab.analyses import churn_drivers
 from cxlab.analyses.churn_drivers.standing import Standing
 from cxlab.data.dataset import Dataset, load
-from cxlab.errors import AnalysisError, DataError, UsageError
+from cxlab.errors import AnalysisError, CxlabError, DataError, UsageError
 from cxlab.lab.explore.choices import Choices, choices
 from cxlab.results import Result, counted
 
 __all__ = ["Explorer", "explore"]
 
 # Of so many segments and washouts the frames are kept; of so many settings the answers.
-_STANDING, _ANSWERS = 6, 200
+_STANDING, _ANSWERS = 6, 1000
+# Seconds left to who waits for an answer, between two that are found ahead.
+_PAUSE = 0.02
 _USUAL: dict[str, Any] = {
     "touchpoint": "",
     "half_life_days": 0,
@@ -48,7 +53,9 @@ class Explorer:
         self.dataset = dataset
         self._parts: dict[str, Dataset] = {"": dataset}
         self._standing: OrderedDict[tuple[str, int], Standing] = OrderedDict()
-        self._answers: OrderedDict[tuple[Any, ...], Result] = OrderedDict()
+        self._answers: dict[tuple[Any, ...], Result] = {}
+        self._asking = threading.RLock()
+        self._ahead: threading.Thread | None = None
 
     def __repr__(self) -> str:
         return f"Explorer of {self.dataset.name}: .view(…) gives a Result, .choices what to pick"
@@ -103,12 +110,13 @@ class Explorer:
             if given.get(name, "") != _USUAL.get(name, "") or (name == "segment" and segment):
                 raise UsageError(f"{name} cannot be set: {why}")
         key = (segment, *given.values())
-        if key not in self._answers:
-            self._answers[key] = self._answer(segment, **given)
-            if len(self._answers) > _ANSWERS:
-                self._answers.popitem(last=False)
-        self._answers.move_to_end(key)
-        return self._answers[key]
+        found = self._answers.get(key)
+        if found is None:
+            with self._asking:
+                found = self._answers[key] = self._answer(segment, **given)
+                if len(self._answers) > _ANSWERS:
+                    self._answers.pop(next(iter(self._answers)))
+        return found
 
     def code(self, **settings: Any) -> str:
         """Give the cell that makes the same pictures and figures.
@@ -141,6 +149,39 @@ class Explorer:
             As for :meth:`view`.
         """
         return (segment, washout_days) in self._standing
+
+    def prepare(self, settings: Iterable[Mapping[str, Any]]) -> None:
+        """Find answers that may be asked for next, beside whatever else is done.
+
+        A second call ends the first. Only what is answered from memory is: of a frame that
+        stands, and fits in.
+
+        Parameters
+        ----------
+        settings : iterable of mapping
+            Each what :meth:`view` takes; the likeliest first.
+        """
+        wanted = list(settings)
+
+        def work() -> None:
+            for given in wanted:
+                newer = self._ahead is not threading.current_thread()
+                if newer or not threading.main_thread().is_alive():
+                    return
+                at = (given.get("segment", ""), given.get("washout_days", _USUAL["washout_days"]))
+                if at in self._standing and self._standing[at].in_memory:
+                    try:
+                        self.view(**given)
+                    except CxlabError:  # which is told when it is asked for
+                        continue
+                    except RuntimeError as error:
+                        if "shutdown" not in str(error):  # the program ends
+                            raise
+                        return
+                    time.sleep(_PAUSE)
+
+        self._ahead = threading.Thread(target=work, name="cxlab-explore")
+        self._ahead.start()
 
     def _ipython_display_(self) -> None:
         """Show the controls; IPython calls this."""

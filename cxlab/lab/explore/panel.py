@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import sys
 import time
+from collections.abc import Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import CxlabError, UsageError
@@ -20,6 +24,8 @@ __all__ = ["panel"]
 
 _ALL = "all customers"
 _FRAME = ("segment", "washout_days")
+# Seconds that a picture is drawn for before another thread has its turn.
+_TURN = 0.2
 _WIDE = {"description_width": "8.5em"}
 
 
@@ -139,7 +145,12 @@ class _Panel:
         self._answer()
 
     def _answer(self) -> None:
-        """Ask, and show what comes; a mistake is one line in its place."""
+        """Ask, and show what comes, before anything that is prepared beside."""
+        with _undisturbed():
+            self._show()
+
+    def _show(self) -> None:
+        """Show the answer; a mistake is one line in its place."""
         started, settings = time.perf_counter(), self.settings
         stands = self._explorer.stands(**{k: v for k, v in settings.items() if k in _FRAME})
         self._say("Working…" if stands else "Preparing the days and contacts of this choice…")
@@ -159,9 +170,37 @@ class _Panel:
         self.code.value = f"<pre>{html.escape(self._explorer.code(**settings))}</pre>"
         took = f"{(time.perf_counter() - started) * 1000:.0f} ms."
         self._say(" ".join([*_how(result), took] if result else [took]))
+        self._prepare(settings)
+
+    def _prepare(self, settings: dict[str, Any]) -> None:
+        """Find what one step of one control would show, while this answer is read."""
+        lists = {
+            "window_days": WINDOWS,
+            "half_life_days": HALF_LIVES,
+            "touchpoint": ("", *self._explorer.choices.touchpoints),
+        }
+        steps = []
+        for name, values in lists.items():
+            if name in settings:
+                here = values.index(settings[name])
+                near = sorted(values, key=lambda v: abs(values.index(v) - here))
+                steps.append([settings | {name: v} for v in near[1:]])
+        # The nearest of each control first.
+        self._explorer.prepare(s for turn in zip_longest(*steps) for s in turn if s)
 
     def _say(self, text: str) -> None:
         self.state.value = f'<span class="cx-why" role="status">{html.escape(text)}</span>'
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let this thread go on where others would take turns with it every few milliseconds."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _how(result: Result) -> list[str]:
