@@ -20,7 +20,7 @@ from cxlab.plots.marks import (
     with_interval,
 )
 from cxlab.plots.style import ACCENT, HARM, HELP, INK, NOTE, UNSURE, WITHHELD, style
-from cxlab.results import Result, counted, ratio_text
+from cxlab.results import Result, counted, listed, ratio_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +48,7 @@ _VALUE = ("value_at_risk", "value_at_risk_low", "value_at_risk_high")
 _DRAWN = (*_INTERVAL, *_CUSTOMERS, "verdict")
 _DRAWN_OF_ATTRIBUTES = (*_INTERVAL, "compared_with", "verdict")
 _MOST_ATTRIBUTES = 40
+_MOST_NAMED = 8
 _COLUMNS_AT = (8, 135)
 """Where the columns of text stand, in points right of the axes."""
 
@@ -169,7 +170,7 @@ def forest_words(result: Result) -> dict[str, Any]:
         f"{meta['window_start']}. 95% intervals."
     )
     if len(thin):
-        caption += f" Too little data: {', '.join(thin['touchpoint'])}."
+        caption += f" Too little data: {listed(thin['touchpoint'], _MOST_NAMED)}."
     alt = f"Forest plot of {len(shown)} hazard ratios. Drivers: {_each(drivers)}."
     return {"caption": caption, "alt": alt, "data": shown[list(_DRAWN)]}
 

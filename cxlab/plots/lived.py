@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _MOST_LOOPS = 15
+_LEVEL = 12  # letters that fit below a column; longer names are slanted
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
 
@@ -73,6 +74,8 @@ def handoffs(result: Result, *, ax: Axes | None = None) -> Axes:
         ax.set_xlim(-0.55, len(names) - 0.45)
         ax.set_ylim(len(names) - 0.45, -0.55)
         ax.set_xticks(range(len(names)), names)
+        if max(map(len, names)) > _LEVEL:
+            plt.setp(ax.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(len(names)), names)
         ax.tick_params(length=0)
         ax.grid(visible=False)

@@ -100,6 +100,19 @@ def test_squares_show_the_shares_they_stand_for(result: Result) -> None:
     assert sum(p.get_fill() is False for p in ax.patches) == (pairs["from"] == pairs["to"]).sum()
 
 
+def test_long_names_of_channels_keep_apart(result: Result) -> None:
+    part = result["handoff_pairs"]
+    table = part.table.copy()
+    for side in ("from", "to"):
+        table[side] = table[side].astype(str) + " of a name as long as they come"
+    long = replace(result, parts={**result.parts, "handoff_pairs": replace(part, table=table)})
+    ax = lived.handoffs(long)
+    ax.figure.canvas.draw()
+    labels = ax.get_xticklabels()
+    assert {t.get_rotation() for t in labels} == {30.0}
+    assert {t.get_rotation() for t in lived.handoffs(result).get_xticklabels()} == {0.0}
+
+
 def test_channels_are_compared_in_three_ways(result: Result) -> None:
     ax = lived.channels(result)
     table = result["channels"].table.query("estimate != 1")
