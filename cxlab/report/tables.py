@@ -159,7 +159,8 @@ def write_workbook(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         listed = [_listed(name, names[name], table) for name, table in tables.items()]
         _fill(first, looks, ("sheet", "table", "rows", "notebook"), listed)
         for row, sheet in enumerate(names.values(), start=1):
-            first.write_url(row, 0, f"internal:'{sheet}'!A1", string=sheet)
+            place = sheet.replace("'", "''")
+            first.write_url(row, 0, f"internal:'{place}'!A1", string=sheet)
         for name, table in tables.items():
             _fill(book.add_worksheet(names[name]), looks, table["columns"], table["rows"][:_MOST])
     write_bytes(path, made.getvalue())

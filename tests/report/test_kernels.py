@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,23 @@ def test_forked_or_not_it_is_the_same_kernel(tmp_path: Path) -> None:
         assert told.pop("folder") == str(place / "work" / "cwd")
         assert told.pop("main") == "__main__" and told.pop("child") == 7
     assert warm == cold
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold elsewhere")
+def test_the_environment_of_this_process_is_never_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may be in a library that reads it: a program ends of that."""
+    for name in ("OMP_NUM_THREADS", "PYTHONHASHSEED"):
+        monkeypatch.delenv(name, raising=False)
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+    def never(*_: object) -> None:
+        raise AssertionError("the environment was set")
+
+    with monkeypatch.context() as held:
+        held.setattr("os.putenv", never)
+        held.setattr("os.unsetenv", never)
+        warm_up()
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert {b"OMP_NUM_THREADS=1", b"PYTHONHASHSEED=0"} <= set(told)
+    assert util.spawnv_passfds.__module__ == "multiprocessing.util"

@@ -158,14 +158,17 @@ class Standing:
             risk = risk_set(dataset, settings.period_days, settings.washout_days)
             known = contacts(dataset).kept(risk)
             base = studied(dataset, settings, risk, known, ())
-            memory = _Memory(base)
-            self._base = replace(base, kept=memory)
-        self.in_memory = memory.whole
-        """Whether it answers from memory alone, without the engine."""
+            self._memory = _Memory(base)
+            self._base = replace(base, kept=self._memory)
         self._fitted: OrderedDict[float | None, _Fitted] = OrderedDict()
         self._splits: dict[Hashable, AgeSplit] = {}
         self._ends: dict[tuple[Place, ...], np.ndarray] = {}
         self._told: tuple[tuple[Place, ...], ...] = ()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it answers from memory alone, without the engine."""
+        return self._memory.whole
 
     @property
     def churns(self) -> int:

@@ -169,7 +169,8 @@ class Explorer:
                 if newer or not threading.main_thread().is_alive():
                     return
                 at = (given.get("segment", ""), given.get("washout_days", _USUAL["washout_days"]))
-                if at in self._standing and self._standing[at].in_memory:
+                standing = self._standing.get(at)
+                if standing is not None and standing.in_memory:
                     try:
                         self.view(**given)
                     except CxlabError:  # which is told when it is asked for

@@ -7,7 +7,7 @@ import html
 import sys
 import time
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from cxlab.errors import CxlabError, UsageError
@@ -26,6 +26,7 @@ _ALL = "all customers"
 _FRAME = ("segment", "washout_days")
 # Seconds that a picture is drawn for before another thread has its turn.
 _TURN = 0.2
+_MOST_AHEAD = 50
 _WIDE = {"description_width": "8.5em"}
 
 
@@ -186,7 +187,8 @@ class _Panel:
                 near = sorted(values, key=lambda v: abs(values.index(v) - here))
                 steps.append([settings | {name: v} for v in near[1:]])
         # The nearest of each control first.
-        self._explorer.prepare(s for turn in zip_longest(*steps) for s in turn if s)
+        ahead = (s for turn in zip_longest(*steps) for s in turn if s)
+        self._explorer.prepare(islice(ahead, _MOST_AHEAD))
 
     def _say(self, text: str) -> None:
         self.state.value = f'<span class="cx-why" role="status">{html.escape(text)}</span>'

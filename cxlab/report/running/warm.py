@@ -6,10 +6,12 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator, Mapping
-from multiprocessing import forkserver, resource_tracker
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
+from typing import Any
 
 __all__ = ["STARTING", "early", "joined", "revive", "warm_up"]
 
@@ -52,14 +54,25 @@ def revive() -> None:
 
 @contextlib.contextmanager
 def _environment_of_kernels() -> Iterator[None]:
-    """Set what libraries and Python read when they start, for what starts meanwhile."""
-    before = os.environ.copy()
-    os.environ.update(early(before))
+    """Have multiprocessing start programs with what libraries and Python read when they start.
+
+    This process's own environment stays as it is: segments are read by other threads meanwhile,
+    and a library that reads a variable while another is set ends the whole program.
+    """
+    environment, usual = os.environ | early(os.environ), util.spawnv_passfds
+
+    def started(path: Any, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        process = subprocess.Popen(
+            args, executable=path, env=environment, pass_fds=passfds, restore_signals=False
+        )
+        process.returncode = 0  # multiprocessing itself waits for it
+        return process.pid
+
+    util.spawnv_passfds = started
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        util.spawnv_passfds = usual
 
 
 @contextlib.contextmanager
