@@ -224,11 +224,9 @@ def _best(series: _Series, place: int, limit: float) -> tuple[float, Gap] | None
         return None
     # Longer spans are tried at some lengths alone: look around the best.
     reach = np.arange(-((found[1] - found[0]) // 5 + 1), (found[1] - found[0]) // 5 + 2)
-    around = itertools.product(found[0] + reach, found[1] + reach)
-    near = np.array([
-        (a, b) for a, b in around if series.start + _LEAST_BEFORE <= a < b <= series.days
-    ])  # fmt: skip
-    found = _most(series, near[:, 0], near[:, 1], limit) or found
+    first, stop = np.repeat(found[0] + reach, len(reach)), np.tile(found[1] + reach, len(reach))
+    inside = (series.start + _LEAST_BEFORE <= first) & (first < stop) & (stop <= series.days)
+    found = _most(series, first[inside], stop[inside], limit) or found
     a, b, seen, expected, p_value, ratio = found
     # Of the rows expected, as many as if each day were the quietest weekday.
     day = np.diff(series.exposure)

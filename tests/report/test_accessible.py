@@ -16,9 +16,19 @@ WEIGHT = 1_500_000  # bytes of a page, at most
 # Colours are the same at any width, and all but the colours is the same in the dark.
 WAYS: list[tuple[str, int, dict[str, Any]]] = [
     ("light", 1200, {}),
-    ("dark", 1200, {"runOnly": ["color-contrast"]}),
     ("light", 390, {"rules": {"color-contrast": {"enabled": False}}}),
+    ("dark", 1200, {"runOnly": ["color-contrast"]}),
 ]
+# Elements of the same kind in the same kinds have the same colours: one of each is left.
+ONE_OF_EACH = """() => {
+    const seen = new Set(), body = document.body;
+    const kind = e => `${e.tagName}.${e.className} ${e.getAttribute('style')}`;
+    const path = e => e === body ? '' : `${path(e.parentElement)}/${kind(e)}`;
+    for (const e of [...body.querySelectorAll('*')].reverse()) {
+        if (e.children.length || e === body) continue;
+        if (seen.has(path(e))) e.remove(); else seen.add(path(e));
+    }
+}"""
 
 
 def violations(page: Any, options: dict[str, Any]) -> list[str]:
@@ -46,6 +56,8 @@ def test_axe_finds_nothing(world: Run, chromium: Any) -> None:
         for scheme, width, options in WAYS:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
+            if scheme == "dark":
+                page.evaluate(ONE_OF_EACH)
             assert violations(page, options) == [], (path.name, scheme, width)
     page.close()
 
