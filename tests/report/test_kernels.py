@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,9 @@ def test_the_environment_of_this_process_is_never_set(monkeypatch: pytest.Monkey
         held.setattr("os.unsetenv", never)
         warm_up()
     pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    until = time.monotonic() + 20  # empty for as long as the program is being loaded
+    while not (told := Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))[0]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
     assert {b"OMP_NUM_THREADS=1", b"PYTHONHASHSEED=0"} <= set(told)
     assert util.spawnv_passfds.__module__ == "multiprocessing.util"
