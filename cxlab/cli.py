@@ -61,6 +61,7 @@ def _loading() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # nor among them afterwards
         gc.enable()
 
 
