@@ -44,6 +44,7 @@ __all__ = [
 
 _MOST_ROWS = 9
 _BAND = 0.15
+_LEAST_BAR = 0.005  # below it a share reads 0%
 
 
 def _about(result: Result) -> str:
@@ -335,6 +336,12 @@ def _reliable(result: Result) -> pd.DataFrame:
     )
 
 
+def _seen(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out bars of no length, where there are others."""
+    longer = table["own"] | (table["reliability"] >= _LEAST_BAR)
+    return table[longer] if longer.any() else table.head(1)
+
+
 def own(result: Result, *, ax: Axes | None = None) -> Axes:
     """Draw how much of the differences in each behaviour is customers' own.
 
@@ -351,7 +358,7 @@ def own(result: Result, *, ax: Axes | None = None) -> Axes:
     """
     from matplotlib.ticker import PercentFormatter
 
-    table = _reliable(result)
+    table = _seen(_reliable(result))
     with style():
         ax = rows_axes(ax, len(table), each=0.27)
         if table.empty:
@@ -392,6 +399,8 @@ def own_words(result: Result) -> dict[str, Any]:
         f"{result['differing'].meta['own_from']:.0%}, dotted line, and beyond chance); hollow: "
         f"chance, mostly. {_about(result)}"
     )
+    if left := len(table) - len(_seen(table)):
+        caption += f" {left} more are not drawn: 0%."
     mine = [str(t) for t in table.loc[table["own"], "term"]]
     alt = f"Bars, a behaviour each; customers' own: {', '.join(mine) or 'none'}."
     return {"caption": caption, "alt": alt, "data": table}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,6 +226,32 @@ def test_the_controls_ask_and_show(explorer: Explorer) -> None:
     assert repr(panel.settings["segment"]).replace("'", "&#x27;") in panel.code.value
     panel.attribute.value = ""
     assert panel.settings["segment"] == "" and panel.value.layout.visibility == "hidden"
+
+
+def test_while_an_answer_is_read_the_next_are_drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def moved() -> tuple[Any, Any]:
+        panel = _panel(explore(folder))
+        panel.half_life.value = 20
+        wanted = tuple((panel.settings | {"half_life_days": 28}).values())
+        until = time.monotonic() + 120
+        while wanted not in panel._kept and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        monkeypatch.setattr("cxlab.lab.explore.panel.told", lambda *_: ("drawn", "anew"))
+        panel.half_life.value = 28
+        return panel, panel.settings
+
+    panel, settings = asyncio.run(moved())
+    monkeypatch.undo()
+    assert settings["half_life_days"] == 28
+    fresh = explore(folder)
+    drawn = told(fresh.view(**settings), settings["touchpoint"])
+    # Of fits from other starts the curves differ by less than can be seen.
+    assert [re.sub('src="[^"]*"', "", v) for v in (panel.said.value, panel.drawn.value)] == [
+        re.sub('src="[^"]*"', "", v) for v in drawn
+    ]
+    assert "28 days, as given" in panel.state.value
 
 
 def test_without_ipywidgets_one_line_names_it(

@@ -109,7 +109,7 @@ class Explorer:
         for name, why in self.choices.reasons.items():
             if given.get(name, "") != _USUAL.get(name, "") or (name == "segment" and segment):
                 raise UsageError(f"{name} cannot be set: {why}")
-        key = (segment, *given.values())
+        key = _key({"segment": segment, **given})
         found = self._answers.get(key)
         if found is None:
             with self._asking:
@@ -149,6 +149,21 @@ class Explorer:
             As for :meth:`view`.
         """
         return (segment, washout_days) in self._standing
+
+    def knows(self, **settings: Any) -> bool:
+        """Tell whether an answer is found already.
+
+        Parameters
+        ----------
+        **settings
+            Those of :meth:`view`.
+        """
+        return _key(settings) in self._answers
+
+    @property
+    def preparing(self) -> bool:
+        """Whether answers are being found beside."""
+        return self._ahead is not None and self._ahead.is_alive()
 
     def prepare(self, settings: Iterable[Mapping[str, Any]]) -> None:
         """Find answers that may be asked for next, beside whatever else is done.
@@ -237,6 +252,12 @@ class Explorer:
     def _nothing(self, why: str) -> Result:
         table = pd.DataFrame(columns=list(churn_drivers.COLUMNS))
         return Result("churn_drivers", table, meta=self.dataset.about(), sentence=why)
+
+
+def _key(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give what an answer is kept under: with a half-life of None and 0 the data choose alike."""
+    whole = {"segment": "", **_USUAL, **settings}
+    return tuple(whole[n] or 0 if n == "half_life_days" else whole[n] for n in ("segment", *_USUAL))
 
 
 def explore(dataset: Dataset | str | Path) -> Explorer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import html
 import sys
 import time
 from collections.abc import Iterator
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxlab.errors import CxlabError, UsageError
 from cxlab.lab.explore.choices import HALF_LIVES, WASHOUTS, WINDOWS, short
@@ -26,7 +27,9 @@ _ALL = "all customers"
 _FRAME = ("segment", "washout_days")
 # Seconds that a picture is drawn for before another thread has its turn.
 _TURN = 0.2
-_MOST_AHEAD = 50
+# So many answers are found ahead, and the pages of so many are kept. Between two that are drawn
+# ahead, the kernel rests for so many seconds: what was clicked meanwhile comes first.
+_MOST_AHEAD, _MOST_KEPT, _REST = 50, 200, 0.02
 _WIDE = {"description_width": "8.5em"}
 
 
@@ -53,12 +56,22 @@ def panel(explorer: Explorer) -> ipywidgets.Widget:
     return _Panel(explorer, ipywidgets).box
 
 
+class _Page(NamedTuple):
+    """What is shown of an answer."""
+
+    said: str
+    drawn: str
+    how: tuple[str, ...] = ()
+
+
 class _Panel:
     """Controls that ask again when one of them changes."""
 
     def __init__(self, explorer: Explorer, widgets: Any) -> None:
         self._explorer, self._widgets = explorer, widgets
         self._first = True
+        self._kept: dict[tuple[Any, ...], _Page] = {}
+        self._next: asyncio.TimerHandle | None = None
         choices = explorer.choices
         attributes = [(_ALL, ""), *_apart(tuple(choices.segments))]
         self.attribute = self._list("Segment", attributes, "segment")
@@ -153,25 +166,34 @@ class _Panel:
     def _show(self) -> None:
         """Show the answer; a mistake is one line in its place."""
         started, settings = time.perf_counter(), self.settings
-        stands = self._explorer.stands(**{k: v for k, v in settings.items() if k in _FRAME})
-        self._say("Working…" if stands else "Preparing the days and contacts of this choice…")
-        try:
-            result = self._explorer.view(**settings)
-            if self._first:
-                self._first = False
-                name = watched(result)
-                if name in self._explorer.choices.touchpoints:
-                    self.touchpoint.value = name  # asks again, for this one
-                    return
-            said, drawn = told(result, settings.get("touchpoint", ""))
-        except CxlabError as error:
-            said, drawn = f'<p class="cx-told">{html.escape(str(error))}</p>', ""
-            result = None
-        self.said.value, self.drawn.value = said, drawn
+        page = self._kept.get(tuple(settings.values()))
+        if page is None:
+            stands = self._explorer.stands(**{k: v for k, v in settings.items() if k in _FRAME})
+            self._say("Working…" if stands else "Preparing the days and contacts of this choice…")
+            try:
+                result = self._explorer.view(**settings)
+                if self._first:
+                    self._first = False
+                    name = watched(result)
+                    if name in self._explorer.choices.touchpoints:
+                        self.touchpoint.value = name  # asks again, for this one
+                        return
+                page = self._page(settings)
+            except CxlabError as error:
+                page = _Page(f'<p class="cx-told">{html.escape(str(error))}</p>', "")
+        self.said.value, self.drawn.value = page.said, page.drawn
         self.code.value = f"<pre>{html.escape(self._explorer.code(**settings))}</pre>"
-        took = f"{(time.perf_counter() - started) * 1000:.0f} ms."
-        self._say(" ".join([*_how(result), took] if result else [took]))
+        self._say(" ".join([*page.how, f"{(time.perf_counter() - started) * 1000:.0f} ms."]))
         self._prepare(settings)
+
+    def _page(self, settings: dict[str, Any]) -> _Page:
+        """Word and draw an answer, and keep that."""
+        result = self._explorer.view(**settings)
+        page = _Page(*told(result, settings.get("touchpoint", "")), _how(result))
+        self._kept[tuple(settings.values())] = page
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        return page
 
     def _prepare(self, settings: dict[str, Any]) -> None:
         """Find what one step of one control would show, while this answer is read."""
@@ -187,8 +209,27 @@ class _Panel:
                 near = sorted(values, key=lambda v: abs(values.index(v) - here))
                 steps.append([settings | {name: v} for v in near[1:]])
         # The nearest of each control first.
-        ahead = (s for turn in zip_longest(*steps) for s in turn if s)
-        self._explorer.prepare(islice(ahead, _MOST_AHEAD))
+        ahead = list(islice((s for turn in zip_longest(*steps) for s in turn if s), _MOST_AHEAD))
+        self._explorer.prepare(ahead)
+        if self._next is not None:
+            self._next.cancel()
+        with contextlib.suppress(RuntimeError):  # outside a kernel nobody waits meanwhile
+            self._rest(asyncio.get_running_loop(), ahead)
+
+    def _rest(self, loop: asyncio.AbstractEventLoop, ahead: list[dict[str, Any]]) -> None:
+        """Draw one of the answers that were found ahead, when all that was asked for is done."""
+        left = [s for s in ahead if tuple(s.values()) not in self._kept]
+        self._next = loop.call_later(_REST, self._draw, loop, left) if left else None
+
+    def _draw(self, loop: asyncio.AbstractEventLoop, ahead: list[dict[str, Any]]) -> None:
+        finding = self._explorer.preparing
+        found = next((s for s in ahead if self._explorer.knows(**s)), None)
+        self._next = None
+        if found is not None:
+            with _undisturbed():
+                self._page(found)
+        if found is not None or finding:
+            self._rest(loop, ahead)
 
     def _say(self, text: str) -> None:
         self.state.value = f'<span class="cx-why" role="status">{html.escape(text)}</span>'
@@ -205,17 +246,17 @@ def _undisturbed() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
-def _how(result: Result) -> list[str]:
+def _how(result: Result) -> tuple[str, ...]:
     """Say how the answer was reached, and what a whole run would add."""
     if "half_life_days" not in result.meta:
-        return []
+        return ()
     days = f"The half-life is {result.meta['half_life_days']:.0f} days"
     chosen = len(result["half_life"].table) > 0
-    return [
+    return (
         f"{days}, {'chosen by the data' if chosen else 'as given'}.",
         "As a quick run gives it: intervals of customers lost are approximate (a whole run draws "
         "customers anew).",
-    ]
+    )
 
 
 def _apart(names: tuple[str, ...]) -> list[tuple[str, str]]:
