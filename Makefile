@@ -83,8 +83,9 @@ setup: $(STAMP) ## set up the environment; the targets below do it by themselves
 report: $(STAMP) ## render the demo report; the last line names the file to open
 	@$(RUN) "$(BIN)/cxlab" render reports/demo.yml $(ARGS)
 
+# Two workers share two cores: more threads of linear algebra would only wait for each other.
 test: $(STAMP) ## run the tests
-	@$(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lab: $(STAMP) ## JupyterLab on the notebooks' questions
 	@$(RUN) "$(BIN)/cxlab" lab $(ARGS)
