@@ -119,8 +119,6 @@ def command(
     root = here if file.is_relative_to(here) else notebooks.parent
     at = quote(file.relative_to(root).as_posix())
     options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{at}"]
-    # It would ask before anything else whether it may fetch news.
-    options += ["--LabApp.news_url=None"]
     options += [f"--port={port}"] if port is not None else []
     options += [] if browser else ["--no-browser"]
     # Jupyter refuses to run as root, as a container does, unless told.

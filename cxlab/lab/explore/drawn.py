@@ -29,11 +29,12 @@ STYLE = """<style>
 .cx-explore .cx-figures span {display: block; font-size: 12px;
   color: var(--jp-ui-font-color2, #5a616b)}
 .cx-explore .cx-figures div {font-size: 17px; font-variant-numeric: tabular-nums}
-.cx-explore .cx-why {color: var(--jp-ui-font-color2, #5a616b); font-size: 12px; line-height: 1.4}
+.cx-explore .cx-why {color: var(--jp-ui-font-color2, #5a616b); font-size: 12px;
+  line-height: 1.4; display: block}
 .cx-explore .cx-drawn {display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start}
-.cx-explore figure {margin: 0; flex: 1 1 380px; max-width: 900px; background: #fff;
+.cx-explore figure {margin: 0; flex: 1 1 340px; max-width: 520px; background: #fff;
   border: 1px solid var(--jp-border-color2, #dcdcd6); border-radius: 6px; padding: 10px}
-.cx-explore figure:first-child {flex-grow: 2}
+.cx-explore figure:first-child {flex: 2 1 600px; max-width: 900px}
 .cx-explore figure img {max-width: 100%; height: auto; display: block; margin: 0}
 .cx-explore figcaption {font-size: 12px; line-height: 1.4; color: #5a616b; margin-top: 6px}
 .cx-explore pre {white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; padding: 8px;

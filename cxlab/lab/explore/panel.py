@@ -113,7 +113,7 @@ class _Panel:
         seen = f", as of {dataset.day}" if dataset.day else ""
         head = f'<b dir="auto">{html.escape(short(dataset.name, 100))}</b>{seen}'
         wrap = {"flex_flow": "row wrap", "align_items": "flex-start"}
-        left = widgets.VBox([self.attribute, self.value, self.touchpoint])
+        left = widgets.VBox([self.touchpoint, self.attribute, self.value])
         right = widgets.VBox([self.half_life, self.washout, self.window])
         code = widgets.Accordion([self.code], titles=("Copy as code",))
         box = widgets.VBox(
