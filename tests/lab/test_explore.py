@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,9 @@ def test_while_an_answer_is_read_the_next_are_drawn(
         panel.half_life.value = 28
         return panel, panel.settings
 
-    panel, settings = asyncio.run(moved())
+    # In a thread of its own: a browser that was started here has this one's loop.
+    with ThreadPoolExecutor(1) as pool:
+        panel, settings = pool.submit(asyncio.run, moved()).result()
     monkeypatch.undo()
     assert settings["half_life_days"] == 28
     fresh = explore(folder)
