@@ -24,8 +24,9 @@ __all__ = ["Explorer", "explore"]
 
 # Of so many segments and washouts the frames are kept; of so many settings the answers.
 _STANDING, _ANSWERS = 6, 1000
-# Seconds left to who waits for an answer, between two that are found ahead.
-_PAUSE = 0.02
+# Seconds left to who asks on without a look at the answer, before any is found ahead; and to who
+# waits for one, between two.
+_LOOK, _PAUSE = 0.25, 0.02
 _USUAL: dict[str, Any] = {
     "touchpoint": "",
     "half_life_days": 0,
@@ -179,6 +180,7 @@ class Explorer:
         wanted = list(settings)
 
         def work() -> None:
+            time.sleep(_LOOK)
             for given in wanted:
                 newer = self._ahead is not threading.current_thread()
                 if newer or not threading.main_thread().is_alive():

@@ -27,9 +27,10 @@ _ALL = "all customers"
 _FRAME = ("segment", "washout_days")
 # Seconds that a picture is drawn for before another thread has its turn.
 _TURN = 0.2
-# So many answers are found ahead, and the pages of so many are kept. Between two that are drawn
-# ahead, the kernel rests for so many seconds: what was clicked meanwhile comes first.
-_MOST_AHEAD, _MOST_KEPT, _REST = 50, 200, 0.02
+# So many answers are found ahead, so many of them drawn, and the pages of so many kept. Few, so
+# that what is clicked after a moment's look meets nobody at work. Between two that are drawn, the
+# kernel rests for so many seconds: what was clicked meanwhile comes first.
+_MOST_AHEAD, _MOST_DRAWN, _MOST_KEPT, _REST = 9, 6, 200, 0.02
 _WIDE = {"description_width": "8.5em"}
 
 
@@ -214,7 +215,7 @@ class _Panel:
         if self._next is not None:
             self._next.cancel()
         with contextlib.suppress(RuntimeError):  # outside a kernel nobody waits meanwhile
-            self._rest(asyncio.get_running_loop(), ahead)
+            self._rest(asyncio.get_running_loop(), ahead[:_MOST_DRAWN])
 
     def _rest(self, loop: asyncio.AbstractEventLoop, ahead: list[dict[str, Any]]) -> None:
         """Draw one of the answers that were found ahead, when all that was asked for is done."""
