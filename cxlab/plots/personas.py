@@ -400,7 +400,7 @@ def own_words(result: Result) -> dict[str, Any]:
         f"chance, mostly. {_about(result)}"
     )
     if left := len(table) - len(_seen(table)):
-        caption += f" {left} more are not drawn: 0%."
+        caption += f" Not drawn: {left} of 0%."
     mine = [str(t) for t in table.loc[table["own"], "term"]]
     alt = f"Bars, a behaviour each; customers' own: {', '.join(mine) or 'none'}."
     return {"caption": caption, "alt": alt, "data": table}

@@ -38,8 +38,8 @@ def _result(groups: int = 2) -> Result:
                       "conf_low": 0.95 - at / 200 / k, "conf_high": 1.0, "n": 60 - at / 10})
         for k, name in enumerate(KINDS[:groups], start=1)
     ) if groups else pd.DataFrame()  # fmt: skip
-    own = pd.DataFrame({"term": ["contacts", "failed"], "reliability": [0.6, 0.1],
-                        "own": [True, False]})  # fmt: skip
+    own = pd.DataFrame({"term": ["contacts", "failed", "weekends"],
+                        "reliability": [0.6, 0.1, 0.001], "own": [True, False, False]})  # fmt: skip
     tried = pd.DataFrame(
         {"groups": [2, 3], "gap": [1.2, -0.4], "null": [-0.2, -0.3], "null_high": [0.1, 0.2],
          "p_value": [0.01, 0.9], "found": [groups > 0, False]}
@@ -111,6 +111,9 @@ def test_what_bad_contacts_do_is_drawn_the_worst_first_and_claimed_where_told() 
 
 def test_bars_are_what_returns() -> None:
     ax = plots.own(_result())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["contacts", "failed"]
+    words = plots.own_words(_result())
+    assert words["caption"].endswith(" Not drawn: 1 of 0%.") and len(words["data"]) == 3
     assert [p.get_width() for p in ax.patches] == [0.6, 0.1]
     assert [label.get_fontweight() for label in ax.get_yticklabels()] == ["bold", "normal"]
 
