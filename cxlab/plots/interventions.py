@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,6 @@ __all__ = ["changes", "changes_words", "over_time", "over_time_words", "pictured
 _COLOURS = {"worked": HELP, "made it worse": HARM, "fell": ACCENT, "rose": ACCENT}
 _MOST_ROWS, _MOST_PANELS = 24, 6
 _MAIN = "failure rate"
-_EPOCH = dt.date(1970, 1, 1)
 _MONTH = 30.4375
 
 
@@ -191,8 +189,7 @@ def _draw_events(ax: Axes, rows: pd.DataFrame, days: float) -> None:
 
 
 def _draw_series(ax: Axes, rows: pd.DataFrame) -> None:
-    days = rows["day"].to_numpy()
-    dates = np.array([_EPOCH + dt.timedelta(days=float(d)) for d in days])
+    dates = pd.DatetimeIndex(rows["week"])
     late = rows["without"].notna().to_numpy()
     ax.plot(dates, 100 * rows["rate"], "o", color=UNSURE, ms=2.5, alpha=0.7, label="each week")
     for part in (~late, late):
@@ -204,7 +201,7 @@ def _draw_series(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set_ylim(0, None)
     ax.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")
     ticks = dates[:: max(1, -(-len(dates) // 4))]
-    ax.set_xticks(list(ticks), [d.strftime("%b %Y") for d in ticks], fontsize=NOTE)
+    ax.set_xticks(list(ticks), list(ticks.strftime("%b %Y")), fontsize=NOTE)
     ax.set_ylabel("Failures", fontsize=NOTE)
     ax.legend(loc="lower left", fontsize=NOTE)
 

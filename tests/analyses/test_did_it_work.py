@@ -102,7 +102,9 @@ def test_the_demo_has_its_two_fixes_and_what_is_true_of_them() -> None:
     others = result.table[~result.table["main"] & ~result.table["outcome"].str.endswith("score")]
     assert set(others["verdict"]) <= {"cannot tell", "no change seen"}  # contacts are as they were
     line = result["series"].table.query("outcome == 'failure rate'")
-    assert line["without"].notna().any()
+    for name, weeks in line.groupby("intervention"):
+        main, first = _main(result, name), weeks.loc[weeks["without"].notna(), "week"].min()
+        assert first == main["started"]
 
 
 def test_no_effect_is_none(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ def result() -> Result:
     for name, wide in (("conf", 0.2), ("band", 0.3)):
         events[f"{name}_low"] = events["estimate"] - wide
         events[f"{name}_high"] = events["estimate"] + wide
-    days = 20_000.0 + 7 * np.arange(6)
-    line = pd.DataFrame({"day": days, "rate": 0.2, "fitted": 0.2,
+    weeks = pd.date_range("2024-10-04", periods=6, freq="7D").strftime("%Y-%m-%d")
+    line = pd.DataFrame({"week": weeks, "rate": 0.2, "fitted": 0.2,
                          "without": [np.nan] * 3 + [0.1] * 3})  # fmt: skip
     parts = {
         "by_period": Result("by_period", events.assign(**who)),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.did_it_work.found import FEWEST, Found
 from cxlab.analyses.did_it_work.measured import Measured, Study
-from cxlab.analyses.did_it_work.plan import Plan
+from cxlab.analyses.did_it_work.plan import Plan, day_of
 from cxlab.frames.customer_periods import Window, total_sums
 from cxlab.models.interrupted import (
     LEAST_BEFORE,
@@ -140,7 +140,8 @@ def _line(
     """Give the weeks with the lines through them; those of few are told by the lines alone."""
     rate = np.divide(y, x, out=np.full(len(y), np.nan), where=x > 0)
     without = np.where(np.arange(len(y)) >= window.before, fit.without, np.nan)
-    told = {"day": window.edges[:-1], "rate": rate, "fitted": fit.fitted, "without": without}
+    weeks = [day_of(edge) for edge in window.edges[:-1]]
+    told = {"week": weeks, "rate": rate, "fitted": fit.fitted, "without": without}
     table = pd.DataFrame({**told, "out_of": x})
     table.loc[(x > 0) & (x < least), ["rate", "out_of"]] = np.nan
     return table
