@@ -347,7 +347,9 @@ def three_figures(value: float) -> str:
     """Give a number to three significant figures, never in powers of ten."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 1e-4 or value == 0 else "<0.0001"
+    if abs(value) >= 1e-4 or value == 0:
+        return f"{value:.3g}"
+    return "<0.0001" if value > 0 else ">-0.0001"
 
 
 def money(value: float, currency: str | None = "") -> str:

@@ -396,7 +396,7 @@ def _valued(name: str, value: float) -> str:
 
 
 def _figure(value: float) -> str:
-    return three_figures(value) if value >= 0 else MINUS + three_figures(-value)
+    return three_figures(value).replace("-", MINUS)
 
 
 def _span(days: float) -> str:

@@ -52,6 +52,7 @@ _HEADING = {
     "p_value": "p",
     "q_value": "q",
 }
+_P_VALUES = frozenset({"p_value", "q_value", "p_holm", "before_p"})
 _ROWS = {"result": 300, "picture": 100}  # of a table that are shown; all are in its file
 _WIDE = 11  # columns; a table with more of them is printed across the page
 _LONG = 40  # characters from which on a text gets a column that is wide enough to read
@@ -174,7 +175,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "−") if text.startswith("-") else text
+    return text.replace("-", "−") if text.startswith(("-", ">-")) else text
 
 
 def show_picture(data: Mapping[str, Any], linked: bool = True) -> str:
@@ -267,7 +268,7 @@ def valence(value: Any) -> str:
 
 def _format(name: str, values: Sequence[Any]) -> Callable[[Any], str]:
     """Choose one way to write all figures of a column."""
-    if name in ("p_value", "q_value"):
+    if name in _P_VALUES:
         return p_value
     if name == "year" or name.endswith("_year"):
         return _year

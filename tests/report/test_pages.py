@@ -191,6 +191,7 @@ def test_a_result_shows_its_checks() -> None:
         (0.123456, "0.123"),
         (-1.5, "−1.5"),
         (1e-9, "<0.0001"),
+        (-1e-9, ">−0.0001"),
         (0.0, "0"),
         (True, "yes"),
         ("a", "a"),
@@ -205,6 +206,9 @@ def test_figures(value: object, shown: str) -> None:
 )
 def test_p_values(value: float | None, shown: str) -> None:
     assert p_value(value) == shown
+    if value is not None:  # a corrected one is written in the same way
+        made = show_result(Result("r", pd.DataFrame({"p_holm": [value]}), ()).to_dict())
+        assert f'<td class="num">{shown.replace("<", "&lt;")}</td>' in made
 
 
 def test_intervals() -> None:
