@@ -83,9 +83,10 @@ setup: $(STAMP) ## set up the environment; the targets below do it by themselves
 report: $(STAMP) ## render the demo report; the last line names the file to open
 	@$(RUN) "$(BIN)/cxlab" render reports/demo.yml $(ARGS)
 
-# Two workers share two cores: more threads of linear algebra would only wait for each other.
+# Two workers share two cores: more threads of linear algebra would only wait for each other. Hundreds of
+# processes are started: each would compile cxlab anew if nothing were allowed to keep what is compiled.
 test: $(STAMP) ## run the tests
-	@OMP_NUM_THREADS=1 $(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN) "$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lab: $(STAMP) ## JupyterLab on the notebooks' questions
 	@$(RUN) "$(BIN)/cxlab" lab $(ARGS)
