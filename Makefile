@@ -7,7 +7,7 @@ ARGS ?=
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test lab docs lint format bench recovery lock clean which-python FORCE
+.PHONY: help setup report test lab docs lint format bench recovery lock cluster clean which-python FORCE
 
 # ---- the environment -------------------------------------------------------
 # An active virtual or conda environment is used; conda's base, which belongs to no project, is not.
@@ -127,13 +127,20 @@ recovery: $(STAMP) ## does simulated data give the true effects and outages back
 
 # One version for every Python and system. Without a wheel for all of them the newest are passed over:
 # autograd-gamma 0.5 (source only), argon2-cffi-bindings 26 (no wheel for Intel Macs).
-lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions); needs uv
+lock: ## write requirements.lock and requirements-cluster.lock anew (ARGS=--upgrade for newer versions); needs uv
 	@command -v uv >/dev/null || { echo "make lock needs uv, which nothing else here does: pip install uv" >&2; exit 1; }
 	@echo 'argon2-cffi-bindings<26' | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q pyproject.toml \
 	  --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --only-binary autograd-gamma -c /dev/stdin \
 	  -o requirements.lock $(ARGS) >/dev/null
 	@sed '/^ *#  *-c /d' requirements.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+	@"$(PYTHON)" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cluster"], sep="\n")' \
+	  | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q - --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate -c requirements.lock \
+	  -o requirements-cluster.lock $(ARGS) >/dev/null
+
+cluster: $(STAMP) ## add what engine spark and the tests of clusters need, half a gigabyte; Java 17 comes from elsewhere
+	@$(PIP) install --require-hashes -r requirements-cluster.lock
 
 clean: ## remove caches and built packages; reports and .venv stay
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache build dist docs/_build

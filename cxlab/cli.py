@@ -22,7 +22,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cxlab.errors import AnalysisError, CxlabError, UsageError, masked
+from cxlab.errors import AnalysisError, CxlabError, UsageError, masked, one_of
 
 __all__ = ["app", "main"]
 
@@ -90,6 +90,8 @@ def _options(
     ] = False,
 ) -> None:
     """Take the options common to all commands; ``--debug`` is read by :func:`main`."""
+    if debug:
+        os.environ["CXLAB_SPARK_LOG"] = "1"  # of data/spark/session, which is loaded when needed
 
 
 @app.command()
@@ -175,7 +177,10 @@ def drivers(
     dataset: DatasetArgument,
     out: Annotated[Path, typer.Option(help="Folder for drivers.csv.", metavar="DIR")],
     as_of: AsOf = None,
-    engine: Annotated[str, typer.Option(help="duckdb.")] = "duckdb",
+    engine: Annotated[
+        str | None,
+        typer.Option(help="duckdb or spark (default: what dataset.yml says, else duckdb)."),
+    ] = None,
     sample: Annotated[
         str, typer.Option(help="auto, full, or base rows a churn.", metavar="auto|full|N")
     ] = "auto",
@@ -192,11 +197,12 @@ def drivers(
     """Write the driver table, drivers.csv, without notebooks."""
     with _loading():
         from cxlab.analyses import churn_drivers
+        from cxlab.data.contract import ENGINES
         from cxlab.data.dataset import load
         from cxlab.report.findings import write_drivers
 
-    if engine != "duckdb":
-        raise UsageError(f"--engine is {engine!r}; allowed: duckdb")
+    if engine not in (None, *ENGINES):
+        raise UsageError(one_of("--engine", engine, ENGINES))
     options = churn_drivers.Options(
         washout_days=washout_days,
         half_life_days=_half_life(half_life_days),
@@ -207,7 +213,7 @@ def drivers(
     file = out / "drivers.csv"
     with _writing(out):
         _probe(file)
-    loaded = load(dataset, _day(as_of), memory_limit=memory_limit)
+    loaded = load(dataset, _day(as_of), memory_limit=memory_limit, engine=engine)
     result = churn_drivers.run(loaded, **vars(options))
     if result.table.empty:
         raise AnalysisError(f"{dataset}: table customers: {result.sentence}")
@@ -357,7 +363,9 @@ def render(
 @app.command()
 def schedule(
     spec: Annotated[Path, typer.Argument(help="A report's YAML.", metavar="SPEC")],
-    form: Annotated[str, typer.Option("--format", metavar="NAME", help="cron, systemd or github.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="cron, systemd, github or kubernetes.")
+    ],
     at: Annotated[
         str,
         typer.Option(

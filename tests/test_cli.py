@@ -142,7 +142,7 @@ def test_each_command_has_help(cx, command) -> None:
         (["drivers", "SHOP", "--out", "OUT", "--memory-limit", "-1"], "'-1'; allowed: sizes"),
         (["drivers", "SHOP", "--out", "OUT", "--memory-limit", "0GB"], "'0GB'; allowed: sizes"),
         (["drivers", "SHOP", "--out", "OUT", "--memory-limit", "80%"], "'80%'; allowed: sizes"),
-        (["drivers", "SHOP", "--out", "OUT", "--engine", "spark"], "'spark'; allowed: duckdb"),
+        (["drivers", "SHOP", "--out", "OUT", "--engine", "flink"], "'flink'; allowed: duckdb"),
         (["drivers", "SHOP", "--out", "OUT", "--seed", "-1"], "--seed"),
         (["drivers", "SHOP", "--out", "OUT", "--seed", "x"], "--seed"),
         (["simulate"], "DIR"),

@@ -30,7 +30,9 @@ CONDA_NAMES = {
 }
 PYTHONS = ["3.11", "3.12", "3.13"]
 SYSTEMS = {"linux": "Linux", "darwin": "Darwin"}
-LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+LOCK, CLUSTER_LOCK = (
+    (ROOT / f"requirements{which}.lock").read_text("utf-8") for which in ("", "-cluster")
+)
 
 
 def conda() -> dict[str, SpecifierSet]:
@@ -41,9 +43,9 @@ def conda() -> dict[str, SpecifierSet]:
     return {s.name: s.specifier for s in specs}
 
 
-def locked() -> list[tuple[Requirement, str]]:
-    """Give each requirement of the lock with the text of its hashes."""
-    body = "\n".join(line for line in LOCK.splitlines() if not line.lstrip().startswith("#"))
+def locked(lock: str = LOCK) -> list[tuple[Requirement, str]]:
+    """Give each requirement of a lock with the text of its hashes."""
+    body = "\n".join(line for line in lock.splitlines() if not line.lstrip().startswith("#"))
     entries = body.replace("\\\n", " ").strip().splitlines()
     split = [entry.partition(" --hash=") for entry in entries if entry.strip()]
     return [(Requirement(name), mark + hashes) for name, mark, hashes in split]
@@ -74,6 +76,21 @@ def test_conda_has_the_same_dependencies_and_bounds() -> None:
     assert found.pop("python") == SpecifierSet(PROJECT["requires-python"])
     assert found.pop("pip") == SpecifierSet()
     assert found == expected
+
+
+def test_clusters_have_a_lock_of_their_own_within_its_bounds() -> None:
+    """Half a gigabyte that most do without is not in the lock of all."""
+    extras = PROJECT["optional-dependencies"]
+    asked = {r.name: r.specifier for r in map(Requirement, extras["cluster"])}
+    (spark,) = map(Requirement, extras["spark"])
+    assert asked[spark.name] == spark.specifier
+    found = {r.name: str(r.specifier) for r, hashes in locked(CLUSTER_LOCK) if "sha256" in hashes}
+    for name, bounds in asked.items():
+        assert Version(found[name].removeprefix("==")) in bounds
+    everybodys = {r.name: str(r.specifier) for r, _ in locked() if r.marker is None}
+    assert not asked.keys() & everybodys.keys()
+    for name in found.keys() & everybodys.keys():
+        assert found[name] == everybodys[name]
 
 
 def test_conda_takes_everything_from_conda_forge() -> None:

@@ -34,6 +34,7 @@ from pydantic.fields import FieldInfo
 from cxlab.errors import DataError, UsageError, one_of
 
 __all__ = [
+    "ENGINES",
     "OUTCOMES",
     "SNAPSHOT",
     "TABLES",
@@ -57,6 +58,9 @@ __all__ = [
 ]
 
 Kind = Literal["id", "time", "number", "flag", "text"]
+Engine = Literal["duckdb", "spark"]
+ENGINES: tuple[str, ...] = get_args(Engine)
+"""What can do the work."""
 OUTCOMES = ("ok", "failed")
 _UNION_MEMBERS = ("literal['contract']", "Inactivity")
 _LONGEST = 60
@@ -289,6 +293,10 @@ class Settings(_Strict):
         What winning one customer costs, in ``currency``.
     source : Source
         Where the tables are, if not beside ``dataset.yml``.
+    engine : {"duckdb", "spark"}
+        What does the work, where neither a command nor a call says.
+    spark_master : str
+        Where Spark does it (default: this machine); ``CXLAB_SPARK_MASTER`` comes before it.
     """
 
     name: str | None = None
@@ -304,6 +312,8 @@ class Settings(_Strict):
     bad: BadRules = BadRules()
     acquisition_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     source: Source | None = None
+    engine: Engine = "duckdb"
+    spark_master: str | None = Field(default=None, min_length=1)
 
     @field_validator("columns")
     @classmethod

@@ -19,6 +19,7 @@ import pandas as pd
 
 from cxlab.data.check import SetAside, sift
 from cxlab.data.contract import (
+    ENGINES,
     TABLES,
     Inactivity,
     Settings,
@@ -32,14 +33,16 @@ from cxlab.data.narrow import narrowed
 from cxlab.data.prepared import keeping, prepared
 from cxlab.data.segment import Segment, read_segment
 from cxlab.data.snapshots import Snapshot
-from cxlab.data.sources import DuckFile, Folder, TypedTable
-from cxlab.errors import AnalysisError, DataError, UsageError
+from cxlab.data.sources import DuckFile, Files, Folder, TypedTable
+from cxlab.errors import AnalysisError, DataError, UsageError, one_of
 from cxlab.results import TO_THE_LETTER, Result
 
 __all__ = ["Dataset", "load"]
 
 Frame = nw.LazyFrame[Any]
 
+# What dataset.yml says of where the data are and who works on them, not of the data.
+_NOT_DATA = {"source", "engine", "spark_master"}
 # Times that say how far the feed reaches; a due date or a renewal may lie ahead of it.
 _FEED_TIMES = {
     "customers": ("started_at", "cancelled_at", "ended_at"),
@@ -84,7 +87,7 @@ class Dataset:
     form: Literal["spells", "snapshot"]
     read: dict[str, TypedTable]
     set_aside: tuple[SetAside, ...]
-    _folder: Folder = field(repr=False)
+    _folder: Files = field(repr=False)
     _kept: dict[str, Frame] = field(repr=False)
     _prepared: dict[str, Frame] = field(repr=False, default_factory=dict)
     _views: dict[dt.date, Dataset] = field(repr=False, default_factory=dict)
@@ -139,7 +142,7 @@ class Dataset:
         frame : pandas.DataFrame
             Rows to join; kept alive by the caller as long as the lazy frame is used.
         """
-        return nw.from_native(self._folder.connection.from_df(frame))
+        return self._folder.attach(frame)
 
     def keep(self, name: str, make: Callable[[], Frame]) -> Frame:
         """Have the engine work out a frame once, and keep it, on disk where memory is short.
@@ -153,8 +156,7 @@ class Dataset:
         """
         if name not in self._prepared:
             table = f"cx_{self.as_of:%Y%m%d}_{len(self._prepared)}_{name}"
-            nw.to_native(make()).create(table)
-            self._prepared[name] = nw.from_native(self._folder.connection.table(table))
+            self._prepared[name] = self._folder.keep(table, make())
         return self._prepared[name]
 
     def on(self, day: dt.date) -> Dataset:
@@ -227,7 +229,7 @@ class Dataset:
 
     def settings_sha256(self) -> str:
         """Hash what ``dataset.yml`` says of the data, however it is written there."""
-        said = self.settings.model_dump(mode="json", exclude_defaults=True, exclude={"source"})
+        said = self.settings.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_DATA)
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def overview(self) -> Result:
@@ -363,6 +365,7 @@ def load(
     where: str = "",
     memory_limit: str | None = None,
     snapshot: str | None = None,
+    engine: str | None = None,
 ) -> Dataset:
     """Open a dataset and check it against the contract.
 
@@ -384,12 +387,14 @@ def load(
     snapshot : str, optional
         Of a database: a snapshot of it to be read, or ``latest`` (default: what
         ``dataset.yml`` says, else a new one).
+    engine : {"duckdb", "spark"}, optional
+        What does the work (default: what ``dataset.yml`` says, else DuckDB).
 
     Raises
     ------
     UsageError
         The folder does not exist, ``as_of`` is no date, ``where`` is no segment of the data,
-        or they are no database's while a snapshot is named.
+        there is no such engine, or they are no database's while a snapshot is named.
     DataError
         The database or the file cannot be read, the tables are not what the contract
         allows, or nobody in them left.
@@ -406,12 +411,12 @@ def load(
     settings = read_settings(path)
     day = _within(asked, settings)
     held = _snapshot(path, settings, snapshot)
-    folder = _opened(path, settings, memory_limit, held)
+    folder = _opened(path, settings, memory_limit, held, engine or settings.engine)
     with reading(str(folder.path)):
         read = {name: folder.read(name) for name in TABLES if name in folder.files}
         if held is not None:
             read = {n: _with_left(t, held.manifest.tables[n].left) for n, t in read.items()}
-        frames = {name: nw.from_native(folder.connection.table(name)) for name in read}
+        frames = {name: folder.table(name) for name in read}
         segment = read_segment(where, read, frames)
         if segment is not None:
             day = day or _whole_day(folder, read, frames)
@@ -447,20 +452,32 @@ def _snapshot(path: Path, settings: Settings, named: str | None) -> Snapshot | N
 
 
 def _opened(
-    path: Path, settings: Settings, memory_limit: str | None, held: Snapshot | None
-) -> Folder:
+    path: Path, settings: Settings, memory_limit: str | None, held: Snapshot | None, engine: str
+) -> Files:
     """Open the place where the tables are: a snapshot, a folder, or a DuckDB file."""
+    if engine not in ENGINES:
+        raise UsageError(one_of("engine", engine, ENGINES))
+    place = path
     if held is not None:
-        return Folder(held.folder, settings, memory_limit)
-    if settings.source is None or settings.source.path is None:
-        return Folder(path, settings, memory_limit)
-    place = path / settings.source.path
+        place = held.folder
+    elif settings.source is not None and settings.source.path is not None:
+        place = path / settings.source.path
     if is_folder(place):
-        return Folder(place, settings, memory_limit)
+        if engine == "duckdb":
+            return Folder(place, settings, memory_limit)
+        from cxlab.data.spark.files import SparkFolder
+
+        return SparkFolder(path, place, settings, memory_limit)
     if place.is_file():
+        if engine != "duckdb":
+            raise DataError(
+                f"{path / 'dataset.yml'}: source.path: a DuckDB file is read by engine duckdb "
+                f"alone, not by {engine}; allowed: a folder of Parquet or CSV files"
+            )
         return DuckFile(place, settings, memory_limit)
     # An address that was meant for url may hold a password.
-    wrong = "an address" if "://" in settings.source.path else f"there is no folder {place}"
+    named = settings.source.path if settings.source and settings.source.path else ""
+    wrong = "an address" if "://" in named else f"there is no folder {place}"
     raise DataError(
         f"{path / 'dataset.yml'}: source.path: {wrong}; allowed: a folder, or a DuckDB file (a "
         "database's address is source.url)"
@@ -473,7 +490,7 @@ def _with_left(typed: TypedTable, left: tuple[str, ...]) -> TypedTable:
 
 
 def _sifted(
-    folder: Folder, read: dict[str, TypedTable], frames: dict[str, Frame], segment: Segment | None
+    folder: Files, read: dict[str, TypedTable], frames: dict[str, Frame], segment: Segment | None
 ) -> tuple[dict[str, Frame], list[SetAside]]:
     """Sift the tables; of a report, those one notebook found whole are so for all of them."""
     settings, made = folder.settings, []
@@ -506,7 +523,7 @@ def _last_day(settings: Settings) -> dt.date | None:
     return (end - dt.timedelta(microseconds=1)).date() if end is not None else None
 
 
-def _whole_day(folder: Folder, read: dict[str, TypedTable], frames: dict[str, Frame]) -> dt.date:
+def _whole_day(folder: Files, read: dict[str, TypedTable], frames: dict[str, Frame]) -> dt.date:
     """Find the last day that the feed covers as a whole: a segment is seen up to the same."""
     if (end := _last_day(folder.settings)) is not None:
         return end

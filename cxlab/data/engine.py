@@ -1,4 +1,4 @@
-"""DuckDB: how it is opened, and what its errors mean to a user."""
+"""DuckDB: how it is opened, and what the engines' errors mean to a user."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import narwhals as nw
 
+from cxlab.data.spark.wording import is_spark, spark_error
 from cxlab.errors import AnalysisError, DataError, UsageError
 
 __all__ = [
@@ -182,6 +183,8 @@ def may_repeat(frame: nw.LazyFrame[Any], key: Sequence[str], rows: int) -> bool:
     rows : int
         About how many rows there are.
     """
+    if not frame.implementation.is_duckdb():
+        return True  # another engine groups them in the first place
     relation = nw.to_native(frame)
     names = ['"' + c.replace('"', '""') + '"' for c in key]
     if len(key) == 1 and _rises(relation.limit(_LOOK), names[0]) and _rises(relation, names[0]):
@@ -214,6 +217,8 @@ def engine_error(error: Exception, where: str) -> Exception:
     where : str
         What was being read.
     """
+    if is_spark(error):
+        return spark_error(error, where)
     if not isinstance(error, duckdb.Error):
         return error
     text = str(error)
@@ -256,5 +261,7 @@ def reading(where: str) -> Iterator[None]:
         yield
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        raise engine_error(error, where) from error
+    except Exception as error:
+        if (told := engine_error(error, where)) is error:
+            raise
+        raise told from error

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import narwhals as nw
+import pandas as pd
 
 from cxlab.data.contract import SNAPSHOT, TABLES, YEARS, Column, Settings, Table
 from cxlab.data.delimited import refuse_repeated, scan
@@ -21,11 +25,14 @@ from cxlab.data.engine import connect, engine_error, literal, reading
 from cxlab.errors import DataError
 
 __all__ = [
+    "ALLOWED",
     "MISSING",
     "DuckFile",
+    "Files",
     "Folder",
     "TypedTable",
     "choose",
+    "folder_columns",
     "quote",
     "reserved",
     "scan_parquet",
@@ -33,7 +40,7 @@ __all__ = [
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 MISSING = "('', 'NA', 'N/A', 'NaN', 'nan', 'NaT', 'NULL', 'null', 'None', 'none')"
-_ALLOWED = {
+ALLOWED = {
     "time": f"ISO 8601 dates and times from {YEARS[0]} to {YEARS[1]}, such as 2026-06-30 or "
     "2026-06-30T14:05:00Z",
     "number": "numbers",
@@ -90,8 +97,8 @@ class TypedTable:
     rows: int
 
 
-class Folder:
-    """A dataset's folder: finds each table's file and reads it by the contract.
+class Files(ABC):
+    """A dataset's folder, its tables' files, and what an engine makes of them.
 
     Parameters
     ----------
@@ -99,23 +106,50 @@ class Folder:
         The folder.
     settings : Settings
         What ``dataset.yml`` says.
-    memory_limit : str, optional
-        DuckDB's memory limit, such as ``"4GB"``; beyond it, work spills to disk.
-
-    Raises
-    ------
-    UsageError
-        The folder does not exist, or the memory limit is none.
-    DataError
-        The engine does not know the time zone.
     """
 
-    def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
+    def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self.settings = settings
-        self.connection = connect(settings.time_zone, memory_limit)
         self._marks: dict[str, list[tuple[int, ...]]] = {}  # when they were read
         self._hashed: dict[str, list[tuple[int, ...]]] = {}  # when they were hashed first
+
+    def read(self, name: str) -> TypedTable:
+        """Read one table by the contract.
+
+        Parameters
+        ----------
+        name : str
+            The table's name.
+
+        Raises
+        ------
+        DataError
+            A file is unreadable or empty, its columns do not suit those of the other files, a
+            column is missing, or a value is not of its column's kind.
+        """
+        files = self.files[name]
+        self._marks.setdefault(name, self._mark(name))
+        shown = self._shown(name)
+        where = f"{self.path / shown}: table {name}"
+        with reading(where):
+            return self._read(name, files, shown, where)
+
+    @abstractmethod
+    def _read(self, name: str, files: list[Path], shown: str, where: str) -> TypedTable:
+        """Read one table: its files, how they are shown, and where, for messages."""
+
+    @abstractmethod
+    def table(self, name: str) -> nw.LazyFrame[Any]:
+        """Give a table that was read, lazily, typed and under the contract's names."""
+
+    @abstractmethod
+    def attach(self, frame: pd.DataFrame) -> nw.LazyFrame[Any]:
+        """Give a pandas frame to the engine, so that tables can be joined to it."""
+
+    @abstractmethod
+    def keep(self, name: str, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Have the engine work out a frame, and keep it."""
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:
@@ -187,31 +221,48 @@ class Folder:
                 marks.append((about.st_ino, about.st_size, about.st_mtime_ns))
         return marks
 
-    def read(self, name: str) -> TypedTable:
-        """Read one table by the contract.
-
-        Parameters
-        ----------
-        name : str
-            The table's name.
-
-        Raises
-        ------
-        DataError
-            The file is unreadable or empty, a column is missing, or a value is not of its
-            column's kind.
-        """
-        files = self.files[name]
-        self._marks.setdefault(name, self._mark(name))
-        shown = self._shown(name)
-        where = f"{self.path / shown}: table {name}"
-        with reading(where):
-            return self._read(name, files, shown, where)
-
     def _shown(self, name: str) -> str:
         """Name a table's file, or the folder of its files, within the place."""
         files = self.files[name]
         return str(files[0].relative_to(self.path)) if len(files) == 1 else f"{name}/"
+
+
+class Folder(Files):
+    """A dataset's folder: finds each table's file and reads it by the contract, with DuckDB.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    settings : Settings
+        What ``dataset.yml`` says.
+    memory_limit : str, optional
+        DuckDB's memory limit, such as ``"4GB"``; beyond it, work spills to disk.
+
+    Raises
+    ------
+    UsageError
+        The folder does not exist, or the memory limit is none.
+    DataError
+        The engine does not know the time zone.
+    """
+
+    def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
+        super().__init__(path, settings)
+        self.connection = connect(settings.time_zone, memory_limit)
+
+    def table(self, name: str) -> nw.LazyFrame[Any]:
+        """Give a table that was read, lazily."""
+        return nw.from_native(self.connection.table(name))
+
+    def attach(self, frame: pd.DataFrame) -> nw.LazyFrame[Any]:
+        """Give a pandas frame to the engine; its caller keeps it alive."""
+        return nw.from_native(self.connection.from_df(frame))
+
+    def keep(self, name: str, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Write a frame to a table of the engine, on disk where memory is short."""
+        nw.to_native(frame).create(name)
+        return self.table(name)
 
     def _stays(self, files: list[Path]) -> bool:
         """Tell files that are read where they are, column by column, from those read once."""
@@ -274,11 +325,11 @@ class Folder:
 
     def _open(self, name: str, files: list[Path]) -> dict[str, str]:
         """Make the view ``raw_<name>`` and give its columns and their types."""
-        below = [_folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
+        below = [folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
         hive = any(below)
         parquet = files[0].suffix == ".parquet"
         query = scan_parquet(files, hive) if parquet else scan(files, hive)
-        if hive and (above := _folder_columns(self.path.parts).difference(*below)):
+        if hive and (above := folder_columns(self.path.parts).difference(*below)):
             query = f"SELECT * EXCLUDE ({', '.join(map(quote, sorted(above)))}) FROM ({query})"
         self.connection.execute(f"CREATE VIEW raw_{name} AS {query}")
         described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
@@ -348,7 +399,7 @@ class Folder:
         """Give the SQL that tells the values that are not of their column's kind."""
         wrong = {}
         for column in table.columns:
-            if column.name in chosen and column.kind in _ALLOWED:
+            if column.name in chosen and column.kind in ALLOWED:
                 source = chosen[column.name]
                 raw, dtype = quote(source), types[source]
                 text = f"trim(CAST({raw} AS VARCHAR))"
@@ -429,7 +480,7 @@ class Folder:
         known = f" (read from {source})" if source != column.name else ""
         raise DataError(
             f"{where}, column {column.name}{known}: {count} of the "
-            f"values cannot be read as {column.kind}: {met}; allowed: {_ALLOWED[column.kind]}"
+            f"values cannot be read as {column.kind}: {met}; allowed: {ALLOWED[column.kind]}"
         )
 
     def _examples(self, name: str, source: str, condition: str, most: int) -> list[str]:
@@ -655,7 +706,7 @@ def scan_parquet(files: Sequence[Path], hive: bool) -> str:
     )
 
 
-def _folder_columns(parts: Iterable[str]) -> set[str]:
+def folder_columns(parts: Iterable[str]) -> set[str]:
     """Name the columns that folders such as ``country=DE`` stand for."""
     return {name for name, equals, _ in (p.partition("=") for p in parts) if equals}
 

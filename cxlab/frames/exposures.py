@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import arranged, narrowed
 from cxlab.frames.periods import RiskSet, days_since_epoch
 
 __all__ = [
@@ -523,10 +524,11 @@ def _pairs(
     # A contact is of one class at a time: once known to be bad it is no other.
     for place, name in reversed(list(enumerate(known.classes, start=1))):
         kind = nw.when(member[name]).then(nw.lit(place * cells)).otherwise(kind)
+    contacts = narrowed(contacts, known.key, block[known.key].iloc[0], block[known.key].iloc[-1])
     pairs = rows.join(contacts, on=known.key, how="inner").filter(nw.col("at") < seen)
     cell, age = nw.col("cell") + nw.col("touchpoint") + kind, nw.col("mid") - nw.col("at")
     table = pairs.select(cell=cell, age=age).collect(backend="pyarrow").to_native()
-    return table["cell"].to_numpy(), table["age"].to_numpy()
+    return arranged(pairs, table["cell"].to_numpy(), table["age"].to_numpy())
 
 
 def _summed(
@@ -576,9 +578,10 @@ def contact_counts(dataset: Dataset, known: Contacts, followed: Frame) -> pd.Dat
     )
     frame = frame.filter(nw.col("at") < nw.col("until"))
     # By customer first: then nobody is counted twice, and no list of customers is kept.
-    each = frame.group_by(known.key, "touchpoint").agg(**{k: m.sum() for k, m in kinds.items()})
+    sums = {k: m.cast(nw.Int64).sum() for k, m in kinds.items()}
+    each = frame.group_by(known.key, "touchpoint").agg(**sums)
     told = {f"{k}|exposures": nw.col(k).sum() for k in kinds}
-    told |= {f"{k}|customers": (nw.col(k) > 0).sum() for k in kinds}
+    told |= {f"{k}|customers": (nw.col(k) > 0).cast(nw.Int64).sum() for k in kinds}
     counted = each.group_by("touchpoint").agg(**told).collect(backend="pandas").to_native()
     names = np.array(known.touchpoints, dtype=object)[counted["touchpoint"].to_numpy()]
     table = pd.concat(

@@ -19,7 +19,7 @@ import pandas as pd
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
-from cxlab.frames.engine import with_key
+from cxlab.frames.engine import microseconds, with_key
 
 __all__ = ["EPOCH", "RiskSet", "attribute", "days_since_epoch", "risk_set"]
 
@@ -32,7 +32,7 @@ Frame = nw.LazyFrame[Any]
 
 def days_since_epoch(time: nw.Expr) -> nw.Expr:
     """Turn a time into days since 1970-01-01, as a float."""
-    return (time - nw.lit(EPOCH)).dt.total_microseconds().cast(nw.Float64) / _DAY_MICROSECONDS
+    return microseconds(time - nw.lit(EPOCH)).cast(nw.Float64) / _DAY_MICROSECONDS
 
 
 def attribute(name: str) -> str:
