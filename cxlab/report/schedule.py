@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from cxlab.data.contract import VARIABLE
@@ -21,6 +23,10 @@ _WHEN = re.compile(r"(?:(?P<day>[a-z]+|\d{1,2})\s+)?(?P<hour>\d{1,2}):(?P<minute
 _MOST_DAY = 28  # every month has it
 _KILL_AFTER_SECONDS = 60
 _SYSTEM = "/usr/local/bin:/usr/bin:/bin"
+# In a container: where the volume is, what else may be written to, and the Containerfile's user.
+_WORK, _HOME, _USER = "/work", "/home/cxlab", 1000
+_LONGEST_JOB = 52  # characters of a CronJob's name: its jobs add eleven more
+_LATE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,12 @@ class _Report:
     def search_path(self) -> str:
         return f"{self.program.parent}:{_SYSTEM}"
 
+    @property
+    def base(self) -> Path:
+        """The folder that has all of it: the spec, what it writes, and its data."""
+        data = os.path.normpath(self.path.parent / self.spec.dataset)
+        return Path(os.path.commonpath([self.path.parent, data]))
+
 
 def schedule(spec: Path, form: str, at: str = "monday 06:00", limit_minutes: int = 180) -> str:
     """Write what a scheduler is to be given, to render a report at regular times.
@@ -96,8 +108,9 @@ def schedule(spec: Path, form: str, at: str = "monday 06:00", limit_minutes: int
     Raises
     ------
     UsageError
-        For a format or a time that is none, a path that no scheduler can be told, or, of
-        ``github``, a spec that is in no repository.
+        For a format or a time that is none, a path that no scheduler can be told, of
+        ``github``, a spec that is in no repository, or, of ``kubernetes``, one that has no
+        folder in common with its data.
     DataError
         The spec cannot be read, or the command ``cxlab`` cannot be found.
     """
@@ -259,9 +272,82 @@ def _github(report: _Report) -> str:
     return head + yaml.safe_dump(workflow, sort_keys=False, allow_unicode=True, width=100)
 
 
+def _kubernetes(report: _Report) -> str:
+    """Give a CronJob; runs and what they hand on lie on a volume, beside the data."""
+    import yaml
+
+    base = report.base
+    if base == Path(base.anchor):
+        raise UsageError(
+            f"{report.path}: kubernetes needs one folder that has the spec and its data "
+            f"({report.path.parent / report.spec.dataset}), to be put on a volume"
+        )
+    name = report.name[:_LONGEST_JOB].rstrip("-")
+    secrets = [
+        {"name": v, "valueFrom": {"secretKeyRef": {"name": name, "key": v}}}
+        for v in report.variables
+    ]
+    # Kernels, engines and Chromium write what they need for themselves to the home alone.
+    own = [{"name": "HOME", "value": _HOME}, {"name": "TMPDIR", "value": _HOME}]
+    container = {
+        "name": "report",
+        "image": f"cxlab:{version('cxlab')}",
+        "args": ["render", report.path.relative_to(base).as_posix(), "--log", "-"],
+        "workingDir": _WORK,
+        "env": [*own, *secrets],
+        "resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "8Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "work", "mountPath": _WORK},
+            {"name": "home", "mountPath": _HOME},
+        ],
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": _KILL_AFTER_SECONDS,
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "fsGroup": _USER},
+        "containers": [container],
+        "volumes": [
+            {"name": "work", "persistentVolumeClaim": {"claimName": name}},
+            {"name": "home", "emptyDir": {}},
+        ],
+    }
+    job = {
+        "backoffLimit": 0,  # what failed once fails again; a dead kernel is retried within a run
+        "activeDeadlineSeconds": 60 * report.limit_minutes,
+        "template": {"spec": pod},
+    }
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name},
+        "spec": {
+            "schedule": report.when.cron,
+            "timeZone": "Etc/UTC",
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": _LATE_SECONDS,
+            "jobTemplate": {"spec": job},
+        },
+    }
+    head = [
+        f"# {report.when.words}, UTC. kubectl apply -f this file, once there are:",
+        "# - the image, made with cxlab's Containerfile and put where the cluster finds it;",
+        f"# - a volume claim {name}, with what is in {base};",
+    ]
+    if secrets:
+        head.append(f"# - a secret {name}, with {', '.join(report.variables)}.")
+    return "\n".join([*head, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)])
+
+
 FORMATS: dict[str, Callable[[_Report], str]] = {
     "cron": _cron,
     "systemd": _systemd,
     "github": _github,
+    "kubernetes": _kubernetes,
 }
 """What can be written, by name."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import yaml
 from toy import write_spec
 
 from cxlab.errors import UsageError
+from cxlab.report import schedule as schedules
 from cxlab.report.schedule import FORMATS, schedule
 
+ROOT = Path(__file__).parents[2]
 ODD = "a b%d 'q' \"r\" $HOME é"
 
 
@@ -66,7 +69,7 @@ def test_what_cannot_be_is_refused(odd: Path, cx: Any) -> None:
     ran = cx("schedule", odd, "--format", "at")
     assert (ran.code, ran.err) == (
         2,
-        "cxlab: --format is 'at'; allowed: cron, systemd, github\n",
+        "cxlab: --format is 'at'; allowed: cron, systemd, github, kubernetes\n",
     )
     assert cx("schedule", odd, "--format", "cron", "--limit-minutes", 0).code == 2
     assert "no git repository" in cx("schedule", odd, "--format", "github").err
@@ -124,6 +127,90 @@ def test_github_takes_the_workflow(odd: Path) -> None:
     render = next(s for s in job["steps"] if s.get("name") == "Render")
     assert render["run"] == ".venv/bin/cxlab render toy.yml"
     assert render["env"] == {"CX_DATABASE_URL": "${{ secrets.CX_DATABASE_URL }}"}
+
+
+def test_kubernetes_takes_the_cronjob(odd: Path) -> None:
+    if os.environ.get("CXLAB_REQUIRE_ALL") != "1":
+        pytest.importorskip("kubernetes_validate")
+    import kubernetes_validate
+
+    text = schedule(odd, "kubernetes", "1 06:30", limit_minutes=90)
+    manifest = yaml.safe_load(text)
+    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+    assert manifest["spec"]["schedule"] == "30 6 1 * *"
+    assert manifest["spec"]["concurrencyPolicy"] == "Forbid"
+    job = manifest["spec"]["jobTemplate"]["spec"]
+    assert (job["backoffLimit"], job["activeDeadlineSeconds"]) == (0, 5400)
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"] == ["render", "toy.yml", "--log", "-"]
+    secret = next(e for e in container["env"] if e["name"] == "CX_DATABASE_URL")
+    assert secret["valueFrom"]["secretKeyRef"] == {"name": "cxlab-toy", "key": "CX_DATABASE_URL"}
+    mounted = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+    assert mounted["work"] == container["workingDir"]
+    assert "# - a secret cxlab-toy, with CX_DATABASE_URL." in text.splitlines()
+
+
+def test_kubernetes_mounts_the_folder_that_has_the_spec_and_its_data(tmp_path: Path) -> None:
+    for name in ("reports", "lake/demo"):
+        (tmp_path / name).mkdir(parents=True)
+    spec = tmp_path / "reports" / f"{'weekly-' * 10}.yml"
+    spec.write_text("title: Weekly\ndataset: ../lake/demo\n")
+    text = schedule(spec, "kubernetes")
+    manifest = yaml.safe_load(text)
+    assert f"with what is in {tmp_path};" in text
+    assert len(manifest["metadata"]["name"]) <= 52
+    pod = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"][1] == f"reports/{spec.name}"
+    spec.write_text(f"title: Weekly\ndataset: {'../' * 40}somewhere/else\n")
+    with pytest.raises(UsageError, match="one folder that has the spec and its data"):
+        schedule(spec, "kubernetes")
+
+
+CONTAINERFILE = ROOT / "Containerfile"
+
+
+def test_the_containerfile_is_linted() -> None:
+    linter = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if linter is None and os.environ.get("CXLAB_REQUIRE_ALL") != "1":
+        pytest.skip("needs hadolint")
+    ran = subprocess.run([str(linter), CONTAINERFILE], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_what_the_image_is_made_of_renders_a_report(
+    tmp_path: Path, tables: Any, write_dataset: Callable[..., Path]
+) -> None:
+    """No image is built here: its files are put where it has them, and nothing else is there."""
+    image = tmp_path / "image"
+    kept = (ROOT / ".containerignore").read_text("utf-8").splitlines()
+    for line in CONTAINERFILE.read_text("utf-8").splitlines():
+        if line.startswith("COPY "):
+            *sources, target = line.split()[1:]
+            for source in sources:
+                assert f"!{source}" in kept
+                place = image / target if (ROOT / source).is_dir() else image / target / source
+                place.parent.mkdir(parents=True, exist_ok=True)
+                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+                copy(ROOT / source, place)
+    write_dataset(tables, name="data")
+    (tmp_path / "weekly.yml").write_text("title: W\ndataset: data\nnotebooks: [00_summary]\n")
+    code = "import cxlab; print(cxlab.__file__); from cxlab.cli import main; main()"
+    inside = {k: v for k, v in os.environ.items() if k != "CXLAB_NOTEBOOKS"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "render", "weekly.yml"], cwd=tmp_path, text=True,
+        env=inside | {"PYTHONPATH": str(image)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(f"{image}/cxlab/")
+    assert (tmp_path / "weekly" / "latest" / "00_summary.html").exists()
+
+
+def test_the_image_and_the_cronjob_have_the_same_user_and_version() -> None:
+    text = CONTAINERFILE.read_text("utf-8")
+    assert f"cxlab:{version('cxlab')} " in text
+    assert f"--uid {schedules._USER} --create-home {Path(schedules._HOME).name}" in text
+    assert f"\nUSER {schedules._USER}\nWORKDIR {schedules._WORK}\n" in text
 
 
 def test_no_text_holds_a_secret(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
