@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import days_since_epoch
 
 __all__ = ["Questions", "last_questions", "questions", "said_before"]
@@ -78,7 +79,7 @@ def questions(dataset: Dataset) -> Questions | str:
         answered=nw.col("answered").max(), score=nw.col("score").mean()
     )
     metrics = frame.select("metric").unique().sort("metric").collect(backend="pyarrow")
-    nobody = feedback.select(nw.col("customer_id").is_null().sum()).collect(backend="pyarrow")
+    nobody = feedback.select(how_many(nw.col("customer_id").is_null())).collect(backend="pyarrow")
     return Questions(
         frame,
         tuple(metrics["metric"].to_list()),

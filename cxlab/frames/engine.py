@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-__all__ = ["PRIME", "arranged", "hashed", "microseconds", "narrowed", "with_key"]
+__all__ = ["PRIME", "arranged", "hashed", "how_many", "microseconds", "narrowed", "with_key"]
 
 Frame = nw.LazyFrame[Any]
 
@@ -22,6 +22,17 @@ _STEP, _SHIFT = 1_103_515_245, 1 << 20
 
 def _is_spark(frame: Frame) -> bool:
     return frame.implementation.is_pyspark()
+
+
+def how_many(true: nw.Expr) -> nw.Expr:
+    """Count the rows of which something is true; Spark adds up numbers alone.
+
+    Parameters
+    ----------
+    true : Expr
+        True, false or null, which does not count.
+    """
+    return true.cast(nw.Int64).sum()
 
 
 def microseconds(duration: nw.Expr) -> nw.Expr:

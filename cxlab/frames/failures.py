@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from cxlab.frames.engine import how_many
 from cxlab.frames.exposures import Contacts
 from cxlab.frames.periods import RiskSet, attribute
 from cxlab.frames.spans import spans_by_month
@@ -199,7 +200,7 @@ def affected(risk: RiskSet, known: Contacts, days: float, segment: str = "") -> 
         contacts=nw.col("contacts").sum(),
         bad=nw.col("bad").sum(),
         customers=nw.len(),
-        affected=(nw.col("bad") > 0).sum(),
+        affected=how_many(nw.col("bad") > 0),
     )
     found: pd.DataFrame = told.sort(*keys).collect(backend="pandas").to_native()
     counts = {"contacts": int, "bad": int, "customers": int, "affected": int}

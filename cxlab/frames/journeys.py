@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.periods import EPOCH, RiskSet, days_since_epoch
 
@@ -174,7 +175,7 @@ def order(dataset: Dataset) -> Ordered:
     frame = dataset.keep(
         "journeys_contacts", lambda: _ordered(dataset, known, people, channels, end)
     )
-    told = frame.select(rows=nw.len(), given=(nw.col("own") > 0).sum()).collect(backend="pyarrow")
+    told = frame.select(rows=nw.len(), given=how_many(nw.col("own") > 0)).collect(backend="pyarrow")
     rows, given = told.row(0)
     judging = bool(known.classes)
     return Ordered(
@@ -341,7 +342,7 @@ def spans(risk: RiskSet, keep: Sequence[str] = ()) -> Spans:
     frame = frame.filter(nw.col("until") > nw.col("began"))
     told = frame.select(
         days=(nw.col("until") - nw.col("began")).sum(),
-        left=(~nw.col("left_at").is_null()).sum(),
+        left=how_many(~nw.col("left_at").is_null()),
         customers=nw.col("customer_id").n_unique(),
     )
     days, left, customers = told.collect(backend="pyarrow").row(0)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.contract import Inactivity
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import RiskSet, days_since_epoch
 
 __all__ = ["LEAST_DAYS", "Silences", "silences"]
@@ -74,7 +75,7 @@ class Silences:
     def customers_silent(self, days: Sequence[int]) -> np.ndarray:
         """Count the customers who were silent for so many days at least once."""
         longest = self.frame.group_by("customer_id").agg(most=nw.col("days").max())
-        asked = {f"n{d}": (nw.col("most") >= d).sum() for d in days}
+        asked = {f"n{d}": how_many(nw.col("most") >= d) for d in days}
         return _collected(longest.select(**asked)).fillna(0).iloc[0].to_numpy(int)
 
     def squares(self, back: np.ndarray, open_: np.ndarray) -> np.ndarray:

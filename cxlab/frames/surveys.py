@@ -11,6 +11,7 @@ import pandas as pd
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.experience import Places, end_of, known_rows
 from cxlab.frames.measures import Measure, Rows
 from cxlab.frames.people import People
@@ -165,7 +166,7 @@ def _unanswered(dataset: Dataset, times: Sequence[str]) -> str:
 
 
 def _nobody(frame: Frame) -> int:
-    told = frame.select(nw.col("who").is_null().sum()).collect(backend="pyarrow").item()
+    told = frame.select(how_many(nw.col("who").is_null())).collect(backend="pyarrow").item()
     return int(told or 0)
 
 

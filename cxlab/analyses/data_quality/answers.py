@@ -22,6 +22,7 @@ from cxlab.analyses.data_quality.looked import (
 )
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import EPOCH, RiskSet, risk_set
 from cxlab.models.intervals import benjamini_hochberg, share_difference, wilson
 from cxlab.models.withheld import small_groups
@@ -100,7 +101,7 @@ def _by_group(dataset: Dataset) -> pd.DataFrame:
         .filter(nw.col("asked_at") < ripe)
         .with_columns(month)
         .group_by("month", *by)
-        .agg(asked=nw.len(), answered=(~nw.col("responded_at").is_null()).sum())
+        .agg(asked=nw.len(), answered=how_many(~nw.col("responded_at").is_null()))
     )
     data["month"] = data["month"].astype("datetime64[s]").dt.strftime("%Y-%m")
     return data.astype({"asked": int, "answered": int})
@@ -136,7 +137,7 @@ def _linked(dataset: Dataset) -> list[Looked]:
     else:
         frame = frame.with_columns(cx_met=nw.lit(None, dtype=nw.Int64()))
     named = ~nw.col("interaction_id").is_null()
-    counts = collected(frame.select(nw.len().alias("all"), named.sum().alias("named"),
+    counts = collected(frame.select(nw.len().alias("all"), how_many(named).alias("named"),
                                     nw.col("cx_met").sum().alias("met")))  # fmt: skip
     total, told, met = (int(counts[c].fillna(0)[0]) for c in ("all", "named", "met"))
     if not told:

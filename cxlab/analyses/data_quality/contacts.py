@@ -17,6 +17,7 @@ from cxlab.analyses.data_quality.looked import (
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import risk_set
 from cxlab.frames.silences import LEAST_DAYS, silences
 from cxlab.models.comeback import Comebacks
@@ -41,11 +42,11 @@ def journeys(dataset: Dataset) -> Section | None:
     there = dataset.columns("interactions")
     asked = {"all": nw.len()}
     if "journey_id" in there:
-        asked["lost"] = nw.col("journey_id").is_null().sum()
+        asked["lost"] = how_many(nw.col("journey_id").is_null())
     if "channel" in there:
         asked |= {
             "channels": nw.col("channel").n_unique(),
-            "known": (~nw.col("channel").is_null()).sum(),
+            "known": how_many(~nw.col("channel").is_null()),
         }
         asked["channel"] = nw.col("channel").min()
     if len(asked) == 1:

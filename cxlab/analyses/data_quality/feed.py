@@ -21,6 +21,7 @@ from cxlab.analyses.data_quality.looked import (
     collected,
 )
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.models.gaps import FALSE_ALARMS, STEP_FACTOR, Gap, Step, find_gaps, find_steps
 from cxlab.results import Result, counted, listed
 
@@ -123,14 +124,14 @@ def _families(dataset: Dataset, days: pd.DataFrame) -> Iterator[Counts | None]:
         marks = {}
         if "outcome" in there:
             outcome = nw.col("outcome")
-            marks["failed"] = ((outcome == "failed").sum(), (~outcome.is_null()).sum())
+            marks["failed"] = (how_many(outcome == "failed"), how_many(~outcome.is_null()))
         by = _there(there, "touchpoint", "channel")
         yield _count(dataset, "contacts", "interactions", "occurred_at", by, marks)
     if "feedback" in dataset.tables:
         there = dataset.columns("feedback")
         by = _there(there, "metric", "touchpoint")
         if {"asked_at", "responded_at"} <= set(there):
-            marks = {"answered": ((~nw.col("responded_at").is_null()).sum(), nw.len())}
+            marks = {"answered": (how_many(~nw.col("responded_at").is_null()), nw.len())}
             yield _count(dataset, "questions", "feedback", "asked_at", by, marks)
         for when in _there(there, "responded_at", "asked_at")[:1]:
             yield _count(dataset, "answers", "feedback", when, by, {})

@@ -21,6 +21,7 @@ from cxlab.analyses.data_quality.looked import (
 )
 from cxlab.data.check import AFTER_END
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.models.intervals import LEVEL, share_difference
 from cxlab.results import counted, listed
 
@@ -88,16 +89,16 @@ def cells(dataset: Dataset) -> pd.DataFrame:
         snapshot = table == "customers" and dataset.form == "snapshot"
         asked = {"used": nw.len()}
         if snapshot:
-            asked["left"] = (nw.col("churned") == 1).sum()
+            asked["left"] = how_many(nw.col("churned") == 1)
         for c in columns:
             empty, among = nw.col(c).is_null(), _among(table, c, frame)
-            asked[f"filled {c}"] = (~empty).sum()
+            asked[f"filled {c}"] = how_many(~empty)
             if among is not None:
-                asked |= {f"rows {c}": among.sum(), f"empty {c}": (empty & among).sum()}
+                asked |= {f"rows {c}": how_many(among), f"empty {c}": how_many(empty & among)}
             if c in telling:
                 asked[f"values {c}"] = nw.col(c).n_unique()
             if snapshot:
-                asked[f"left_empty {c}"] = (empty & (nw.col("churned") == 1)).sum()
+                asked[f"left_empty {c}"] = how_many(empty & (nw.col("churned") == 1))
         row = collected(frame.select(**asked)).fillna(0).iloc[0]
         for c in columns:
             used, filled = int(row["used"]), int(row[f"filled {c}"])
@@ -404,7 +405,7 @@ def _contacts_twice(dataset: Dataset, total: int) -> list[Looked]:
     same = ("customer_id", "occurred_at", "touchpoint", "channel", "outcome")
     extra = _surplus(frame, [c for c in same if c in dataset.columns("interactions")])
     at = nw.col("occurred_at")
-    midnight = (at == at.dt.truncate("1d")).sum()
+    midnight = how_many(at == at.dt.truncate("1d"))
     plain = _number(frame.select(midnight))
     dates = plain > _MIDNIGHT * total
     text = "No contact is told twice."
@@ -476,7 +477,7 @@ def _starts(days: pd.DataFrame) -> Looked:
 
 def _tenures(dataset: Dataset, total: int) -> Looked:
     """Count the customers of a snapshot with no tenure at all."""
-    zero = _number(dataset.table("customers").select((nw.col("tenure") == 0).sum()))
+    zero = _number(dataset.table("customers").select(how_many(nw.col("tenure") == 0)))
     unit = dataset.settings.tenure_unit
     text = "No customer has a tenure of 0."
     if zero:

@@ -14,6 +14,7 @@ from cxlab.analyses.did_it_work.plan import Options, Plan, day_of, month_of
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
 from cxlab.frames.customer_periods import Outcome, Times, Window, block_sums
+from cxlab.frames.engine import how_many
 from cxlab.frames.experience import Places, end_of, places
 from cxlab.frames.people import People, people
 from cxlab.frames.periods import RiskSet, risk_set
@@ -190,7 +191,7 @@ class Study:
         place = self.place(touchpoint)
         mine = found.frame.filter(nw.col("touchpoint") == (-1 if place is None else place))
         nobody = nw.col("who").is_null()
-        told = mine.group_by("metric").agg(n=(~nobody).sum(), lost=nobody.sum())
+        told = mine.group_by("metric").agg(n=how_many(~nobody), lost=how_many(nobody))
         met = told.collect(backend="pyarrow").rows()
         if not met:
             return {"score": f"no score is linked to {touchpoint}"}
