@@ -22,6 +22,10 @@ REACH = {"10": (25.0, 4.0), "100": (240.0, 12.0)}
 SLOPE = 1.05
 TIMES_FASTER = {"lifelines": 50.0, "pandas": 5.0}
 WIDER = 1.10
+# Steps that an engine does; the others are done with the rows it gives back. How many cores it
+# had, and how many clusters have.
+OF_ENGINE = ("load and check", "spells", "base rows", "contacts", "exposures", "counts")
+ON_CORES, CLUSTERS = 2, (8, 16, 64)
 # How sure the bias must be to count, over all touchpoints together.
 ALPHA = 0.05
 # The size at which the rivals are compared, in millions of events.
@@ -286,6 +290,85 @@ def sample_table(sample: Found) -> pd.DataFrame:
     )
 
 
+def spark_table(sizes: dict[str, Found]) -> pd.DataFrame:
+    """Give one row a size and engine: time and memory of all, and the time of each step."""
+    rows = []
+    for one in sizes.values():
+        for engine, name in (("duckdb", "DuckDB"), ("spark", "Spark")):
+            ran = one[engine]
+            seconds = ran["steps"]["seconds"]
+            row = {
+                "events": f"{one['events']:,}",
+                "engine": name,
+                "all": f"**{ran['seconds']:.1f} s, {ran['peak'] / GIB:.1f} GiB**",
+                "start of Python": f"{ran['seconds'] - sum(seconds.values()):.1f} s",
+            }
+            rows.append(row | {s: f"{seconds.get(s, 0.0):.1f} s" for s in (*STEPS, REST)})
+    return pd.DataFrame(rows)
+
+
+def crossing(sizes: dict[str, Found], cores: int) -> float:
+    """Give the size from which a cluster's engine is done sooner than DuckDB, on paper.
+
+    Of the steps that an engine does, seconds are taken as a line in the events through the two
+    sizes. What every event costs Spark is split among a cluster's cores; what it costs to plan
+    and to start is not.
+
+    Parameters
+    ----------
+    sizes : dict
+        Of ``spark``: two.
+    cores : int
+        Of the cluster; DuckDB keeps the two it was measured on.
+
+    Returns
+    -------
+    float
+        Millions of events; infinity where it never is.
+    """
+    (low, high), lines = sorted(sizes.values(), key=lambda one: float(one["events"])), {}
+    for engine in ("duckdb", "spark"):
+        first, last = (
+            sum(one[engine]["steps"]["seconds"].get(step, 0.0) for step in OF_ENGINE)
+            for one in (low, high)
+        )
+        each = (last - first) / (high["events"] - low["events"])
+        lines[engine] = first - each * low["events"], each
+    (start, slow), (late, fast) = lines["duckdb"], lines["spark"]
+    gain = slow - fast * ON_CORES / cores
+    return (late - start) / gain / 1e6 if gain > 0 else float("inf")
+
+
+def _clusters(sizes: dict[str, Found]) -> list[str]:
+    """Give the section on engine spark."""
+    lines = [
+        "## On a cluster",
+        "",
+        "`cxlab drivers --quick --engine spark` with a standalone master and two workers of one "
+        "core each on this machine, one executor of 3 GB with each, beside DuckDB in the same "
+        "run; memory is that of all processes together. The tables they wrote are "
+        + ("the same, byte for byte." if all(one["same"] for one in sizes.values()) else
+           "**not the same**."),
+        "",
+        markdown(spark_table(sizes)),
+        "",
+    ]  # fmt: skip
+    if len(sizes) == 2:
+        told = []
+        for cores in CLUSTERS:
+            at = crossing(sizes, cores)
+            words = f"from {at:,.0f} million events on" if np.isfinite(at) else "at no size"
+            told.append(f"{cores} cores {words}")
+        lines += [
+            "On paper, by the line through both sizes, where what each event costs Spark is "
+            f"split among the cluster's cores and the rest is not: a cluster is done sooner than "
+            f"DuckDB on {ON_CORES} cores with {'; with '.join(told)}. Fits and sums take as long "
+            "on either, and are left out.",
+            "",
+        ]
+    return lines
+
+
 def page(found: Found, machine: str, command: str) -> str:
     """Write the page.
 
@@ -299,7 +382,9 @@ def page(found: Found, machine: str, command: str) -> str:
         What made them.
     """
     sizes = {name: one["found"] for name, one in found.get("drivers", {}).items()}
-    parts = [one for p in ("drivers", "rivals", "sample") for one in found.get(p, {}).values()]
+    parts = [
+        one for p in ("drivers", "rivals", "sample", "spark") for one in found.get(p, {}).values()
+    ]
     days, codes = (" and ".join(sorted({one[k] for one in parts})) for k in ("when", "code"))
     minutes = sum(one["seconds"] for one in parts) / 60
     limits = sorted({one["limit"] / 60 for one in found.get("rivals", {}).values()})
@@ -371,4 +456,6 @@ def page(found: Found, machine: str, command: str) -> str:
             markdown(sample_table(sample)),
             "",
         ]
+    if clusters := {k: one["found"] for k, one in found.get("spark", {}).items()}:
+        lines += _clusters(clusters)
     return "\n".join(lines)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,13 @@ class Family:
                 continue
 
 
-def run(call: list[str], limit: float, memory: float = float("inf")) -> Ran:
+def run(
+    call: list[str],
+    limit: float,
+    memory: float = float("inf"),
+    variables: Mapping[str, str] | None = None,
+    beside: Sequence[int] = (),
+) -> Ran:
     """Run a command to its end, or until it has taken too much.
 
     Parameters
@@ -93,15 +101,20 @@ def run(call: list[str], limit: float, memory: float = float("inf")) -> Ran:
         Seconds it may take.
     memory : float
         Bytes it may hold.
+    variables : mapping of str to str, optional
+        Of its environment, besides ours.
+    beside : sequence of int
+        Processes that work for it; what they and their children hold counts.
     """
     with tempfile.TemporaryFile() as words:
         started = time.perf_counter()
-        child = subprocess.Popen(call, stdout=words, stderr=subprocess.STDOUT)
-        family = Family(child.pid)
+        given = {"env": os.environ | variables} if variables else {}
+        child = subprocess.Popen(call, stdout=words, stderr=subprocess.STDOUT, **given)
+        family, others = Family(child.pid), [Family(pid) for pid in beside]
         peak, outcome = 0, "done"
         try:
             while child.poll() is None:
-                peak = max(peak, family.held())
+                peak = max(peak, family.held() + sum(one.held() for one in others))
                 late = time.perf_counter() - started > limit
                 if late or peak > memory:
                     outcome = "out of time" if late else "out of memory"

@@ -12,6 +12,7 @@ import argparse
 import datetime as dt
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -22,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,12 @@ from cxlab.report.tables import write_text
 HERE = Path(__file__).parent
 KEEP = HERE.parent / ".cache" / "scale"
 CUSTOMERS_PER_MILLION = 10_000
-PARTS = ("drivers", "rivals", "sample")
+PARTS = ("drivers", "rivals", "sample", "spark")
 SIZES = (1.0, 10.0)
 FULL = 100.0
+# Through a cluster of two workers on this machine, and through DuckDB in the same run.
+ON_SPARK = (1.0, 20.0)
+_EXECUTOR = "3GB"
 # Sizes that take seconds are also run as they are, without being followed: the median is told.
 RUNS, SMALL = 5, 1.0
 # A rival that takes no longer than this is run as often, in turn with cxlab: seconds.
@@ -151,12 +156,44 @@ def plain(folder: Path) -> Ran:
         return _ours([sys.executable, "-c", "from cxlab.cli import main; main()", *words])
 
 
+def on_spark(millions: float, keep: Path) -> Found:
+    """Run ``cxlab drivers --quick`` on a cluster of this machine, and with DuckDB.
+
+    Parameters
+    ----------
+    millions : float
+        Of events.
+    keep : Path
+        Where datasets are kept.
+    """
+    folder = data_of(millions, keep)
+    found: Found = {k: truth_of(folder)[k] for k in ("customers", "events", "churned")}
+    tables = {}
+    for engine in ("duckdb", "spark"):
+        with tempfile.TemporaryDirectory() as out, ExitStack() as stack:
+            told, words = Path(out) / "steps.json", [*_words(folder, out), "--engine", engine]
+            variables, beside = None, []
+            if engine == "spark":
+                import _scale_cluster
+
+                running = stack.enter_context(_scale_cluster.cluster(Path(out), memory="4g"))
+                variables, beside = {"CXLAB_SPARK_MASTER": running.address}, running.pids
+                words += ["--memory-limit", _EXECUTOR]
+            ran = _ours(script("_scale_steps.py", told, *words), variables, beside)
+            steps = json.loads(told.read_text(encoding="utf-8"))
+            found[engine] = {"seconds": ran.seconds, "peak": ran.peak, "steps": steps}
+            tables[engine] = (Path(out) / "drivers.csv").read_bytes()
+    return found | {"same": tables["duckdb"] == tables["spark"]}
+
+
 def _words(folder: Path, out: str) -> list[object]:
     return ["drivers", folder, "--out", out, "--quick"]
 
 
-def _ours(call: list[str]) -> Ran:
-    ran = run(call, float("inf"), _allowed())
+def _ours(
+    call: list[str], variables: dict[str, str] | None = None, beside: Sequence[int] = ()
+) -> Ran:
+    ran = run(call, float("inf"), _allowed(), variables, beside)
     if ran.outcome != "done":
         raise SystemExit(f"cxlab drivers: {ran.outcome} {ran.said}")
     return ran
@@ -305,10 +342,15 @@ def sample(keep: Path, seeds: int) -> Found:
 # -- the page ---------------------------------------------------------------------------
 
 
+def _has_spark() -> bool:
+    return importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None
+
+
 def machine() -> str:
     """Name the machine and the versions."""
     memory = psutil.virtual_memory().total / 2**30
-    libraries = ("duckdb", "numpy", "pandas", "narwhals", "lifelines")
+    libraries = ["duckdb", "numpy", "pandas", "narwhals", "lifelines"]
+    libraries += ["pyspark"] if _has_spark() else []
     names = [f"Python {platform.python_version()}", f"cxlab {cxlab.__version__}"]
     names += [f"{n} {importlib.metadata.version(n)}" for n in libraries]
     if has_r():
@@ -372,6 +414,7 @@ def measure(options: argparse.Namespace, found: Found) -> None:
         "drivers": {f"{s:g}": partial(drivers, s, keep) for s in sizes},
         "rivals": {n: partial(climb, n, keep, limit, max(sizes)) for n in ways},
         "sample": {"all": partial(sample, keep, options.seeds)},
+        "spark": {f"{s:g}": partial(on_spark, s, keep) for s in ON_SPARK if _has_spark()},
     }
     about = {"when": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", "code": code(), "limit": limit}
     for part in options.only:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -288,3 +289,17 @@ def test_the_page_tells_everything() -> None:
     assert "1.00 from 1 to 10 million" in text
     assert "| delivery | 0.9 | 0.10 (0.00 to 0.20), driver |" in text
     assert "5.0" in text  # times the floor: 5 s of 0.1 + 0.4 + 0.5
+
+
+def test_a_cluster_wins_where_its_line_crosses() -> None:
+    """By hand: DuckDB 1 + 2 n seconds, Spark 101 + 4 n on two cores, so 101 + n on eight."""
+
+    def ran(seconds: float) -> dict[str, Any]:
+        return {"steps": {"seconds": {"exposures": seconds, "fits": 50.0}}}
+
+    sizes = {
+        f"{n}": {"events": n * 10**6, "duckdb": ran(1 + 2 * n), "spark": ran(101 + 4 * n)}
+        for n in (1, 20)
+    }
+    assert page.crossing(sizes, 8) == pytest.approx(100.0)
+    assert page.crossing(sizes, 4) == float("inf")

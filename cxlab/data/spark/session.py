@@ -272,6 +272,8 @@ def _streams() -> dict[str, Any]:
     """Give where Java's own words go: to a file without a name, or with --debug to stderr."""
     if _loud():
         return {"stdout": 2}
+    for ended in _log:  # of a Java before this one
+        ended.close()
     _log[:] = [tempfile.TemporaryFile()]  # noqa: SIM115  as long as Java runs
     return {"stdout": _log[0], "stderr": _log[0]}
 

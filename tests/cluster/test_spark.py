@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,57 +20,20 @@ from cxlab.frames.exposures import Kernel, contacts, measure
 from cxlab.frames.periods import risk_set
 from cxlab.frames.sampling import draw
 
-if os.environ.get("CXLAB_REQUIRE_ALL") != "1":
-    pytest.importorskip("pyspark")
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import _scale_cluster
+
+pytestmark = pytest.mark.cluster
 
 Tables = dict[str, pd.DataFrame]
 # Sums are made in the same order on both engines; a cluster's may differ in the last digits.
 SUMS = 1e-12
-# A small Java that starts at once, and does not shine at large work; no program is written for
-# a query over a hundred rows.
-JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-SMALL = """spark.sql.shuffle.partitions 1
-spark.sql.adaptive.enabled false
-spark.sql.codegen.wholeStage false
-spark.sql.codegen.factoryMode NO_CODEGEN
-"""
 SETTINGS = (
     "time_zone: {zone}\nobserved_until: 2025-12-01\n"
     "bad: {{wait_over_seconds: 500, unresolved_after_days: 20}}\n"
 )
 FOREIGN = ["invoice", "support call", "Störung 🚧", "o'clock", "ß\u00a0", "İ"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let Spark be small; end it at last."""
-    from cxlab.data.spark import session
-
-    missing = "" if shutil.which("java") or os.environ.get("JAVA_HOME") else "there is no Java"
-    if missing and os.environ.get("CXLAB_REQUIRE_ALL") == "1":
-        pytest.fail(f"needs Java: {missing}")
-    if missing:
-        pytest.skip(f"needs Java: {missing}")
-    with pytest.MonkeyPatch.context() as patch:
-        told = tmp_path_factory.mktemp("spark")
-        (told / "spark-defaults.conf").write_text(SMALL, encoding="utf-8")
-        patch.setenv("SPARK_CONF_DIR", str(told))
-        patch.setenv("JDK_JAVA_OPTIONS", JAVA)
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        patch.setenv(session.VARIABLE, "local[1]")
-        yield
-        session.close()
-        if (gateway := _gateway()) is not None:
-            gateway.shutdown()
-            gateway.proc.stdin.close()
-            gateway.proc.wait(30)
-
-
-def _gateway() -> Any:
-    from pyspark import SparkContext
-
-    gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
-    return gateway
 
 
 # -- the same on both engines ------------------------------------------------------------------
@@ -344,69 +303,19 @@ def test_a_duckdb_file_is_for_duckdb_alone(tmp_path: Path) -> None:
 # -- a cluster ---------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
-def daemon(kind: str, work: Path, *words: object) -> subprocess.Popen[bytes]:
-    import pyspark
-
-    home = Path(pyspark.__file__).parent
-    call = [home / "bin" / "spark-class", f"org.apache.spark.deploy.{kind}", *words]
-    with (work / f"{kind}.log").open("ab") as log:
-        return subprocess.Popen(
-            [str(w) for w in call], stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"SPARK_HOME": str(home)},
-        )  # fmt: skip
-
-
-def killed(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and what it started, as when a machine goes."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait(30)
-
-
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Start a standalone master and two workers on loopback; give its address and the workers."""
-    port = free_port()
-    host = ("--host", "127.0.0.1")
-    address = f"spark://127.0.0.1:{port}"
-    running = [
-        daemon("master.Master", tmp_path, *host, "--port", port, "--webui-port", free_port())
-    ]
-    for i in range(2):
-        running.append(
-            daemon(
-                "worker.Worker", tmp_path, *host, "--cores", 1, "--memory", "600m",
-                "--webui-port", free_port(), "--work-dir", tmp_path / f"work{i}", address,
-            )
-        )  # fmt: skip
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with socket.socket() as knocking:
-                if knocking.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        yield address, running[1:]
-    finally:
-        for process in running:
-            killed(process)
+def cluster(tmp_path: Path) -> Iterator[_scale_cluster.Cluster]:
+    """Start a standalone master and two workers on loopback."""
+    with _scale_cluster.cluster(tmp_path, workers=2, memory="600m") as running:
+        yield running
 
 
 def test_a_worker_that_is_lost_changes_nothing_and_all_of_them_end_the_work(
     write_dataset: Callable[..., Path],
-    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+    cluster: _scale_cluster.Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    address, workers = cluster
-    monkeypatch.setenv("CXLAB_SPARK_MASTER", address)
+    monkeypatch.setenv("CXLAB_SPARK_MASTER", cluster.address)
     folder = write_dataset(hostile(4), SETTINGS.format(zone="UTC"), form="parquet")
     spark = load(folder, engine="spark", memory_limit="500MB")
     risk = risk_set(spark, washout_days=2)
@@ -416,9 +325,9 @@ def test_a_worker_that_is_lost_changes_nothing_and_all_of_them_end_the_work(
     while len(tracker.getExecutorInfos()) < 3 and time.monotonic() < until:
         time.sleep(0.2)
     assert len(tracker.getExecutorInfos()) == 3  # the driver, and one with each worker
-    killed(workers[0])
+    _scale_cluster.kill(cluster.workers[0])
     assert_equal(frames_of(load(folder)), frames_of(spark))
-    killed(workers[1])
+    _scale_cluster.kill(cluster.workers[1])
     monkeypatch.setattr("cxlab.data.spark.watch.PATIENCE", 3.0)
     with pytest.raises(AnalysisError, match="all workers are lost"), reading(str(folder)):
         spark.table("interactions").select(nw.col("occurred_at").max()).collect()
