@@ -358,12 +358,12 @@ def _clusters(sizes: dict[str, Found]) -> list[str]:
         for cores in CLUSTERS:
             at = crossing(sizes, cores)
             words = f"from {at:,.0f} million events on" if np.isfinite(at) else "at no size"
-            told.append(f"{cores} cores {words}")
+            told.append(f"one of {cores} cores {words}")
         lines += [
             "On paper, by the line through both sizes, where what each event costs Spark is "
-            f"split among the cluster's cores and the rest is not: a cluster is done sooner than "
-            f"DuckDB on {ON_CORES} cores with {'; with '.join(told)}. Fits and sums take as long "
-            "on either, and are left out.",
+            f"split among the cluster's cores and the rest is not, a cluster is done sooner than "
+            f"DuckDB on {ON_CORES} cores: {', '.join(told)}. Fits and sums take as long on "
+            "either, and are left out.",
             "",
         ]
     return lines
