@@ -38,6 +38,9 @@ KEYS: dict[str, dict[str, str]] = {
         "source.url": "A PostgreSQL: `postgresql://…`, or `${NAME}` of a variable that holds it.",
         "source.schema": "Of a database: the schema of the tables.",
         "source.snapshot": "Of a URL: a snapshot that was taken, or `latest`.",
+        "engine": "What does the work: `duckdb` or `spark`.",
+        "spark_master": "Where Spark does it, such as `spark://host:7077`; by default this "
+        "machine. The variable `CXLAB_SPARK_MASTER` comes before it.",
     },
     "spec": {
         "title": "The report's title.",
