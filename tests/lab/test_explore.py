@@ -148,8 +148,7 @@ def test_asking_again_ends_what_was_being_prepared(
     first = explorer._ahead
     explorer.prepare([])
     let.set()
-    join(explorer)
-    assert first is not None
+    assert first is not None and not explorer.preparing
     first.join(60)
     assert not first.is_alive() and asked in ([], [20])
 
@@ -227,6 +226,25 @@ def test_the_controls_ask_and_show(explorer: Explorer) -> None:
     assert repr(panel.settings["segment"]).replace("'", "&#x27;") in panel.code.value
     panel.attribute.value = ""
     assert panel.settings["segment"] == "" and panel.value.layout.visibility == "hidden"
+
+
+def test_nothing_is_found_ahead_while_an_answer_is_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = explore(folder)
+    panel = _panel(explorer)
+    assert explorer.preparing
+    seen: list[bool] = []
+
+    def view(**settings: Any) -> Any:
+        seen.append(explorer.preparing)
+        return Explorer.view(explorer, **settings)
+
+    monkeypatch.setattr(explorer, "view", view)
+    panel.half_life.value = 40
+    assert seen and not any(seen)
+    assert explorer.preparing
+    explorer.prepare([])
 
 
 def test_while_an_answer_is_read_the_next_are_drawn(

@@ -169,8 +169,8 @@ class Explorer:
     def prepare(self, settings: Iterable[Mapping[str, Any]]) -> None:
         """Find answers that may be asked for next, beside whatever else is done.
 
-        A second call ends the first. Only what is answered from memory is: of a frame that
-        stands, and fits in.
+        A second call ends the first, also where it asks for nothing. Only what is answered from
+        memory is: of a frame that stands, and fits in.
 
         Parameters
         ----------
@@ -198,8 +198,9 @@ class Explorer:
                         return
                     time.sleep(_PAUSE)
 
-        self._ahead = threading.Thread(target=work, name="cxlab-explore")
-        self._ahead.start()
+        self._ahead = threading.Thread(target=work, name="cxlab-explore") if wanted else None
+        if self._ahead is not None:
+            self._ahead.start()
 
     def _ipython_display_(self) -> None:
         """Show the controls; IPython calls this."""

@@ -161,6 +161,7 @@ class _Panel:
 
     def _answer(self) -> None:
         """Ask, and show what comes, before anything that is prepared beside."""
+        self._explorer.prepare(())
         with _undisturbed():
             self._show()
 
