@@ -205,6 +205,8 @@ def empty_settings(name: str) -> str:
         "# stages: [onboarding, use, support, exit]  # exit: never a driver",
         "# metrics: {rating: {scale: [0, 100]}}  # besides nps 0-10, csat 1-5, ces 1-7",
         "# source: {path: ../exports}  # where the tables are; or {url: '${CX_DATABASE_URL}'}",
+        "# engine: spark  # what does the work; duckdb if nothing is said",
+        "# spark_master: spark://host:7077  # where Spark does it; this machine if nothing is said",
         "",
     ]
     return "\n".join(lines)
