@@ -45,6 +45,8 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             gateway.shutdown()
             gateway.proc.stdin.close()
             gateway.proc.wait(30)
+        while session._log:  # which that Java wrote to
+            session._log.pop().close()
 
 
 def _gateway() -> Any:
