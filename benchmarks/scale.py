@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import _scale_cluster
 import _scale_page
 import duckdb
 import numpy as np
@@ -120,10 +121,8 @@ def drivers(millions: float, keep: Path) -> Found:
     folder = data_of(millions, keep)
     truth = truth_of(folder)
     with tempfile.TemporaryDirectory() as out:
-        told, table = Path(out) / "steps.json", Path(out) / "drivers.csv"
-        followed = _ours(script("_scale_steps.py", told, *_words(folder, out)))
-        steps = json.loads(told.read_text(encoding="utf-8"))
-        found = pd.read_csv(table)
+        followed, steps = _followed(folder, out)
+        found = pd.read_csv(Path(out) / "drivers.csv")
     runs = [plain(folder) for _ in range(RUNS if millions <= SMALL else 0)] or [followed]
     found = found[found["valence"] == "bad"].set_index("touchpoint").reindex(NAMES)
     return {
@@ -171,19 +170,30 @@ def on_spark(millions: float, keep: Path) -> Found:
     tables = {}
     for engine in ("duckdb", "spark"):
         with tempfile.TemporaryDirectory() as out, ExitStack() as stack:
-            told, words = Path(out) / "steps.json", [*_words(folder, out), "--engine", engine]
-            variables, beside = None, []
+            words, variables, beside = ["--engine", engine], None, []
             if engine == "spark":
-                import _scale_cluster
-
                 running = stack.enter_context(_scale_cluster.cluster(Path(out), memory="4g"))
                 variables, beside = {"CXLAB_SPARK_MASTER": running.address}, running.pids
                 words += ["--memory-limit", _EXECUTOR]
-            ran = _ours(script("_scale_steps.py", told, *words), variables, beside)
-            steps = json.loads(told.read_text(encoding="utf-8"))
+            ran, steps = _followed(folder, out, words, variables, beside)
             found[engine] = {"seconds": ran.seconds, "peak": ran.peak, "steps": steps}
             tables[engine] = (Path(out) / "drivers.csv").read_bytes()
     return found | {"same": tables["duckdb"] == tables["spark"]}
+
+
+def _followed(
+    folder: Path,
+    out: str,
+    more: Sequence[str] = (),
+    variables: dict[str, str] | None = None,
+    beside: Sequence[int] = (),
+) -> tuple[Ran, Found]:
+    """Run ``cxlab drivers --quick`` step by step."""
+    told = Path(out) / "steps.json"
+    call = script("_scale_steps.py", told, *_words(folder, out), *more)
+    ran = _ours(call, variables, beside)
+    steps: Found = json.loads(told.read_text(encoding="utf-8"))
+    return ran, steps
 
 
 def _words(folder: Path, out: str) -> list[object]:

@@ -204,6 +204,11 @@ class Dataset:
         """Of a database: the name of the snapshot that was read."""
         return self._snapshot.name if self._snapshot else None
 
+    @property
+    def engine(self) -> str:
+        """What does the work: ``duckdb`` or ``spark``."""
+        return self._folder.engine
+
     def environment(self) -> dict[str, str]:
         """Give the environment for a process that is to load these very data.
 
@@ -503,7 +508,7 @@ def _sifted(
         broken = {aside.table for aside in made[0][1]}
         return {"whole": np.array([name for name in read if name not in broken], dtype=str)}
 
-    said = settings.model_dump_json(exclude={"source"})
+    said = settings.model_dump_json(exclude=_NOT_DATA)
     files = [part for named in folder.sha256().items() for part in named]
     where = "" if segment is None else segment.where
     whole = prepared("whole-tables", [files, said, where], make)["whole"].tolist()

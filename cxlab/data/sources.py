@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import narwhals as nw
@@ -107,6 +107,8 @@ class Files(ABC):
     settings : Settings
         What ``dataset.yml`` says.
     """
+
+    engine: ClassVar[str]
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
@@ -246,6 +248,8 @@ class Folder(Files):
     DataError
         The engine does not know the time zone.
     """
+
+    engine = "duckdb"
 
     def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
         super().__init__(path, settings)

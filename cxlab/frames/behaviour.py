@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.engine import PRIME
+from cxlab.frames.engine import PRIME, how_many
 from cxlab.frames.experience import Places, places
 from cxlab.frames.exposures import Contacts, contacts
 from cxlab.frames.journeys import spans
@@ -248,7 +248,7 @@ def _there(risk: RiskSet, start: float, end: float, most: int) -> tuple[Frame, i
     over = nw.col("until") > end if end < risk.end else nw.col("until") >= end
     frame = frame.filter(over & (nw.col("began") < end))
     whole = nw.col("began") <= start
-    told = frame.select(there=whole.cast(nw.Int64).sum(), newer=(~whole).cast(nw.Int64).sum())
+    told = frame.select(there=how_many(whole), newer=how_many(~whole))
     there, newer = (int(v or 0) for v in told.collect(backend="pyarrow").row(0))
     frame = frame.filter(whole)
     if there > most:

@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import RiskSet, attribute, days_since_epoch
 from cxlab.frames.silences import silences
 
@@ -64,7 +65,7 @@ def buying(risk: RiskSet) -> Buying | str:
     days = days.join(began.select("customer_id", "first"), on="customer_id", how="inner")
     days = days.filter(nw.col("day") > nw.col("first"))
     each = days.group_by("customer_id").agg(
-        repeats=nw.col("paid").cast(nw.Int64).sum(),
+        repeats=how_many(nw.col("paid")),
         day=nw.when(nw.col("paid")).then(nw.col("day")).max(),
         spent=nw.col("value").sum(),
     )

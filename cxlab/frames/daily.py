@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.exposures import Contacts
 
 __all__ = ["daily_contacts"]
@@ -45,7 +46,7 @@ def daily_contacts(
     frame = frame.filter((nw.col("at") < nw.col("until")) & (nw.col("at") < end))
     frame = frame.with_columns(day=(nw.lit(end) - nw.col("at")).floor().cast(nw.Int64))
     kinds = [c for c in ("bad", "good") if c in known.classes]
-    told = {k: (nw.col(f"{k}_from") < end).fill_null(False).cast(nw.Int64).sum() for k in kinds}
+    told = {k: how_many((nw.col(f"{k}_from") < end).fill_null(False)) for k in kinds}
     each = frame.filter(nw.col("day") < days).group_by("touchpoint", "day")
     table = each.agg(contact=nw.len(), **told).collect(backend="pandas").to_native()
     counts = {}

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.experience import Places
 from cxlab.frames.measures import Level, Rows, levelled, placed
 from cxlab.frames.people import People
@@ -189,7 +190,7 @@ def first_successes(
         over=over,
         kind=nw.when(ended).then(nw.lit(ENDED)).otherwise(nw.lit(0)),
     )
-    told = spells.select(late=(nw.col("started") < begin).cast(nw.Int64).sum())
+    told = spells.select(late=how_many(nw.col("started") < begin))
     late = int(told.collect(backend="pyarrow").item() or 0)
     spells = spells.filter(nw.col("started") >= begin)
     spells = spells.join(person.frame.select("customer_id", "who"), on="customer_id", how="inner")

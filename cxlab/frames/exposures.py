@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from cxlab.data.contract import Metric
 from cxlab.data.dataset import Dataset
-from cxlab.frames.engine import arranged, narrowed
+from cxlab.frames.engine import arranged, how_many, narrowed
 from cxlab.frames.periods import RiskSet, days_since_epoch
 
 __all__ = [
@@ -578,10 +578,10 @@ def contact_counts(dataset: Dataset, known: Contacts, followed: Frame) -> pd.Dat
     )
     frame = frame.filter(nw.col("at") < nw.col("until"))
     # By customer first: then nobody is counted twice, and no list of customers is kept.
-    sums = {k: m.cast(nw.Int64).sum() for k, m in kinds.items()}
+    sums = {k: how_many(m) for k, m in kinds.items()}
     each = frame.group_by(known.key, "touchpoint").agg(**sums)
     told = {f"{k}|exposures": nw.col(k).sum() for k in kinds}
-    told |= {f"{k}|customers": (nw.col(k) > 0).cast(nw.Int64).sum() for k in kinds}
+    told |= {f"{k}|customers": how_many(nw.col(k) > 0) for k in kinds}
     counted = each.group_by("touchpoint").agg(**told).collect(backend="pandas").to_native()
     names = np.array(known.touchpoints, dtype=object)[counted["touchpoint"].to_numpy()]
     table = pd.concat(

@@ -365,7 +365,7 @@ def tenure_rates(frame: Frame, edges: Sequence[float]) -> list[float]:
         end = nw.min_horizontal(nw.col("until"), nw.col("started") + high)
         left = nw.col("left_at") - nw.col("started")
         told[f"days_{k}"] = nw.max_horizontal(end - begin, nw.lit(0.0)).sum()
-        told[f"left_{k}"] = ((left >= low) & (left < high)).fill_null(False).cast(nw.Int64).sum()
+        told[f"left_{k}"] = how_many(((left >= low) & (left < high)).fill_null(False))
     row = frame.select(**told).collect(backend="pyarrow").rows(named=True)[0]
     pairs = [(row[f"left_{k}"], row[f"days_{k}"]) for k in range(len(edges))]
     parts = [(float(left or 0), float(days or 0)) for left, days in pairs]

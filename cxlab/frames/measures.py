@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.people import NOT_GIVEN, People
 from cxlab.frames.spans import Spans
 
@@ -374,7 +375,7 @@ def _summed(
         for part in parts:
             for name in ("y", "x", "r"):
                 made[f"{name}{part}_{i}"] = nw.col(f"{name}{part}_{i}").sum()
-            made[f"n{part}_{i}"] = (nw.col(f"x{part}_{i}") > 0).cast(nw.Int64).sum()
+            made[f"n{part}_{i}"] = how_many(nw.col(f"x{part}_{i}") > 0)
         for one, other in _products(parts):
             made[f"{one}{other}_{i}"] = (nw.col(f"{one}_{i}") * nw.col(f"{other}_{i}")).sum()
     each = each.group_by(*keys).agg(**made).sort(*keys) if keys else each.select(**made)

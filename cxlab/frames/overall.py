@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
-from cxlab.frames.engine import PRIME, hashed
+from cxlab.frames.engine import PRIME, hashed, how_many
 from cxlab.frames.exposures import boxes, contacts, exit_touchpoints
 from cxlab.frames.periods import RiskSet, attribute, days_since_epoch
 
@@ -201,8 +201,8 @@ def _with_contacts(
     # What failed counts where it occurred, from when it could be known.
     failed = ~nw.col("bad_from").is_null()
     seen = failed & ((nw.col("bad_from") < nw.col("then")) | (nw.col("age") <= 0))
-    made = {f"contacts_{n}": within.cast(nw.Int64).sum() for n, within in inside.items()}
-    made |= {f"bad_{n}": (within & seen).cast(nw.Int64).sum() for n, within in inside.items()}
+    made = {f"contacts_{n}": how_many(within) for n, within in inside.items()}
+    made |= {f"bad_{n}": how_many(within & seen) for n, within in inside.items()}
     if bought:
         value = nw.col("value").fill_null(0.0)
         spans = {

@@ -19,7 +19,7 @@ import pandas as pd
 from cxlab.data.contract import Inactivity
 from cxlab.data.dataset import Dataset
 from cxlab.errors import AnalysisError
-from cxlab.frames.engine import microseconds, with_key
+from cxlab.frames.engine import how_many, microseconds, with_key
 
 __all__ = ["EPOCH", "RiskSet", "attribute", "days_since_epoch", "risk_set"]
 
@@ -95,8 +95,8 @@ class RiskSet:
     def _totals(self) -> dict[str, float]:
         periods = nw.col("last") - nw.col("first") + 1
         told = self.frame.select(
-            events=nw.col("event").cast(nw.Int64).sum(),
-            competing=nw.col("competing").cast(nw.Int64).sum(),
+            events=how_many(nw.col("event")),
+            competing=how_many(nw.col("competing")),
             customers=nw.col("who").n_unique(),
             periods=periods.sum(),
             first=nw.col("first").min(),

@@ -129,10 +129,10 @@ class Silences:
             over = nw.coalesce("over", left)
             stop = nw.min_horizontal(over, nw.lit(until))
             time = nw.max_horizontal(stop - nw.col("entered"), nw.lit(0.0))
-            asked[f"left{d}"] = (there & (over < until)).cast(nw.Int64).sum()
+            asked[f"left{d}"] = how_many(there & (over < until))
             asked[f"time{d}"] = nw.when(there).then(time).otherwise(0.0).sum()
-            asked[f"gone{d}"] = (open_ & (silent >= d)).cast(nw.Int64).sum()
-        row = _collected(self.customers.select(known=open_.cast(nw.Int64).sum(), **asked))
+            asked[f"gone{d}"] = how_many(open_ & (silent >= d))
+        row = _collected(self.customers.select(known=how_many(open_), **asked))
         row = row.fillna(0).iloc[0]
         columns = {c: [row[f"{c}{d}"] for d in days] for c in ("left", "time", "gone")}
         found = pd.DataFrame(columns).astype({"left": int, "time": float, "gone": int})

@@ -75,3 +75,12 @@ def test_a_segment_is_the_same_on_both_engines(where: str, world: Path) -> None:
         except cxlab.errors.CxlabError as error:
             found.append(str(error))
     assert found[0] == found[1]
+
+
+def test_the_explorer_stays_with_the_engine_of_its_data(world: Path) -> None:
+    explorer = cxlab.explore(cxlab.load(world, engine="spark"))
+    assert "engine='spark'" in explorer.code()
+    part = explorer._part("plan=pro")
+    assert isinstance(part, cxlab.Dataset)
+    assert part.engine == "spark"
+    assert "engine" not in cxlab.explore(cxlab.load(world)).code()

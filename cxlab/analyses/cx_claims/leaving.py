@@ -11,6 +11,7 @@ import pandas as pd
 from cxlab.analyses.cx_claims.study import Answer, Study, Told, compared, ever
 from cxlab.data.contract import Inactivity
 from cxlab.frames.encounters import encounters
+from cxlab.frames.engine import how_many
 from cxlab.frames.exposures import contacts, exit_touchpoints
 from cxlab.frames.journeys import Steps, handed, order
 from cxlab.results import counted
@@ -164,7 +165,7 @@ def _used(study: Study, steps: Steps) -> pd.DataFrame:
     counts = pairs.group_by("row").agg(
         contacts=nw.len(),
         channels=nw.col("channel").n_unique(),
-        bad=nw.col("bad").cast(nw.Int64).sum(),
+        bad=how_many(nw.col("bad")),
         handoffs=nw.col("handed").sum(),
         again=nw.col("again").sum(),
     )

@@ -304,7 +304,7 @@ def who_answers(dataset: Dataset, min_group: int) -> Section | None:
     parts = [
         joined.filter(~nw.col(name).is_null())
         .group_by(nw.col(name).alias("level"))
-        .agg(asked=nw.len(), answered=nw.col("cx_answered").cast(nw.Int64()).sum())
+        .agg(asked=nw.len(), answered=how_many(nw.col("cx_answered")))
         .with_columns(attribute=nw.lit(name))
         .select("attribute", "level", "asked", "answered")
         for name in texts

@@ -10,6 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from cxlab.data.dataset import Dataset
+from cxlab.frames.engine import how_many
 from cxlab.frames.experience import Places, end_of, flag, known_rows
 from cxlab.frames.exposures import contacts
 from cxlab.frames.people import People
@@ -86,7 +87,7 @@ class Failing:
             return None
         at = nw.col("at")
         mine = self.frame.filter((nw.col("touchpoint") == place) & (at >= low) & (at < high))
-        told = mine.select(n=nw.col("bad").cast(nw.Int64).sum()).collect(backend="pyarrow")
+        told = mine.select(n=how_many(nw.col("bad"))).collect(backend="pyarrow")
         return float(told["n"][0] or 0)
 
     def rule(self, places: Sequence[int]) -> str:
@@ -212,8 +213,8 @@ def _delay(dataset: Dataset) -> float:
 
 def _counts(frame: Frame) -> pd.DataFrame:
     mine = frame.filter(~nw.col("who").is_null() & ~nw.col("touchpoint").is_null())
-    sums = {c: nw.col(c).cast(nw.Int64).sum() for c in ("old", "late", "ruled")}
-    told = mine.group_by("touchpoint").agg(n=nw.len(), judged=nw.col("x").cast(nw.Int64).sum(),
+    sums = {c: how_many(nw.col(c)) for c in ("old", "late", "ruled")}
+    told = mine.group_by("touchpoint").agg(n=nw.len(), judged=how_many(nw.col("x")),
                                            **sums)  # fmt: skip
     found: pd.DataFrame = told.collect(backend="pandas").to_native()
     found = found.astype(int).set_index("touchpoint").sort_index()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.journeys.cutting import Cut, collected
 from cxlab.analyses.journeys.follow import Fit, drawn, fitted, held_equal
+from cxlab.frames.engine import how_many
 from cxlab.models.intervals import hazard_ratios, wald_p
 from cxlab.results import Result, counted
 
@@ -91,7 +92,7 @@ def _rows(cut: Cut, early_days: float) -> tuple[pd.DataFrame, float]:
     )  # fmt: skip
     told = pairs.group_by("spell").agg(
         ever=nw.len(), contacts=nw.col("early").sum(),
-        early=(nw.col("early") > 0).cast(nw.Int64).sum(),
+        early=how_many(nw.col("early") > 0),
     )  # fmt: skip
     rows = collected(there.join(told, on="spell", how="left"), "spell")
     counts = ["ever", "early", "contacts"]

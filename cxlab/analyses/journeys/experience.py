@@ -10,6 +10,7 @@ import pandas as pd
 
 from cxlab.analyses.journeys.cutting import Cut, collected
 from cxlab.analyses.journeys.follow import drawn, fitted, held_equal
+from cxlab.frames.engine import how_many
 from cxlab.models.clustered import areas
 from cxlab.models.intervals import Z, benjamini_hochberg, hazard_ratios, wald_p
 from cxlab.models.verdicts import ALPHA
@@ -107,7 +108,7 @@ def _rows(
     faded = (nw.col("age") * (-np.log(2) / _HALF_LIFE)).exp() * nw.col("bad")
     pairs = pairs.with_columns(newest=when, faded=faded)
     journeys = pairs.group_by("spell", "moment", "own", "first").agg(
-        failed=nw.col("bad").cast(nw.Int64).sum(), contacts=nw.len(),
+        failed=how_many(nw.col("bad")), contacts=nw.len(),
         newest=nw.col("newest").max(), faded=nw.col("faded").sum(),
     )  # fmt: skip
     told = journeys.group_by("spell", "moment").agg(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.journeys.cutting import Cut, collected, sums
+from cxlab.frames.engine import how_many
 from cxlab.frames.journeys import handed
 from cxlab.models.clustered import SHARE, Within, ratios, within_strata
 from cxlab.results import MINUS, Result, counted
@@ -105,7 +106,7 @@ def pairs(cut: Cut) -> Result:
     failed = nw.col("bad").cast(nw.Int64) * nw.col("judged").cast(nw.Int64)
     by = ["came_by", "channel"]
     cells = _followed(cut).group_by("who", *by).agg(
-        y=failed.sum(), x=nw.col("judged").cast(nw.Int64).sum()
+        y=failed.sum(), x=how_many(nw.col("judged"))
     )  # fmt: skip
     found = sums(cells, by)
     kept = found["n"] >= cut.min_group

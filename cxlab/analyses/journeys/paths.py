@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.journeys.cutting import STATES, Cut, collected
+from cxlab.frames.engine import how_many
 from cxlab.results import Result, counted
 
 __all__ = ["END", "OTHER", "START", "flows", "step_matrix", "transitions"]
@@ -151,9 +152,9 @@ def step_matrix(cut: Cut) -> Result:
 def _numbers(cut: Cut) -> dict[str, int]:
     told = cut.steps.journeys.select(
         journeys=nw.len(),
-        several=(nw.col("steps") > 1).cast(nw.Int64).sum(),
+        several=how_many(nw.col("steps") > 1),
         longest=nw.col("steps").max(),
-        beyond=(nw.col("steps") > _MOST_STEPS).cast(nw.Int64).sum(),
+        beyond=how_many(nw.col("steps") > _MOST_STEPS),
     )
     row = told.collect(backend="pyarrow").rows(named=True)[0]
     return {name: int(value or 0) for name, value in row.items()}

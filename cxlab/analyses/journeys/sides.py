@@ -12,6 +12,7 @@ import narwhals as nw
 
 from cxlab.data.dataset import Dataset
 from cxlab.errors import UsageError, one_of
+from cxlab.frames.engine import how_many
 from cxlab.frames.periods import EPOCH, days_since_epoch
 from cxlab.results import listed
 
@@ -183,7 +184,7 @@ def _periods(text: str, parts: list[str], dataset: Dataset) -> Sides:
     if max(b, d) > (dataset.end - EPOCH) / dt.timedelta(days=1):
         raise UsageError(f"compare is {text!r}; allowed: up to {dataset.as_of}, the last day seen")
     at = days_since_epoch(nw.col("occurred_at"))
-    counts = {f"n{k}": ((at >= low) & (at < high)).cast(nw.Int64).sum()
+    counts = {f"n{k}": how_many((at >= low) & (at < high))
               for k, (low, high) in enumerate(spans)}  # fmt: skip
     met = dataset.table("interactions").select(first=at.min(), **counts)
     first, *there = met.collect(backend="pyarrow").row(0)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.analyses.journeys.cutting import STATES, Cut, collected, length, sums
+from cxlab.frames.engine import how_many
 from cxlab.models.clustered import SHARE, ratios
 from cxlab.results import Result, counted
 
@@ -57,9 +58,7 @@ def ends(cut: Cut) -> Result:
         n, few = int(row["n"]), row["n"] < cut.min_group
         told: dict[str, Any] = dict.fromkeys(_FIGURES, np.nan)
         if state < _ENDED:
-            cells = known.group_by("who").agg(
-                y=(nw.col("state") == state).cast(nw.Int64).sum(), x=nw.len()
-            )
+            cells = known.group_by("who").agg(y=how_many(nw.col("state") == state), x=nw.len())
             found = sums(cells, [])
             n = int(found["n"].iloc[0])
             if n >= cut.min_group:
@@ -113,9 +112,9 @@ def begun_at(cut: Cut) -> Result:
     each = frame.group_by("who", "start").agg(
         journeys=nw.len(),
         steps=nw.col("steps").sum(),
-        several=(nw.col("steps") > 1).cast(nw.Int64).sum(),
-        handed_on=(nw.col("handoffs") > 0).cast(nw.Int64).sum(),
-        y=(nw.col("state") == 1).cast(nw.Int64).sum(),
+        several=how_many(nw.col("steps") > 1),
+        handed_on=how_many(nw.col("handoffs") > 0),
+        y=how_many(nw.col("state") == 1),
         x=known.sum(),
     )
     counts = ("journeys", "steps", "several", "handed_on")
@@ -163,9 +162,9 @@ def loops(cut: Cut) -> Result:
         those in 30 days. Those of fewer than ``min_group`` customers are left out.
     """
     by = ["who", "own", "first", "touchpoint"]
-    through = cut.steps.frame.group_by(*by).agg(extra=nw.col("again").cast(nw.Int64).sum())
+    through = cut.steps.frame.group_by(*by).agg(extra=how_many(nw.col("again")))
     each = through.group_by("who", "touchpoint").agg(
-        y=(nw.col("extra") > 0).cast(nw.Int64).sum(), x=nw.len(), extra=nw.col("extra").sum()
+        y=how_many(nw.col("extra") > 0), x=nw.len(), extra=nw.col("extra").sum()
     )
     each = cut.dataset.keep(
         f"journeys_loops_{cut.steps.idle_days:.6g}".replace(".", "p"), lambda: each

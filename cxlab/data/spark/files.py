@@ -100,6 +100,8 @@ class SparkFolder(Files):
         Spark is not there, or its master does not answer.
     """
 
+    engine = "spark"
+
     def __init__(
         self, dataset: Path, path: Path, settings: Settings, memory_limit: str | None = None
     ) -> None:

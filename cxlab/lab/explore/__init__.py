@@ -130,6 +130,7 @@ class Explorer:
         data = self.dataset
         more = {"where": data.where} if data.where else {}
         more |= {"snapshot": data.snapshot} if data.snapshot else {}
+        more |= {"engine": data.engine} if data.engine != data.settings.engine else {}
         loaded = [repr(str(data.path)), *([repr(data.day)] if data.day else [])]
         loaded += [f"{k}={v!r}" for k, v in more.items()]
         given = "".join(f"    {k}={v!r},\n" for k, v in settings.items())
@@ -237,7 +238,11 @@ class Explorer:
             whole = self.dataset
             try:
                 self._parts[segment] = load(
-                    whole.path, whole.as_of, where=segment, snapshot=whole.snapshot
+                    whole.path,
+                    whole.as_of,
+                    where=segment,
+                    snapshot=whole.snapshot,
+                    engine=whole.engine,
                 )
             except DataError as error:
                 return str(error).removeprefix(f"{whole.path}: ")

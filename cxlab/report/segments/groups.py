@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.data.segment import OWNER, Segment, number_text, segment_of
 from cxlab.errors import DataError, UsageError, one_of
+from cxlab.frames.engine import how_many
 from cxlab.report.segments.fan import EACH, Each, slug
 from cxlab.report.spec import Plan
 from cxlab.results import counted
@@ -201,7 +202,7 @@ def _of_customers(dataset: Dataset, segment: Segment) -> Iterable[tuple[Any, int
         from cxlab.frames.periods import attribute, risk_set
 
         frame = risk_set(dataset).frame.with_columns(cx_value=nw.col(attribute(segment.column)))
-        people, left = nw.col("who").n_unique(), nw.col("event").cast(nw.Int64).sum()
+        people, left = nw.col("who").n_unique(), how_many(nw.col("event"))
     return _rows(frame.group_by("cx_value").agg(people=people, left=left))
 
 
