@@ -297,6 +297,8 @@ class Settings(_Strict):
         What does the work, where neither a command nor a call says.
     spark_master : str
         Where Spark does it (default: this machine); ``CXLAB_SPARK_MASTER`` comes before it.
+    incremental : bool
+        Whether each file of a folder of contacts or answers is read once and kept.
     """
 
     name: str | None = None
@@ -314,6 +316,7 @@ class Settings(_Strict):
     source: Source | None = None
     engine: Engine = "duckdb"
     spark_master: str | None = Field(default=None, min_length=1)
+    incremental: bool = False
 
     @field_validator("columns")
     @classmethod

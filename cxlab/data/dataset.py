@@ -29,11 +29,12 @@ from cxlab.data.contract import (
     read_settings,
 )
 from cxlab.data.engine import reading
+from cxlab.data.lake import Lake
 from cxlab.data.narrow import narrowed
 from cxlab.data.prepared import keeping, prepared
 from cxlab.data.segment import Segment, read_segment
 from cxlab.data.snapshots import Snapshot
-from cxlab.data.sources import DuckFile, Files, Folder, TypedTable
+from cxlab.data.sources import DuckFile, Files, Folder, TypedTable, read_by
 from cxlab.errors import AnalysisError, DataError, UsageError, one_of
 from cxlab.results import TO_THE_LETTER, Result
 
@@ -41,8 +42,8 @@ __all__ = ["Dataset", "load"]
 
 Frame = nw.LazyFrame[Any]
 
-# What dataset.yml says of where the data are and who works on them, not of the data.
-_NOT_DATA = {"source", "engine", "spark_master"}
+# What dataset.yml says of where the data are and how they are read, not of the data.
+_NOT_DATA = {"source", "engine", "spark_master", "incremental"}
 # Times that say how far the feed reaches; a due date or a renewal may lie ahead of it.
 _FEED_TIMES = {
     "customers": ("started_at", "cancelled_at", "ended_at"),
@@ -198,6 +199,10 @@ class Dataset:
     def replaced(self) -> list[str]:
         """Name the tables whose files are not those any more that were read."""
         return self._folder.replaced(self.sha256())
+
+    def partitions(self) -> dict[str, dict[str, Any]]:
+        """Say of each table that is read by files which are new: how many, and their state."""
+        return {name: parts.told() for name, parts in self._folder.parts.items()}
 
     @property
     def snapshot(self) -> str | None:
@@ -417,6 +422,9 @@ def load(
     day = _within(asked, settings)
     held = _snapshot(path, settings, snapshot)
     folder = _opened(path, settings, memory_limit, held, engine or settings.engine)
+    folder.end = None if day is None else midnight_after(day)
+    if settings.incremental:
+        folder.lake = _lake(path, settings, folder)
     with reading(str(folder.path)):
         read = {name: folder.read(name) for name in TABLES if name in folder.files}
         if held is not None:
@@ -489,6 +497,16 @@ def _opened(
     )
 
 
+def _lake(path: Path, settings: Settings, folder: Files) -> Lake:
+    """Give what keeps the files that were read once."""
+    if (settings.source and settings.source.url) or isinstance(folder, DuckFile):
+        raise DataError(
+            f"{path / 'dataset.yml'}: incremental: a database is not read by files; allowed: "
+            "tables in folders of Parquet or CSV files"
+        )
+    return Lake(path / ".cache" / "partitions", read_by(settings))
+
+
 def _with_left(typed: TypedTable, left: tuple[str, ...]) -> TypedTable:
     """Add the columns of the database that were not read at all."""
     return replace(typed, ignored=(*typed.ignored, *left))
@@ -510,8 +528,9 @@ def _sifted(
 
     said = settings.model_dump_json(exclude=_NOT_DATA)
     files = [part for named in folder.sha256().items() for part in named]
+    seen = [part for name, some in folder.seen.items() for part in (name, *some)]
     where = "" if segment is None else segment.where
-    whole = prepared("whole-tables", [files, said, where], make)["whole"].tolist()
+    whole = prepared("whole-tables", [files, seen, said, where], make)["whole"].tolist()
     return made[0] if made else sift(read, frames, settings, whole)
 
 

@@ -6,11 +6,12 @@ narwhals. Times become wall-clock times in the dataset's zone, identifiers becom
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +21,9 @@ import narwhals as nw
 import pandas as pd
 
 from cxlab.data.contract import SNAPSHOT, TABLES, YEARS, Column, Settings, Table
-from cxlab.data.delimited import refuse_repeated, scan
+from cxlab.data.delimited import layout, refuse_repeated, scan
 from cxlab.data.engine import connect, engine_error, literal, reading
+from cxlab.data.lake import Copied, Lake, Parts, file_sha256, passed_over, table_sha256
 from cxlab.errors import DataError
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "choose",
     "folder_columns",
     "quote",
+    "read_by",
     "reserved",
     "scan_parquet",
 ]
@@ -54,6 +57,8 @@ _MANY = 100
 _LITTLE = 1 << 27
 _MOST_NAMES = 20
 _LONGEST = 60
+# By these, rows of tables that grow are dated; their files may begin after all that is seen.
+_DATED = {"interactions": ("occurred_at",), "feedback": ("asked_at", "responded_at")}
 _ZONED = "(duckdb_type LIKE 'TIMESTAMPTZ%' OR duckdb_type LIKE '%TIME ZONE')"
 _Asked = tuple[str, str]
 
@@ -109,10 +114,16 @@ class Files(ABC):
     """
 
     engine: ClassVar[str]
+    end: dt.datetime | None = None
+    """The first instant that is not seen, if that is known: files that begin later are not read."""
+    lake: Lake | None = None
+    """Where files are kept that need not be read again."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self.settings = settings
+        self.parts: dict[str, Parts] = {}
+        self.seen: dict[str, list[str]] = {}  # of tables of which not all files are
         self._marks: dict[str, list[tuple[int, ...]]] = {}  # when they were read
         self._hashed: dict[str, list[tuple[int, ...]]] = {}  # when they were hashed first
 
@@ -134,8 +145,61 @@ class Files(ABC):
         self._marks.setdefault(name, self._mark(name))
         shown = self._shown(name)
         where = f"{self.path / shown}: table {name}"
+        if self.lake is not None and name in _DATED and self._is_lake(name):
+            files = self._once(name, self.lake, where)
+        files, later = self._passed_over(name, files)
         with reading(where):
-            return self._read(name, files, shown, where)
+            typed = self._read(name, files, shown, where)
+        if parts := self.parts.get(name):
+            read = {self._source(name, c) for c in typed.columns}
+            typed = replace(typed, ignored=tuple(c for c in parts.columns if c not in read))
+        return replace(typed, rows=typed.rows + later)
+
+    def _once(self, name: str, lake: Lake, where: str) -> list[Path]:
+        """Read what is new of a table's files; give what is kept of all."""
+
+        def copy(file: Path, target: Path) -> Copied:
+            return _OneFile(self.path, self.settings, name, file).copy(target)
+
+        self.parts[name] = lake.parts(name, self.path / name, self.files[name], copy)
+        if not self.parts[name].rows:
+            raise DataError(f"{where} is empty")
+        return list(self.parts[name].rows)
+
+    def _passed_over(self, name: str, files: list[Path]) -> tuple[list[Path], int]:
+        """Leave out files all of whose rows are too late to be seen; give how many those have."""
+        end, dated = self.end, _DATED.get(name, ())
+        if end is None or not dated:
+            return files, 0
+        if len(files) == 1 or files[0].suffix != ".parquet":
+            return files, 0
+        times = dated if name in self.parts else [self._source(name, c) for c in dated]
+        seen, later = passed_over(files, times, end, self.settings.observed_end)
+        if later:
+            self.seen[name] = [str(f) for f in seen]
+        return seen, later
+
+    def _source(self, name: str, column: str) -> str:
+        """Name a column of the contract as the table's files do."""
+        return self.settings.columns.get(name, {}).get(column, column)
+
+    def _mapping(self, name: str) -> dict[str, str]:
+        """Give the names of the columns as they are read; what is kept has the contract's."""
+        return {} if name in self.parts else self.settings.columns.get(name, {})
+
+    def _is_lake(self, name: str) -> bool:
+        return (self.path / name).is_dir()
+
+    def _below(self, name: str, files: list[Path]) -> list[set[str]]:
+        """Name for each file the columns that folders such as ``country=DE`` stand for."""
+        if name in self.parts:
+            return [set() for _ in files]
+        return [folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
+
+    def _clean(self, name: str, files: list[Path]) -> int | None:
+        """Count the rows of files that are known to hold nothing that would not do."""
+        parts = self.parts.get(name)
+        return None if parts is None else sum(parts.rows[f] for f in files)
 
     @abstractmethod
     def _read(self, name: str, files: list[Path], shown: str, where: str) -> TypedTable:
@@ -181,15 +245,15 @@ class Files(ABC):
     def sha256(self) -> dict[str, str]:
         """Hash each table's files, in the order of their names."""
         self._hashed = self._hashed or {name: self._mark(name) for name in self.files}
-        hashes = {}
-        for name, files in self.files.items():
-            digest = hashlib.sha256()
-            for file in files:
-                with file.open("rb") as stream:
-                    while block := stream.read(1 << 20):
-                        digest.update(block)
-            hashes[name] = digest.hexdigest()
-        return hashes
+        return {name: self._table_sha256(name, files) for name, files in self.files.items()}
+
+    def _table_sha256(self, name: str, files: list[Path]) -> str:
+        if not self._is_lake(name):
+            return file_sha256(files[0])
+        parts = self.parts.get(name)
+        known = parts.hashes if parts and self._mark(name) == self._marks[name] else {}
+        hashes = {file: known.get(file) or file_sha256(file) for file in files}
+        return table_sha256(self.path / name, hashes)
 
     def replaced(self, hashes: Mapping[str, str]) -> list[str]:
         """Name the tables whose files are not those any more that were read.
@@ -204,7 +268,7 @@ class Files(ABC):
             return []
         try:
             now = self.sha256()
-        except OSError:  # one is gone
+        except DataError:  # one is gone
             return others
         # one that was replaced before it was hashed has the hash of what was not read
         return [n for n in others if now[n] != hashes[n] or self._hashed[n] != self._marks[n]]
@@ -250,6 +314,7 @@ class Folder(Files):
     """
 
     engine = "duckdb"
+    _may_be_empty = False
 
     def __init__(self, path: Path, settings: Settings, memory_limit: str | None = None) -> None:
         super().__init__(path, settings)
@@ -278,7 +343,7 @@ class Folder(Files):
     def _read(self, name: str, files: list[Path], shown: str, where: str) -> TypedTable:
         stays = self._stays(files)
         types = self._open(name, files)
-        table, chosen = choose(name, where, types, self.settings.columns.get(name, {}))
+        table, chosen = choose(name, where, types, self._mapping(name))
         rest = {c: t for c, t in types.items() if c not in chosen.values()}
         attributes: dict[str, str] = {}
         if name == "customers":
@@ -299,7 +364,10 @@ class Folder(Files):
             asked |= {("bare", c): condition for c, (condition, _) in bare.items()}
             # A Parquet file is read again, column by column, as needed: as plainly as its
             # values allow, so that filters reach the file.
-            rows, counts = self._count(f"raw_{name}", asked)
+            if (clean := self._clean(name, files)) is not None:
+                rows, counts = clean, dict.fromkeys(asked, 0)
+            else:
+                rows, counts = self._count(f"raw_{name}", asked)
             casts |= {c: sql for c, (_, sql) in bare.items() if not counts["bare", c]}
             self.connection.execute(_selection("VIEW", name, casts))
         else:
@@ -308,7 +376,7 @@ class Folder(Files):
             told = {marks[a]: condition for a, condition in asked.items()}
             self.connection.execute(_selection("TEMP TABLE", name, casts | told))
             rows, counts = self._count(name, {a: quote(m) for a, m in marks.items()})
-        if rows == 0:
+        if rows == 0 and not self._may_be_empty:
             raise DataError(f"{where} is empty")
         for column in (c for c in table.columns if c.name in wrong):
             if count := counts["wrong", column.name]:
@@ -329,7 +397,7 @@ class Folder(Files):
 
     def _open(self, name: str, files: list[Path]) -> dict[str, str]:
         """Make the view ``raw_<name>`` and give its columns and their types."""
-        below = [folder_columns(f.relative_to(self.path).parts[1:-1]) for f in files]
+        below = self._below(name, files)
         hive = any(below)
         parquet = files[0].suffix == ".parquet"
         query = scan_parquet(files, hive) if parquet else scan(files, hive)
@@ -551,6 +619,63 @@ class Folder(Files):
         return {c: kinds[c] for c in columns if c in kinds}
 
 
+class _OneFile(Folder):
+    """One file of a table in many, read to be kept.
+
+    Parameters
+    ----------
+    path, settings
+        As of :class:`Folder`.
+    name : str
+        The table.
+    file : Path
+        The file.
+    """
+
+    _may_be_empty = True
+
+    def __init__(self, path: Path, settings: Settings, name: str, file: Path) -> None:
+        super().__init__(path, settings)
+        self.files = {name: [file]}
+        self._name, self._file = name, file
+
+    def copy(self, target: Path) -> Copied:
+        """Write what the contract makes of the file, each customer's rows side by side.
+
+        Parameters
+        ----------
+        target : Path
+            The Parquet file to write.
+        """
+        name = self._name
+        if self._file.suffix != ".parquet" and layout(self._file) is None:
+            return Copied(0, (), {})
+        typed = self.read(name)
+        where = f"{self._file}: table {name}"
+        with reading(where):
+            described = self.connection.execute(f"DESCRIBE raw_{name}").fetchall()
+            types = {row[0]: row[1] for row in described}
+            first = [c for c in ("customer_id", *_DATED[name]) if c in typed.columns]
+            order = dict.fromkeys((*first, *typed.columns))  # of equal rows it does not matter
+            self.connection.execute(
+                f"COPY (SELECT * FROM {name} ORDER BY {', '.join(map(quote, order))}) "
+                f"TO {literal(str(target))} (FORMAT parquet)"
+            )
+            kinds = self._kinds(typed, types, where)
+        return Copied(typed.rows, tuple(types), kinds)
+
+    def _kinds(self, typed: TypedTable, types: dict[str, str], where: str) -> dict[str, str]:
+        """Tell how each column's values are stored; of one without a value, nothing."""
+        name, chosen = self._name, {c: self._source(self._name, c) for c in typed.columns}
+        held = {("held", c): f"{quote(c)} IS NOT NULL" for c in chosen}
+        counts = self._count(name, held)[1]
+        mixed = self._mixed(name, where, [self._file], typed.table, chosen, types)
+        zoned = {k: sql for k, sql in mixed.items() if k[0] == "zone"}
+        zones = self._count(f"raw_{name}", zoned)[1] if zoned else {}
+        kinds = {c: _stored(types[chosen[c]]) for c in chosen if counts["held", c]}
+        return kinds | {c: "text with a zone" for (_, c), n in zones.items() if n}
+
+
 class DuckFile(Folder):
     """A DuckDB database file with the contract's tables or views, attached to be read only.
 
@@ -623,6 +748,9 @@ class DuckFile(Folder):
             hashes[name] = hashlib.sha256(f"{hashes[name]} {told}".encode()).hexdigest()
         return hashes
 
+    def _is_lake(self, name: str) -> bool:
+        return False
+
     def _at(self, name: str) -> str:
         return f"cx_file.{quote(self._schema)}.{quote(name)}"
 
@@ -657,6 +785,21 @@ def _attach_error(error: duckdb.Error, path: Path) -> Exception:
     if "version number" in text:
         return DataError(f"{path}: written by another version of DuckDB than this one can read")
     return engine_error(error, str(path))
+
+
+def read_by(settings: Settings) -> str:
+    """Hash what a file is read by besides itself: the settings, this code and the engine.
+
+    Parameters
+    ----------
+    settings : Settings
+        What ``dataset.yml`` says.
+    """
+    told = settings.model_dump_json(include={"columns", "time_zone"})
+    digest = hashlib.sha256(f"duckdb {duckdb.__version__}\0{told}\0".encode())
+    for module in ("contract", "delimited", "sources"):
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return digest.hexdigest()
 
 
 def reserved(column: str) -> bool:
@@ -727,6 +870,15 @@ def _in_years(moment: str) -> str:
 
 def _holds_times(dtype: str) -> bool:
     return dtype == "DATE" or dtype.startswith("TIMESTAMP")
+
+
+def _stored(dtype: str) -> str:
+    """Say how values of a type are stored, alike for types that are read alike."""
+    if _holds_times(dtype):
+        return "times with a zone" if _is_zoned(dtype) else "times without a zone"
+    if _is_number(dtype):
+        return "numbers"
+    return "text" if dtype == "VARCHAR" or dtype.startswith("ENUM") else dtype
 
 
 def _is_zoned(dtype: str) -> bool:

@@ -67,6 +67,7 @@ def describe_run(
             "form": dataset.form,
             "tables": list(dataset.tables),
             "snapshot": dataset.snapshot,
+            "partitions": dataset.partitions(),
             "sha256": dict(sorted(dataset.sha256().items())),
             "settings_sha256": dataset.settings_sha256(),
             "rows": {name: typed.rows for name, typed in sorted(dataset.read.items())},

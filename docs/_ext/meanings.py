@@ -41,6 +41,8 @@ KEYS: dict[str, dict[str, str]] = {
         "engine": "What does the work: `duckdb` or `spark`.",
         "spark_master": "Where Spark does it, such as `spark://host:7077`; by default this "
         "machine. The variable `CXLAB_SPARK_MASTER` comes before it.",
+        "incremental": "Whether each file of a folder of contacts or answers is read once and kept "
+        "in `.cache/partitions`, so that later runs read new files alone.",
     },
     "spec": {
         "title": "The report's title.",

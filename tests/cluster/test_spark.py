@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -231,6 +232,36 @@ def test_parts_of_a_table_must_have_the_same_types(
     wanted = "column response_seconds: it is whole in a.parquet and text in b.parquet; allowed"
     with pytest.raises(DataError, match=wanted):
         load(folder, engine="spark")
+
+
+def test_files_that_are_read_once_give_the_same_on_both_engines(
+    write_dataset: Callable[..., Path], make_tables: Callable[..., Tables]
+) -> None:
+    """And so do those of which some are passed over, as they begin after the day."""
+    folder = write_dataset(make_tables(150), form="parquet")
+    for name, when, form in (
+        ("interactions", "occurred_at", "parquet"),
+        ("feedback", "asked_at", "csv"),
+    ):
+        rows = pd.read_parquet(folder / f"{name}.parquet").sort_values(when)
+        (folder / f"{name}.parquet").unlink()
+        for i, at in enumerate(range(0, len(rows), len(rows) // 4)):
+            part = folder / name / f"hour={i}" / f"0.{form}"
+            part.parent.mkdir(parents=True)
+            getattr(rows.iloc[at : at + len(rows) // 4], f"to_{form}")(part, index=False)
+    whole = load(folder)
+    (folder / "dataset.yml").write_text("incremental: true\n")
+    assert load(folder).partitions()["interactions"]["read"] == 4
+    day = dt.date(2025, 3, 31)
+    early = load(folder, as_of=day)
+    assert early._folder.seen.keys() == {"interactions", "feedback"}
+    for duck, given in ((whole, {}), (early, {"as_of": day})):
+        spark = load(folder, engine="spark", **given)
+        assert spark.partitions()["interactions"]["read"] == 0
+        assert spark._folder.seen == duck._folder.seen
+        assert spark.read == duck.read and spark.set_aside == duck.set_aside
+        assert spark.sha256() == duck.sha256()
+        assert_equal(tables_of(duck), tables_of(spark))
 
 
 def test_a_name_with_a_dot_is_refused(write_dataset: Callable[..., Path], tables: Tables) -> None:

@@ -333,6 +333,29 @@ def test_a_snapshot_is_undated(tmp_path: Path) -> None:
     assert "<span>undated</span>" in page
 
 
+def test_the_manifest_names_the_state_of_what_was_read_before(
+    tmp_path: Path, make_tables: Any
+) -> None:
+    folder = tmp_path / "data"
+    (folder / "interactions").mkdir(parents=True)
+    for name, table in make_tables().items():
+        if name != "interactions":
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+            continue
+        for part, rows in table.groupby(table.index % 3):
+            rows.to_parquet(folder / name / f"{part}.parquet", index=False)
+    (folder / "dataset.yml").write_text("incremental: true\n")
+    spec, told = write_spec(tmp_path), []
+    for _ in range(2):
+        run = render(spec)
+        about = json.loads((run.path / "manifest.json").read_text())["dataset"]
+        told.append(about["partitions"]["interactions"])
+        assert run.status == "ok"
+    assert [(t["files"], t["read"]) for t in told] == [(3, 3), (3, 0)]
+    assert told[0]["state_sha256"] == told[1]["state_sha256"]
+    assert len(told[0]["state_sha256"]) == 64
+
+
 def test_an_out_that_cannot_be_written(tmp_path: Path) -> None:
     spec = write_spec(tmp_path)
     with pytest.raises(UsageError, match="cannot write here"):

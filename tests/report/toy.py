@@ -40,6 +40,9 @@ class ToyDataset:
     def replaced(self) -> list[str]:
         return []
 
+    def partitions(self) -> dict[str, Any]:
+        return {}
+
     snapshot = None
     where = ""
     segment = None

@@ -31,7 +31,6 @@ from cxlab.data.sources import (
     Files,
     TypedTable,
     choose,
-    folder_columns,
     reserved,
 )
 from cxlab.data.spark.casts import Family, Reading, family, is_number, name_of, numeric, reading
@@ -140,7 +139,7 @@ class SparkFolder(Files):
     # -- reading -------------------------------------------------------------------------
 
     def _read(self, name: str, files: list[Path], shown: str, where: str) -> TypedTable:
-        parts = self._parts(files, where)
+        parts = self._parts(name, files, where)
         types = _together(parts, where)
         raws = [self._raw(name, part) for part in parts]
         table, picked = choose(name, where, dict.fromkeys(types, ""), self._mapping(name))
@@ -167,22 +166,19 @@ class SparkFolder(Files):
         ignored = tuple(c for c in rest if c not in attributes)
         return TypedTable(table, shown, (*picked, *attributes), attributes, ignored, rows)
 
-    def _mapping(self, name: str) -> dict[str, str]:
-        return self.settings.columns.get(name, {})
-
     def _readings(self, part: _Part, columns: list[tuple[Column, str]]) -> dict[str, Reading]:
         zone = self.settings.time_zone
         return {c.name: reading(c, s, part.columns.get(s, "nothing"), zone) for c, s in columns}
 
-    def _parts(self, files: list[Path], where: str) -> list[_Part]:
+    def _parts(self, name: str, files: list[Path], where: str) -> list[_Part]:
         """Sort a table's files by their columns."""
         alike = _parquet(files) if files[0].suffix == ".parquet" else _csv(files)
         if not alike:
             raise DataError(f"{files[0]}: the table is empty")
         parts = []
         for mine, columns, delimiter in alike:
-            below = [folder_columns(f.relative_to(self.path).parts[1:-1]) for f in mine]
-            hive: dict[str, Family] = dict.fromkeys(sorted(set().union(*below)), "text")
+            below = set().union(*self._below(name, mine))
+            hive: dict[str, Family] = dict.fromkeys(sorted(below), "text")
             parts.append(_Part(mine, {**columns, **hive}, delimiter, tuple(columns)))
         _refuse_dotted({c for part in parts for c in part.columns}, where)
         return parts
@@ -191,7 +187,7 @@ class SparkFolder(Files):
         """Have Spark open files whose columns are alike."""
         reader = self._spark.session.read.option("__globPaths__", "false")
         places = [f"file://{file.resolve()}" for file in part.files]
-        if (self.path / name).is_dir():
+        if self._is_lake(name) and name not in self.parts:
             reader = reader.option("basePath", f"file://{(self.path / name).resolve()}")
         if not part.delimiter:
             return reader.parquet(*places)

@@ -207,6 +207,7 @@ def empty_settings(name: str) -> str:
         "# source: {path: ../exports}  # where the tables are; or {url: '${CX_DATABASE_URL}'}",
         "# engine: spark  # what does the work; duckdb if nothing is said",
         "# spark_master: spark://host:7077  # where Spark does it; this machine if nothing is said",
+        "# incremental: true  # read each file of a folder once, and new ones alone from then on",
         "",
     ]
     return "\n".join(lines)
