@@ -7,7 +7,7 @@ ARGS ?=
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test lab docs lint format bench recovery lock cluster clean which-python FORCE
+.PHONY: help setup report test lab docs lint format bench recovery lock cluster airflow clean which-python FORCE
 
 # ---- the environment -------------------------------------------------------
 # An active virtual or conda environment is used; conda's base, which belongs to no project, is not.
@@ -72,6 +72,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 FORCE:
 
+AIRFLOW := $(CURDIR)/.airflow
+
 # ---- targets ---------------------------------------------------------------
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -127,7 +129,7 @@ recovery: $(STAMP) ## does simulated data give the true effects and outages back
 
 # One version for every Python and system. Without a wheel for all of them the newest are passed over:
 # autograd-gamma 0.5 (source only), argon2-cffi-bindings 26 (no wheel for Intel Macs).
-lock: ## write requirements.lock and requirements-cluster.lock anew (ARGS=--upgrade for newer versions); needs uv
+lock: ## write requirements.lock and those of clusters and of Airflow anew (ARGS=--upgrade for newer versions); needs uv
 	@command -v uv >/dev/null || { echo "make lock needs uv, which nothing else here does: pip install uv" >&2; exit 1; }
 	@echo 'argon2-cffi-bindings<26' | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q pyproject.toml \
 	  --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
@@ -138,13 +140,25 @@ lock: ## write requirements.lock and requirements-cluster.lock anew (ARGS=--upgr
 	  | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate -c requirements.lock \
 	  -o requirements-cluster.lock $(ARGS) >/dev/null
+	@echo 'apache-airflow>=3.3,<4' | UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q - --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  -o requirements-airflow.lock $(ARGS) >/dev/null
 
 cluster: $(STAMP) ## add what engine spark and the tests of clusters need, half a gigabyte; Java 17 comes from elsewhere
 	@$(PIP) install --require-hashes -r requirements-cluster.lock
 
-clean: ## remove caches and built packages; reports and .venv stay
+# Airflow pins what cxlab has in other versions: it gets an environment that cxlab is not in.
+airflow: $(AIRFLOW)/.made ## add the Airflow that the tests of its DAGs run, in an environment of its own
+
+$(AIRFLOW)/.made: $(STAMP) requirements-airflow.lock
+	@"$(PY)" -m venv --clear "$(AIRFLOW)"
+	@"$(AIRFLOW)/bin/python" -m pip --disable-pip-version-check --no-input -q install --require-hashes \
+	  -r requirements-airflow.lock
+	@touch $@
+
+clean: ## remove caches and built packages; reports, .venv and .airflow stay
 	@rm -rf .cache .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
-	@find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
+	@find . \( -path ./.venv -o -path ./.airflow \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 which-python:
 	@$(FIND_PYTHON)

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -326,11 +326,54 @@ def render(
         str | None,
         typer.Option(metavar="FILE", help="Add a line of JSON a step to FILE; - for stderr."),
     ] = None,
+    begin: Annotated[
+        bool,
+        typer.Option("--begin", help="Begin a run, and print as JSON which parts it has."),
+    ] = False,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Make this part alone of the run that --resume names."),
+    ] = None,
 ) -> None:
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
     from cxlab.report.running.warm import warm_up
 
+    others = {"--again": again, "--resume": resume, "--part": part}
+    _refuse_together("--begin begins a run", begin, others)
+    asked = {"--as-of": as_of, "--only": only, "-p": parameter, "--quick": quick}
+    _refuse_together("--part is made as its run was begun", part, asked)
     warm_up()  # while what follows is imported
+    if begin:
+        from cxlab.report.parts import begin as begin_run
+
+        begun = begin_run(
+            spec,
+            as_of=as_of,
+            only=tuple(only or ()),
+            parameters=tuple(parameter or ()),
+            quick=quick,
+            out=out,
+            log=log,
+        )
+        _say(json.dumps({"run": begun.run_id, "parts": begun.parts}, ensure_ascii=False))
+        return
+    if part is not None:
+        from cxlab.report.parts import make_part
+
+        if resume is None:
+            raise UsageError("--part is of a run that was begun; name it with --resume")
+        made = make_part(
+            spec,
+            resume,
+            part,
+            jobs=jobs,
+            out=out,
+            memory_limit=memory_limit,
+            limit_minutes=limit_minutes,
+            log=log,
+        )
+        _say(made)
+        return
     from cxlab.report.render import render as build
 
     run = build(
@@ -360,11 +403,20 @@ def render(
     _say(f"Open {run.path / 'index.html'}")
 
 
+def _refuse_together(told: str, asked: object, others: Mapping[str, object]) -> None:
+    """Refuse an option beside those that it leaves no room for."""
+    if asked and (clash := [name for name, given in others.items() if given]):
+        raise UsageError(f"{told}; leave out {', '.join(clash)}")
+
+
 @app.command()
 def schedule(
     spec: Annotated[Path, typer.Argument(help="A report's YAML.", metavar="SPEC")],
     form: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="cron, systemd, github or kubernetes.")
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="cron, systemd, github, kubernetes or airflow."
+        ),
     ],
     at: Annotated[
         str,

@@ -30,8 +30,9 @@ CONDA_NAMES = {
 }
 PYTHONS = ["3.11", "3.12", "3.13"]
 SYSTEMS = {"linux": "Linux", "darwin": "Darwin"}
-LOCK, CLUSTER_LOCK = (
-    (ROOT / f"requirements{which}.lock").read_text("utf-8") for which in ("", "-cluster")
+LOCK, CLUSTER_LOCK, AIRFLOW_LOCK = (
+    (ROOT / f"requirements{which}.lock").read_text("utf-8")
+    for which in ("", "-cluster", "-airflow")
 )
 
 
@@ -116,16 +117,21 @@ def test_lock_has_one_version_of_a_package_for_every_python() -> None:
     assert len(names) == len(set(names))
 
 
-def test_lock_hashes_everything() -> None:
+@pytest.mark.parametrize("lock", [LOCK, CLUSTER_LOCK, AIRFLOW_LOCK], ids=["", "cluster", "airflow"])
+def test_locks_hash_everything_and_name_no_address_and_no_path(lock: str) -> None:
     hashes = re.compile(r"( *--hash=sha256:[0-9a-f]{64})+ *")
-    assert len(locked()) > len(DIRECT)
-    assert [r.name for r, text in locked() if not hashes.fullmatch(text)] == []
-    assert [r.name for r, _ in locked() if not str(r.specifier).startswith("==") or r.url] == []
+    assert [r.name for r, text in locked(lock) if not hashes.fullmatch(text)] == []
+    assert [r.name for r, _ in locked(lock) if not str(r.specifier).startswith("==") or r.url] == []
+    assert "/" not in lock
+    assert [line for line in lock.splitlines() if line.startswith("-")] == []
 
 
-def test_lock_names_no_address_and_no_path() -> None:
-    assert "/" not in LOCK
-    assert [line for line in LOCK.splitlines() if line.startswith("-")] == []
+def test_airflow_has_a_lock_and_an_environment_of_its_own() -> None:
+    """It pins much of what cxlab has in other versions."""
+    assert "apache-airflow" in {r.name for r, _ in locked(AIRFLOW_LOCK)}
+    others = {r.name for lock in (LOCK, CLUSTER_LOCK) for r, _ in locked(lock)}
+    assert "apache-airflow" not in others
+    assert "airflow" not in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
 def test_makefile_and_metadata_name_the_same_pythons() -> None:

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from cxlab.errors import CxlabError, UsageError
 from cxlab.report.earlier import RUN_ID, order
-from cxlab.report.resume import BUILDING, HOLDER, WORK, being_made
+from cxlab.report.resume import BUILDING, HOLDER, WORK, being_made, leave_to_parts
 from cxlab.report.state import STATE, keep
 from cxlab.report.tables import write_text
 
-__all__ = ["BUILDING", "Build"]
+__all__ = ["BUILDING", "Build", "Share"]
 
-_LATEST = ".latest-"
+_LATEST, _LOCK = ".latest-", ".lock"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _PENDING = ".publishing.json"
 # Of a file that was being written when its process was killed.
@@ -123,6 +123,13 @@ class Build:
         """A folder for what is not published."""
         return self.folder / WORK
 
+    def leave(self) -> None:
+        """Leave the run as it is, for others to make its parts."""
+        leave_to_parts(self.folder)
+        os.close(self._lock)
+        self._lock = -1
+        self._made = []
+
     def publish(self, *, good: bool, keep_runs: int | None = None, keep_state: bool = True) -> Path:
         """Publish the run.
 
@@ -182,6 +189,64 @@ class Build:
                 folder.rmdir()
 
 
+class Share:
+    """A run that was begun, of which this process makes a part; a context manager.
+
+    Others may make parts of it meanwhile; nobody clears it away, or goes on with it as a whole.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's.
+    part : str
+        Names the part: letters, digits, ``-`` and ``_``.
+
+    Raises
+    ------
+    CxlabError
+        Another process makes this part, or the run as a whole.
+    UsageError
+        The run is gone.
+    """
+
+    def __init__(self, folder: Path, part: str) -> None:
+        self.folder = folder
+        self.run_id = folder.name.removeprefix(BUILDING)
+        self._part = part
+        self._held: list[int] = []
+
+    @property
+    def work(self) -> Path:
+        """The folder of what is not published."""
+        return self.folder / WORK
+
+    def __enter__(self) -> Share:
+        """Hold the run, then the part."""
+        try:
+            self._held.append(_hold(self.folder, fcntl.LOCK_SH))
+            lock = self.work / f"{self._part}{_LOCK}"
+            self._held.append(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            fcntl.flock(self._held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.__exit__(None, None, None)
+            told = f"{self.run_id}: another process is making the part {self._part}"
+            raise CxlabError(f"{told}; wait for it") from None
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        """Let go of both."""
+        while self._held:
+            os.close(self._held.pop())
+
+
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Hold OUT against other renders for a moment."""
@@ -193,19 +258,32 @@ def _locked(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _hold(folder: Path) -> int:
-    """Take the lock of a run that was killed; gives the descriptor."""
+def _hold(folder: Path, kind: int = fcntl.LOCK_EX) -> int:
+    """Take the lock of a run that was killed, or begun; gives the descriptor."""
     descriptor = -1
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise CxlabError(being_made(folder)) from None
+            raise CxlabError(being_made(folder) or _in_parts(folder)) from None
         raise UsageError(f"{folder}: this run is gone: another start has cleared it") from None
     return descriptor
+
+
+def _in_parts(folder: Path) -> str:
+    """Say that others make parts of a run; empty where nobody does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        run_id = folder.name.removeprefix(BUILDING)
+        return f"{folder.parent}: a part of the run {run_id} is being made; wait for it"
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def _clear(out: Path) -> None:
@@ -232,7 +310,9 @@ def _refuse_a_second(out: Path, taken_over: Path | None) -> None:
     ours = taken_over and taken_over.resolve()
     for folder in out.glob(f"{BUILDING}*"):
         if folder.resolve() != ours:
-            raise CxlabError(being_made(folder) or f"{folder}: cannot be removed")
+            raise CxlabError(
+                being_made(folder) or _in_parts(folder) or f"{folder}: cannot be removed"
+            )
 
 
 def _complete(out: Path) -> None:

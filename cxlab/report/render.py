@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from cxlab.data import history, prepared
 from cxlab.data.engine import MEMORY_VARIABLE, refuse_no_size
-from cxlab.errors import UsageError
+from cxlab.errors import CxlabError, UsageError
 from cxlab.report import gates
 from cxlab.report.manifest import describe_run, why
-from cxlab.report.publish import Build
+from cxlab.report.publish import Build, Share
 from cxlab.report.resume import note_begun, note_ended
 from cxlab.report.running import streams
 from cxlab.report.running.execute import Bounds, Job, Outcome, Stopped, run_all
@@ -32,11 +33,12 @@ from cxlab.report.tables import write_bytes, write_text
 from cxlab.report.telling.index import list_reports
 from cxlab.report.telling.log import Log
 from cxlab.report.telling.notify import telling
+from cxlab.results import listed
 
 if TYPE_CHECKING:
     from cxlab.report.findings import Harvest
 
-__all__ = ["Run", "render", "run_plan"]
+__all__ = ["Run", "begin_run", "loading", "memory_of", "render", "run_one", "run_plan"]
 
 _LATER = (
     *("cxlab.report.running.preload", "nbconvert.exporters.html", "xlsxwriter"),
@@ -138,11 +140,9 @@ def render(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
-    if memory_limit is not None:
-        refuse_no_size(memory_limit)
     if limit_minutes is not None and not limit_minutes > 0:
         raise UsageError(f"limit_minutes is {limit_minutes:g}; allowed: more than 0")
-    memory = memory_limit or f"{max(60 // jobs, 1)}%"
+    memory = memory_of(memory_limit, jobs)
     begun = time.monotonic()
     streams.fill_in()
     with (
@@ -157,7 +157,7 @@ def render(
             parameters=parameters,
             quick=quick,
             out=out,
-            load=_loading(load),
+            load=loading(load),
             again=again,
             resume=resume,
         )
@@ -166,7 +166,7 @@ def render(
         if plan.spec.each is not None:
             from cxlab.report.segments.each import Making, render_each
 
-            making = Making(jobs, memory, bounds, signals.held, _loading(load), log)
+            making = Making(jobs, memory, bounds, signals.held, loading(load), log)
             run = render_each(plan, plan.spec.each, making, journal)
         else:
             run = run_plan(plan, jobs, memory, signals.held, bounds=bounds, log=journal)
@@ -216,8 +216,7 @@ def run_plan(
     ):
         log.begin(build.run_id, build.folder)
         converter.submit(_import_later)
-        state = hand_in(_handed_on(plan), build.folder, _past(plan))
-        _begin(plan, build, started)
+        state = begin_run(plan, build, started)
         outcomes = _run(plan, build, jobs, memory, converter, state, stop, bounds, log)
         manifest = _finish(plan, build, outcomes, started, log)
         if stop and stop.poll():
@@ -237,18 +236,127 @@ def run_plan(
     return run
 
 
-def _begin(plan: Plan, build: Build, started: dt.datetime) -> None:
-    """Write down what the run is asked; refuse to go on with one that had read other state."""
+def begin_run(plan: Plan, build: Build, started: dt.datetime) -> Path | None:
+    """Copy what was handed on, and write down what the run is asked.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    build : Build
+        Where it is built.
+    started : datetime.datetime
+        When it started, in UTC.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The copies' folder; None where nothing was handed on.
+
+    Raises
+    ------
+    DataError
+        The run that this one goes on with had read other state.
+    """
+    state = hand_in(_handed_on(plan), build.folder, _past(plan))
     if plan.cut:
         plan.cut.refuse_other_state(hashes_of(build.folder / STATE / BEFORE))
     none = {name: Outcome("skipped", "not ended") for name in plan.order}
     note_begun(build.folder, describe_run(plan, build, none, started, []))
+    return state
 
 
-def _loading(load: Load | None) -> Load:
-    """Warm up while the data are read and checked."""
+def run_one(plan: Plan, share: Share, name: str, memory: str, bounds: Bounds, log: Log) -> Outcome:
+    """Run one notebook of a run that was begun, and write its page.
 
-    def loading(*given: Any, **named: Any) -> Any:
+    Parameters
+    ----------
+    plan : Plan
+        The run, which goes on with the one that was begun.
+    share : Share
+        Where that is.
+    name : str
+        The notebook.
+    memory : str
+        Memory that its engine may take.
+    bounds : Bounds
+        How often and how long it is tried.
+    log : Log
+        Where each try is told.
+
+    Returns
+    -------
+    Outcome
+        ``taken_from`` the run itself where it had ended well before.
+
+    Raises
+    ------
+    CxlabError
+        A notebook that comes before it has not ended well.
+    """
+    outcomes = {n: Outcome("skipped", reason) for n, reason in plan.skipped.items()}
+    before = plan.registry.before(name, plan.order)
+    for other in (n for level in plan.levels for n in level):
+        ready = plan.registry.before(other, plan.order) <= outcomes.keys()
+        if ready and plan.cut and (ended := plan.cut.take(plan, other, outcomes, share.folder)):
+            outcomes[other] = ended
+    if name in outcomes:
+        return outcomes[name]
+    if missing := sorted(before - outcomes.keys()):
+        told = f"{share.run_id}: {name} comes after {listed(missing)}, not ended well as yet"
+        raise CxlabError(f"{told}; make those first, or go on with the run without --part")
+    shutil.rmtree(share.work / name, ignore_errors=True)  # of a try that was cut
+    place = share.folder / STATE / BEFORE
+    state = place if place.is_dir() else None
+
+    def tell(name: str, outcome: Outcome) -> None:
+        _log_outcome(log, name, _named(plan, state, outcome))
+
+    given = _job(plan, share, name, before, outcomes, memory, state)
+    found = run_all({name: ()}, lambda *_: given, jobs=1, done=tell, bounds=bounds, retried=tell)
+    outcome = _named(plan, state, found[name])
+    _end(plan, share, name, outcome)
+    return outcome
+
+
+def _named(plan: Plan, state: Path | None, outcome: Outcome) -> Outcome:
+    """Name the state file that can be mended, not the run's copy."""
+    if state is None:
+        return outcome
+    copy, own = str(state.resolve()), str(_handed_on(plan))
+    return replace(outcome, reason=outcome.reason.replace(copy, own))
+
+
+def _log_outcome(log: Log, name: str, outcome: Outcome) -> None:
+    log.step("notebook", notebook=name, status=outcome.status, seconds=outcome.seconds,
+             attempt=outcome.attempts, error=outcome.error)  # fmt: skip
+
+
+def memory_of(limit: str | None, jobs: int) -> str:
+    """Give the memory that each of several notebooks' engines may take.
+
+    Parameters
+    ----------
+    limit : str, optional
+        What was asked for (default: 60% of the machine's, shared).
+    jobs : int
+        How many run at a time.
+    """
+    if limit is not None:
+        refuse_no_size(limit)
+    return limit or f"{max(60 // jobs, 1)}%"
+
+
+def loading(load: Load | None) -> Load:
+    """Warm up while the data are read and checked.
+
+    Parameters
+    ----------
+    load : callable, optional
+        Gives the dataset (default: :func:`cxlab.data.dataset.load`).
+    """
+
+    def loads(*given: Any, **named: Any) -> Any:
         warm_up()
         if load is None:
             from cxlab.data.dataset import load as load_dataset
@@ -256,7 +364,7 @@ def _loading(load: Load | None) -> Load:
             return load_dataset(*given, **named)
         return load(*given, **named)
 
-    return loading
+    return loads
 
 
 def _import_later() -> None:
@@ -286,21 +394,12 @@ def _run(
     shown = True if stop or sys.stderr is None else None
     with tqdm(total=len(plan.order), unit="notebook", disable=shown, file=sys.stderr) as bar:
 
-        def told(outcome: Outcome) -> Outcome:
-            """Name the state file that can be mended, not the run's copy."""
-            if state is None:
-                return outcome
-            copy, own = str(state.resolve()), str(_handed_on(plan))
-            return replace(outcome, reason=outcome.reason.replace(copy, own))
-
         def tell(name: str, outcome: Outcome) -> None:
-            about = told(outcome)
-            log.step("notebook", notebook=name, status=about.status, seconds=about.seconds,
-                     attempt=about.attempts, error=about.error)  # fmt: skip
+            _log_outcome(log, name, _named(plan, state, outcome))
 
         def done(name: str, outcome: Outcome) -> None:
             tell(name, outcome)
-            pages.append(converter.submit(_end, plan, build, name, told(outcome)))
+            pages.append(converter.submit(_end, plan, build, name, _named(plan, state, outcome)))
             bar.set_postfix_str(f"{name} {outcome.status}", refresh=False)
             bar.update()
 
@@ -316,7 +415,7 @@ def _run(
         )
     for page in pages:
         page.result()
-    return {name: told(outcomes[name]) for name in plan.order}
+    return {name: _named(plan, state, outcomes[name]) for name in plan.order}
 
 
 def _handed_on(plan: Plan) -> Path:
@@ -331,7 +430,7 @@ def _past(plan: Plan) -> list[Path]:
     return chosen(_handed_on(plan) / history.FOLDER, plan.dataset.day, plan.dataset.name)
 
 
-def _end(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
+def _end(plan: Plan, build: Build | Share, name: str, outcome: Outcome) -> None:
     """Write a notebook's page, then that it ended: what is written down is whole."""
     from cxlab.report.findings import collect
 
@@ -341,7 +440,9 @@ def _end(plan: Plan, build: Build, name: str, outcome: Outcome) -> None:
         collect(build.folder, [name])  # now that there is time: it is remembered
 
 
-def _write_page(plan: Plan, build: Build, name: str, outcome: Outcome, unfit: str = "") -> None:
+def _write_page(
+    plan: Plan, build: Build | Share, name: str, outcome: Outcome, unfit: str = ""
+) -> None:
     from cxlab.report.pages import write_page
 
     write_page(plan, build.folder, name, outcome, unfit)
@@ -359,7 +460,7 @@ def _blocked(plan: Plan, name: str, outcomes: Mapping[str, Outcome]) -> str:
 
 def _job(
     plan: Plan,
-    build: Build,
+    build: Build | Share,
     name: str,
     before: set[str],
     outcomes: Mapping[str, Outcome],

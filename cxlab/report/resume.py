@@ -42,6 +42,8 @@ __all__ = [
     "being_made",
     "code_sha256",
     "executed_sha256",
+    "in_parts",
+    "leave_to_parts",
     "note_begun",
     "note_ended",
     "read_cut",
@@ -56,6 +58,7 @@ WORK = ".work"
 HOLDER = "holder.txt"
 """The file, within that, that says who is making the run."""
 _BEGUN, _ENDED = "begun.json", ".ended.json"
+_PARTS = "whoever makes its parts"
 _PACKAGES = (
     *("cxlab", "duckdb", "lifelines", "matplotlib", "nbconvert", "numpy", "pandas", "papermill"),
     *("pyarrow", "scikit-learn", "scipy", "seaborn", "statsmodels"),
@@ -196,7 +199,8 @@ class Cut:
         source = self.folder / f"{name}.ipynb"
         if executed_sha256(self.folder, name) != had.executed_sha256:
             raise DataError(f"{source}: is missing, or changed since it was written; {_ANEW}")
-        shutil.copyfile(source, folder / source.name)
+        if folder != self.folder:  # of a part, the run is the one that it is taken from
+            shutil.copyfile(source, folder / source.name)
         return Outcome("ok", "", had.seconds, had.attempts, taken_from=self.run.run_id)
 
 
@@ -277,6 +281,31 @@ def being_made(folder: Path) -> str:
     finally:
         os.close(descriptor)
     return ""
+
+
+def leave_to_parts(folder: Path) -> None:
+    """Note that a run was begun, to be made part by part.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's.
+    """
+    write_text(folder / WORK / HOLDER, _PARTS)
+
+
+def in_parts(folder: Path) -> bool:
+    """Tell whether a run was begun to be made part by part.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's.
+    """
+    try:
+        return (folder / WORK / HOLDER).read_text(encoding="utf-8") == _PARTS
+    except OSError:
+        return False
 
 
 def _holder(folder: Path) -> str:

@@ -344,10 +344,45 @@ def _kubernetes(report: _Report) -> str:
     return "\n".join([*head, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)])
 
 
+def _airflow(report: _Report) -> str:
+    """Give a DAG of Airflow: a run is begun, made part by part, and published."""
+    from jinja2 import Environment
+
+    from cxlab.report.markup import shared
+
+    # The text is Python, where every value stands as repr() writes it.
+    template = Environment(keep_trailing_newline=True, trim_blocks=True)
+    return template.from_string(shared("airflow.py.j2")).render(
+        name=repr(report.name),
+        title=repr(report.spec.title),
+        program=repr(str(report.program)),
+        spec=repr(str(report.path)),
+        path=repr(report.search_path),
+        cron=repr(report.when.cron),
+        minutes=report.limit_minutes,
+        parts=_lists(report),
+        words=report.when.words,
+        variables=report.variables,
+    )
+
+
+def _lists(report: _Report) -> list[str]:
+    """Name the lists of parts, each of which is made after the one before."""
+    from cxlab.report.registry import read_registry
+    from cxlab.report.spec import levels_of
+
+    if report.spec.each is not None:
+        return ["segments"]
+    registry = read_registry()
+    found = levels_of(registry, report.spec.notebooks or list(registry.notebooks))
+    return [f"notebooks_{k}" for k in range(1, len(found) + 1)]
+
+
 FORMATS: dict[str, Callable[[_Report], str]] = {
     "cron": _cron,
     "systemd": _systemd,
     "github": _github,
     "kubernetes": _kubernetes,
+    "airflow": _airflow,
 }
 """What can be written, by name."""

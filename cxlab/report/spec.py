@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +26,7 @@ from cxlab.report.telling.notify import Notify
 if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
 
-__all__ = ["Limits", "Load", "Plan", "Publish", "Spec", "make_plan", "read_spec"]
+__all__ = ["Limits", "Load", "Plan", "Publish", "Spec", "levels_of", "make_plan", "read_spec"]
 
 _TODAY = "today"
 _WORDS = (_TODAY, "last-complete-month", "last-complete-week")
@@ -180,6 +180,11 @@ class Plan:
             skipped=_skipped(self.registry, self.order, dataset),
         )
 
+    @property
+    def levels(self) -> list[list[str]]:
+        """The notebooks that are to run, each list of them after those of the one before."""
+        return levels_of(self.registry, [n for n in self.order if n not in self.skipped])
+
     def settings(self, name: str) -> dict[str, Any]:
         """Give all of a notebook's own parameters as it runs with them."""
         own = self.registry.notebooks[name].parameters
@@ -234,6 +239,24 @@ def read_spec(path: Path) -> Spec:
     if not path.stem.strip(". "):  # its runs would lie beside it, or above
         raise UsageError(f"{path}: names no folder for its runs; allowed: a name as report.yml")
     return read_model(Spec, path)
+
+
+def levels_of(registry: Registry, names: Sequence[str]) -> list[list[str]]:
+    """Part notebooks into lists, each to be run after those of the one before.
+
+    Parameters
+    ----------
+    registry : Registry
+        The notebooks.
+    names : sequence of str
+        Those to be run.
+    """
+    left, found = list(names), []
+    while left:
+        waiting = set(left)
+        found.append([n for n in left if not registry.before(n, names) & waiting])
+        left = [n for n in left if n not in found[-1]]
+    return found
 
 
 def make_plan(

@@ -14,14 +14,14 @@ from typing import Any
 from cxlab.errors import UsageError
 from cxlab.report.earlier import RUN_ID, order
 from cxlab.report.manifest import why
-from cxlab.report.resume import BUILDING, HOLDER, WORK
+from cxlab.report.resume import BUILDING, HOLDER, WORK, in_parts
 from cxlab.report.segments.fan import EACH
 from cxlab.report.spec import read_spec
 from cxlab.results import counted, legible
 
 __all__ = ["Standing", "specs", "specs_in", "standing", "standing_of", "told"]
 
-_UNREADABLE, _KILLED = "unreadable", "killed"
+_UNREADABLE, _KILLED, _BEGUN = "unreadable", "killed", "begun"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Standing:
         Runs that are being made.
     runs : list of dict
         The newest first: ``run_id, status, started, seconds, reason``; one whose process was
-        killed is ``killed`` until the next start clears it up.
+        killed is ``killed`` until the next start clears it up, one that is made part by part
+        ``begun``.
     segments : list of dict
         Of a spec with ``each``, by segment: ``where, folder, live``, and of its newest run what
         ``runs`` has; a segment that is not in the data any more is among them.
@@ -137,7 +138,7 @@ def standing_of(
     """
     named = [p for p in out.iterdir() if RUN_ID.fullmatch(p.name)] if out.is_dir() else []
     running, killed = _unfinished(out)
-    every = [*map(_run, named), *map(_cut, killed)]
+    every = [*map(_run, named), *(_cut(out, run_id) for run_id in killed)]
     runs = sorted(every, key=lambda r: (r["started"], r["run_id"]), reverse=True)
     latest = out / "latest"
     live = latest.resolve().name if latest.exists() else None
@@ -181,12 +182,15 @@ def _iso(start: str) -> str:
     return when.isoformat(timespec="seconds")
 
 
-def _cut(run_id: str) -> dict[str, Any]:
-    """Tell of a run whose process was killed."""
+def _cut(out: Path, run_id: str) -> dict[str, Any]:
+    """Tell of a run whose process was killed, or that is made part by part."""
     found = RUN_ID.fullmatch(run_id)
-    begun = _iso(found["start"]) if found else ""
-    told = {"run_id": run_id, "status": _KILLED, "started": begun, "seconds": None}
-    return told | {"reason": "its process was killed; --resume newest goes on with it"}
+    started = _iso(found["start"]) if found else ""
+    status, why = _KILLED, "its process was killed"
+    if in_parts(out / f"{BUILDING}{run_id}"):
+        status, why = _BEGUN, "not all of its parts are made, or it is not published yet"
+    told = {"run_id": run_id, "status": status, "started": started, "seconds": None}
+    return told | {"reason": f"{why}; --resume newest goes on with it"}
 
 
 def _unfinished(out: Path) -> tuple[list[str], list[str]]:
@@ -217,7 +221,7 @@ def _wrong(
     if not runs:
         return "it was never run"
     newest = runs[0]
-    if newest["status"] == _KILLED:
+    if newest["status"] in (_KILLED, _BEGUN):
         return "the newest run did not end"
     if newest["status"] != "ok":
         return f"the newest run is {newest['status']}"

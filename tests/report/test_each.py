@@ -32,11 +32,14 @@ from cxlab.data import history
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.plots.segments import forest_by_segment, forest_by_segment_words
 from cxlab.report.markup import policy, shared
+from cxlab.report.parts import begin, make_part
 from cxlab.report.render import Run, render
 from cxlab.report.segments.compared import DIFFERENCES, Ended, compare, lost_most, told
 from cxlab.report.segments.fan import slug
 
 Tables = dict[str, pd.DataFrame]
+# What a shell or a template takes for something else; Airflow reads what ends so from a file.
+TEMPLATE = "{{ 7*7 }} {% raw %} 'q' \"r\" $HOME, [1] .sh"
 ODD = "a/../b 🙂 = <b>"
 _PARAMETERS = """\
 dataset: str = ""  # folder
@@ -181,6 +184,48 @@ def test_a_report_for_each_and_a_page_that_compares_them(
     assert ran.code == 1 and f"failed, live: {lives['plan='].name}" in ran.out
     steps = [json.loads(line) for line in (shop.parent / "log").read_text().splitlines()]
     assert {s.get("where") for s in steps if s["step"] == "ended"} == {None, "plan=", "plan=basic"}
+
+
+def test_segments_that_are_made_one_by_one(shop: Path) -> None:
+    spec = spec_of(shop, {"plan": "all"})
+    begun = begin(spec)
+    wheres = [f"plan={ODD}", "plan=basic", "plan="]
+    assert begun.parts == [wheres]
+    assert make_part(spec, begun.run_id, wheres[0]) == f"{wheres[0]}: made"
+    assert make_part(spec, begun.run_id, wheres[0]) == f"{wheres[0]}: made before"
+    with pytest.raises(UsageError, match="--part is 'plan=board members'; allowed: plan="):
+        make_part(spec, begun.run_id, "plan=board members")
+    run = render(spec, resume=begun.run_id)
+    assert run.status == "ok"
+    taken = {s["where"]: s["taken_from"] for s in run.manifest["segments"]}
+    assert taken == {wheres[0]: begun.run_id, wheres[1]: "", wheres[2]: ""}
+    begun = begin(spec, parameters=["fails=plan="])
+    with pytest.raises(CxlabError, match="plan=: failed: people failed: ValueError: asked to fail"):
+        make_part(spec, begun.run_id, "plan=")
+    assert render(spec, resume=begun.run_id).status == "failed"
+    assert (run.path.parent / "latest").resolve() == run.path.resolve()
+
+
+@pytest.mark.cluster
+def test_airflow_makes_a_task_a_segment(
+    make_tables: Callable[..., Tables], write_dataset: Callable[..., Path], airflow: Any
+) -> None:
+    """A segment's name reaches cxlab to the letter, whatever is in it."""
+    tables = make_tables(customers=150)
+    tables["customers"]["plan"] = ["basic"] * 80 + [TEMPLATE] * 70
+    shop = write_dataset({k: tables[k] for k in ("customers", "interactions")})
+    spec = spec_of(shop, {"plan": "all"})
+    state, rows = airflow(spec)
+    assert state == "success"
+    wheres = ["plan=basic", f"plan={TEMPLATE}"]
+    assert [row for row in rows if row[0] == "segments"] == [
+        ("segments", where, "success") for where in wheres
+    ]
+    run = (spec.with_suffix("") / "latest").resolve()
+    about = json.loads((run / "manifest.json").read_text())
+    told = {s["where"]: (s["status"], s["taken_from"]) for s in about["segments"]}
+    assert told == {where: ("ok", about["resumed"]) for where in wheres}
+    assert about["resumed"] and len(list(run.parent.glob("20*"))) == 1
 
 
 def test_the_page_that_compares_is_printed(shop: Path, chromium: Any) -> None:

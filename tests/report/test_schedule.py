@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import shutil
 import subprocess
@@ -69,7 +71,7 @@ def test_what_cannot_be_is_refused(odd: Path, cx: Any) -> None:
     ran = cx("schedule", odd, "--format", "at")
     assert (ran.code, ran.err) == (
         2,
-        "cxlab: --format is 'at'; allowed: cron, systemd, github, kubernetes\n",
+        "cxlab: --format is 'at'; allowed: cron, systemd, github, kubernetes, airflow\n",
     )
     assert cx("schedule", odd, "--format", "cron", "--limit-minutes", 0).code == 2
     assert "no git repository" in cx("schedule", odd, "--format", "github").err
@@ -127,6 +129,26 @@ def test_github_takes_the_workflow(odd: Path) -> None:
     render = next(s for s in job["steps"] if s.get("name") == "Render")
     assert render["run"] == ".venv/bin/cxlab render toy.yml"
     assert render["env"] == {"CX_DATABASE_URL": "${{ secrets.CX_DATABASE_URL }}"}
+
+
+def test_a_dag_is_python_and_holds_what_it_is_given_to_the_letter(odd: Path) -> None:
+    text = schedule(odd, "airflow", "1 06:30", limit_minutes=90)
+    tree = ast.parse(text)
+    told = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    assert told["SPEC"] == str(odd) and told["TITLE"] == "50% off\n$HOME"
+    assert (told["NAME"], Path(str(told["PROGRAM"])).name) == ("cxlab-toy", "cxlab")
+    assert 'schedule="30 6 1 * *"' in text.replace("'", '"') and "timedelta(minutes=90)" in text
+    assert "# The workers' environment has to set CX_DATABASE_URL." in text.splitlines()
+    # Of the toys, the summary comes after the others; of segments there is one list.
+    assert 'task_id="notebooks_2"' in text and 'task_id="notebooks_3"' not in text
+    text = schedule(write_spec(odd.parent, each={"plan": "all"}), "airflow")
+    assert 'task_id="segments"' in text and "notebooks_" not in text
 
 
 @pytest.mark.cluster
@@ -251,3 +273,29 @@ def test_cron_fires_a_real_run(
         daemon.terminate()
         daemon.communicate(timeout=10)
     assert "Weekly" in out.read_text()
+
+
+@pytest.mark.cluster
+def test_airflow_makes_a_task_a_notebook(
+    tables: Any, write_dataset: Callable[..., Path], tmp_path: Path, airflow: Callable[..., Any]
+) -> None:
+    """What failed is tried again by the last task, and the DAG's run fails with the report."""
+    write_dataset(tables, name="data")
+    spec = write_spec(tmp_path, notebooks=["summary", "drivers", "raises"])
+    state, rows = airflow(spec)
+    assert state == "failed"
+    assert rows == [
+        ("begin", "", "success"),
+        ("list_notebooks_1", "", "success"),
+        ("list_notebooks_2", "", "success"),
+        ("notebooks_1", "drivers", "success"),
+        ("notebooks_1", "raises", "failed"),
+        ("notebooks_2", "", "upstream_failed"),
+        ("publish", "", "failed"),
+    ]
+    (run,) = (tmp_path / "toy").glob("20*")
+    about = json.loads((run / "manifest.json").read_text())
+    assert about["status"] == "failed"
+    taken = {name: told["taken_from"] for name, told in about["notebooks"].items()}
+    assert taken == {"summary": None, "drivers": about["resumed"], "raises": None}
+    assert not (tmp_path / "toy" / "latest").exists()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxlab.errors import CxlabError, DataError
-from cxlab.report.publish import Build
+from cxlab.report.publish import Build, Share
 from cxlab.report.resume import note_begun
 from cxlab.report.running.execute import Bounds
 from cxlab.report.segments.compared import Ended
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cxlab.data.dataset import Dataset
     from cxlab.report.render import Run
 
-__all__ = ["Making", "render_each"]
+__all__ = ["Making", "make_segments", "render_each"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def render_each(plan: Plan, each: Each, making: Making, log: Log) -> Run:
     with log, Build(plan.out, plan.dataset.day, started, dead) as build:
         log.begin(build.run_id, build.folder)
         note_begun(build.folder, describe(plan, build, started))
-        ended = _all(plan, making, groups, build, past)
+        ended = make_segments(plan, making, groups, build, past)
         manifest = publishable(plan, build, started, ended, left)
         good = manifest["status"] == "ok"
         with making.held():
@@ -109,8 +109,29 @@ def render_each(plan: Plan, each: Each, making: Making, log: Log) -> Run:
     return run
 
 
-def _all(plan: Plan, making: Making, groups: list[Group], build: Build, past: Past) -> list[Ended]:
-    """Render the segments, the largest first; gives them in the order of the spec."""
+def make_segments(
+    plan: Plan, making: Making, groups: list[Group], build: Build | Share, past: Past
+) -> list[Ended]:
+    """Render segments, the largest first, and note how each ended.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run, of all segments together.
+    making : Making
+        How runs are made.
+    groups : list of Group
+        The segments.
+    build : Build or Share
+        The comparing run.
+    past : Past
+        What is there already.
+
+    Returns
+    -------
+    list of Ended
+        In the order of ``groups``.
+    """
     place = plan.out / EACH
     ended: dict[str, Ended] = {}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from cxlab.errors import CxlabError
 from cxlab.report.earlier import RUN_ID, hashes, order
-from cxlab.report.publish import Build
+from cxlab.report.publish import Build, Share
 from cxlab.report.resume import BUILDING, WORK, Cut, read_cut
 from cxlab.report.segments.compared import Ended
 from cxlab.report.segments.fan import slug
@@ -29,12 +29,12 @@ __all__ = ["Past", "note_segment", "past_of"]
 _SEGMENT = ".segment.json"
 
 
-def note_segment(build: Build, ended: Ended) -> None:
+def note_segment(build: Build | Share, ended: Ended) -> None:
     """Write down how a segment's report ended, in case the comparing run is killed.
 
     Parameters
     ----------
-    build : Build
+    build : Build or Share
         The comparing run.
     ended : Ended
         How it ended.

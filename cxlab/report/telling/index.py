@@ -37,6 +37,7 @@ _WORDS = {
     "failed": ("failed", "harm"),
     "not publishable": ("not to be published", "unsure"),
     "killed": ("was killed", "harm"),
+    "begun": ("is not done", "harm"),
     "unreadable": ("cannot be read", "withheld"),
 }
 _NEVER = {"words": "never run", "mark": "withheld", "reason": ""}
