@@ -266,17 +266,20 @@ class Files(ABC):
         others = [n for n, mark in self._marks.items() if self._mark(n) != mark]
         if not others:
             return []
+        self.__dict__.pop("files", None)  # a part may have come, which later readers would read
         try:
             now = self.sha256()
         except DataError:  # one is gone
             return others
         # one that was replaced before it was hashed has the hash of what was not read
-        return [n for n in others if now[n] != hashes[n] or self._hashed[n] != self._marks[n]]
+        return [n for n in others if now.get(n) != hashes[n] or self._hashed[n] != self._marks[n]]
 
     def _mark(self, name: str) -> list[tuple[int, ...]]:
         """Tell a table's files by what changes when they do: cheaper than their hash."""
         files = self.files[name]
-        folders = {f.parent for f in files} - {self.path}  # one more part is a change as well
+        # One more part is a change as well, and so is one more folder of parts.
+        above = {p for f in files for p in f.relative_to(self.path).parents[:-1]}
+        folders = {self.path / p for p in above}
         marks: list[tuple[int, ...]] = []
         for path in (*files, *sorted(folders)):
             try:

@@ -135,6 +135,22 @@ def test_files_that_changed_or_went(tables: Any, tmp_path: Path) -> None:
     assert len(list(kept.iterdir())) == MONTHS - 1
 
 
+@pytest.mark.parametrize("settings", ["", ONCE])
+@pytest.mark.parametrize("new", ["month=2025-06/part-1.parquet", "month=2025-07/part-0.parquet"])
+def test_a_file_that_comes_while_a_run_is_made_is_noticed(
+    settings: str, new: str, tables: Any, tmp_path: Path
+) -> None:
+    """Notebooks that start later would read it, and those before have not."""
+    lake = spread(tables, tmp_path / "shop", settings=settings)
+    dataset = load(lake)
+    dataset.sha256()
+    (lake / "interactions" / "month=2025-06" / "_SUCCESS").touch()  # which nobody reads
+    assert dataset.replaced() == []
+    (lake / "interactions" / new).parent.mkdir(exist_ok=True)
+    shutil.copy(parts(lake)[0], lake / "interactions" / new)
+    assert dataset.replaced() == ["interactions"]
+
+
 def test_kept_files_that_were_cut_short_are_made_again(tables: Any, tmp_path: Path) -> None:
     lake = spread(tables, tmp_path / "shop")
     before = rows(load(lake))
