@@ -338,7 +338,8 @@ def render(
     """Render a report: notebooks to pages, findings, tables, pictures and a front page."""
     from cxlab.report.running.warm import warm_up
 
-    others = {"--again": again, "--resume": resume, "--part": part}
+    others: dict[str, object] = {"--again": again, "--resume": resume, "--part": part}
+    others |= {"--memory-limit": memory_limit, "--limit-minutes": limit_minutes}
     _refuse_together("--begin begins a run", begin, others)
     asked = {"--as-of": as_of, "--only": only, "-p": parameter, "--quick": quick}
     _refuse_together("--part is made as its run was begun", part, asked)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cxlab.errors import CxlabError, UsageError, one_of
 from cxlab.report.publish import Build, Share
-from cxlab.report.render import begin_run, loading, memory_of, run_one
+from cxlab.report.render import begin_run, loading, memory_of, refuse_no_time, run_one
 from cxlab.report.resume import note_begun
 from cxlab.report.running import streams
 from cxlab.report.running.execute import Bounds
@@ -135,6 +135,7 @@ def make_part(
     """
     streams.fill_in()
     memory = memory_of(memory_limit, jobs)
+    refuse_no_time(limit_minutes)
     with Signals() as signals, Log(spec, log) as journal:
         given = make_plan(
             spec, as_of=None, only=(), parameters=(), quick=False, out=out, load=loading(load),

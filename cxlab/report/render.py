@@ -38,7 +38,16 @@ from cxlab.results import listed
 if TYPE_CHECKING:
     from cxlab.report.findings import Harvest
 
-__all__ = ["Run", "begin_run", "loading", "memory_of", "render", "run_one", "run_plan"]
+__all__ = [
+    "Run",
+    "begin_run",
+    "loading",
+    "memory_of",
+    "refuse_no_time",
+    "render",
+    "run_one",
+    "run_plan",
+]
 
 _LATER = (
     *("cxlab.report.running.preload", "nbconvert.exporters.html", "xlsxwriter"),
@@ -140,10 +149,9 @@ def render(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}; it has to be at least 1")
-    if limit_minutes is not None and not limit_minutes > 0:
-        raise UsageError(f"limit_minutes is {limit_minutes:g}; allowed: more than 0")
     memory = memory_of(memory_limit, jobs)
     begun = time.monotonic()
+    refuse_no_time(limit_minutes)
     streams.fill_in()
     with (
         Signals() as signals,
@@ -345,6 +353,23 @@ def memory_of(limit: str | None, jobs: int) -> str:
     if limit is not None:
         refuse_no_size(limit)
     return limit or f"{max(60 // jobs, 1)}%"
+
+
+def refuse_no_time(limit_minutes: float | None) -> None:
+    """Refuse a limit in which nothing could be made.
+
+    Parameters
+    ----------
+    limit_minutes : float, optional
+        The limit.
+
+    Raises
+    ------
+    UsageError
+        It is not above 0.
+    """
+    if limit_minutes is not None and not limit_minutes > 0:
+        raise UsageError(f"limit_minutes is {limit_minutes:g}; allowed: more than 0")
 
 
 def loading(load: Load | None) -> Load:

@@ -341,6 +341,23 @@ def cluster(tmp_path: Path) -> Iterator[_scale_cluster.Cluster]:
         yield running
 
 
+def test_executors_out_of_memory_are_told_of_and_the_others_go_on(
+    write_dataset: Callable[..., Path],
+    tables: Tables,
+    cluster: _scale_cluster.Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CXLAB_SPARK_MASTER", cluster.address)
+    spark = load(write_dataset(tables, form="parquet"), engine="spark", memory_limit="500MB")
+    frame = spark.table("customers").to_native().limit(1)
+    large = "aggregate(transform(sequence(1L, size + 80000000L), x -> x + 1), 0L, (a, x) -> a + x)"
+    asked = frame.selectExpr("length(customer_id) AS size").selectExpr(f"{large} AS n")
+    wanted = "it takes more memory than it has; allow more"
+    with pytest.raises(AnalysisError, match=wanted), reading("shop"):
+        asked.collect()
+    assert spark.table("interactions").select(nw.len()).collect().item() == 720
+
+
 def test_a_worker_that_is_lost_changes_nothing_and_all_of_them_end_the_work(
     write_dataset: Callable[..., Path],
     cluster: _scale_cluster.Cluster,
