@@ -112,12 +112,12 @@ class Snapshot:
         return self.folder.name
 
     def keep_for(self, run: Path) -> None:
-        """Keep it as long as a run is there, so that the run can be made again.
+        """Keep it as long as a run is there, so that it can be gone on with, or made again.
 
         Parameters
         ----------
         run : Path
-            The run's folder.
+            The run's folder, published or not.
         """
         with (self.folder / _RUNS).open("a", encoding="utf-8") as file:
             file.write(f"{run.resolve()}\n")
@@ -338,7 +338,7 @@ def _prune(root: Path) -> None:
     for folder in root.glob("[0-9]*"):
         runs = folder / _RUNS
         named = runs.read_text(encoding="utf-8").splitlines() if runs.is_file() else []
-        if any((Path(run) / "manifest.json").is_file() for run in named):
+        if any(Path(run).is_dir() for run in named):
             continue
         if (lock := _lock(folder, fcntl.LOCK_EX)) is not None:
             aside = root / f"{_TAKING}{uuid.uuid4().hex}"  # never seen half removed

@@ -92,6 +92,7 @@ def begin(
                 note_begun(build.folder, describe(plan, build, started))
             else:
                 begin_run(plan, build, started)
+            plan.dataset.keep_for(build.folder)  # between parts nobody holds it
             build.leave()
         return Begun(build.run_id, parts)
 

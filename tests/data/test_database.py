@@ -645,6 +645,20 @@ def test_a_report_reads_one_snapshot_and_can_be_made_again(
     again, told = rendered("--again", first["run_id"])
     assert again["dataset"] == first["dataset"] and told == {f"{name} 60 False"}
     assert again["again"]["same_answers"] is True
+    begun = json.loads(cx("render", spec, "--begin").out)
+    server.do("DELETE FROM weekly.customers WHERE customer_id = 'C002'")
+    gc.collect()  # as the process that began it ends; others read the database meanwhile
+    assert load(folder).read["customers"].rows == 58
+    for level in begun["parts"]:
+        ran = cx("render", spec, "--resume", begun["run"], "--part", *level)
+        assert ran.code == 0, ran.err
+    parted, told = rendered("--resume", begun["run"])
+    assert told == {f"{parted['dataset']['snapshot']} 59 False"}
+    cx("render", spec, "--begin")
+    [left] = [s for s in snapshots(folder) if s not in (name, parted["dataset"]["snapshot"])]
+    rendered()  # clears away what was begun
+    gc.collect()
+    assert left not in (load(folder).snapshot, *snapshots(folder))
     shutil.rmtree(folder / ".cache" / "snapshots" / name)
     line = refused(1, "render", spec, "--again", first["run_id"])
     assert f"there is no snapshot '{name}'" in line
