@@ -342,6 +342,7 @@ def render(
     others |= {"--memory-limit": memory_limit, "--limit-minutes": limit_minutes}
     _refuse_together("--begin begins a run", begin, others)
     asked = {"--as-of": as_of, "--only": only, "-p": parameter, "--quick": quick}
+    asked["--again"] = again
     _refuse_together("--part is made as its run was begun", part, asked)
     warm_up()  # while what follows is imported
     if begin:

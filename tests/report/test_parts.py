@@ -183,6 +183,8 @@ def test_the_command(
     assert line == "--begin begins a run; leave out --limit-minutes"
     line = refused(2, "render", spec, *run, "--part", "drivers", "--limit-minutes", 0)
     assert line == "limit_minutes is 0; allowed: more than 0"
+    line = refused(2, "render", spec, *run, "--part", "drivers", "--again", "latest")
+    assert line == "--part is made as its run was begun; leave out --again"
     line = "--part is of a run that was begun; name it with --resume"
     assert refused(2, "render", spec, "--part", "drivers") == line
     ran = cx("render", spec, *run)
