@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxlab.errors import CxlabError, UsageError, one_of
 from cxlab.report.publish import Build, Share
 from cxlab.report.render import begin_run, loading, memory_of, refuse_no_time, run_one
-from cxlab.report.resume import note_begun
+from cxlab.report.resume import note_begun, read_cut
 from cxlab.report.running import streams
 from cxlab.report.running.execute import Bounds
 from cxlab.report.segments.comparing import describe
@@ -158,6 +158,8 @@ def _notebook(plan: Plan, part: str, folder: Path, memory: str, bounds: Bounds, 
         raise UsageError(one_of("--part", part, allowed))
     with Share(folder, part) as share:
         log.begin(share.run_id, share.folder)
+        # Others may have made parts while the data were read.
+        plan = replace(plan, cut=read_cut(plan.out, plan.spec_path, share.run_id))
         outcome = run_one(plan, share, part, memory, bounds, log)
         log.ended("ok" if outcome.status == "ok" else "failed", outcome.reason)
     if outcome.status != "ok":

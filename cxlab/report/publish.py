@@ -268,7 +268,8 @@ def _hold(folder: Path, kind: int = fcntl.LOCK_EX) -> int:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise CxlabError(being_made(folder) or _in_parts(folder)) from None
+            held = f"{folder}: somebody held it a moment ago; try again"
+            raise CxlabError(being_made(folder) or _in_parts(folder) or held) from None
         raise UsageError(f"{folder}: this run is gone: another start has cleared it") from None
     return descriptor
 

@@ -17,6 +17,7 @@ from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.report.parts import Begun, begin, make_part
 from cxlab.report.publish import Share
 from cxlab.report.render import Run, render
+from cxlab.report.resume import being_made
 
 NOTEBOOKS = ["summary", "drivers", "counts"]
 
@@ -129,6 +130,32 @@ def test_nobody_takes_a_run_away_while_a_part_is_made(spec: Path, tmp_path: Path
     assert render(spec, load=load_toy).status == "ok"  # a plain start clears it away
     with pytest.raises(UsageError, match="there is no run"):
         part(spec, begun, "summary")
+
+
+def test_a_part_that_another_process_made_meanwhile_is_not_made_again(spec: Path) -> None:
+    """As of a task that its scheduler lost sight of, and started anew."""
+    begun = start(spec)
+
+    def while_it_is_made(*given: Any, **named: Any) -> Any:
+        assert part(spec, begun, "drivers") == "drivers: made"
+        return load_toy(*given, **named)
+
+    told = make_part(spec, begun.run_id, "drivers", load=while_it_is_made)
+    assert told == "drivers: made before"
+
+
+def test_who_let_go_meanwhile_is_told_of(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = start(spec)
+    share = Share(spec.with_suffix("") / f".building-{begun.run_id}", "drivers")
+
+    def let_go(folder: Path) -> str:
+        share.__exit__(None, None, None)
+        return being_made(folder)
+
+    with share:
+        monkeypatch.setattr("cxlab.report.publish.being_made", let_go)
+        with pytest.raises(CxlabError, match="somebody held it a moment ago; try again"):
+            publish(spec, begun)
 
 
 def test_what_is_no_part(spec: Path, tmp_path: Path) -> None:
