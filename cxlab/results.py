@@ -266,6 +266,12 @@ class Result:
         """Give a supporting result by its name."""
         return self.parts[part]
 
+    def __repr__(self) -> str:
+        """Say what it holds: a notebook keeps this beside the table that it shows."""
+        columns = ", ".join(map(str, self.table.columns)) or "nothing"
+        parts = f"; parts: {', '.join(self.parts)}" if self.parts else ""
+        return f"<Result {self.name}: {counted(len(self.table), 'row')} of {columns}{parts}>"
+
     def summary(self) -> str:
         """Give the answer and the checks as text."""
         lines = [self.sentence] if self.sentence else []

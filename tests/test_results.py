@@ -113,3 +113,11 @@ def test_words_for_numbers_and_names() -> None:
 )
 def test_money_has_three_figures(value: float, currency: str | None, text: str) -> None:
     assert money(value, currency) == text
+
+
+def test_a_result_says_briefly_what_it_holds() -> None:
+    table = pd.DataFrame({"a": range(2000), "b": "x" * 50})
+    part = Result("part", pd.DataFrame())
+    assert repr(part) == "<Result part: 0 rows of nothing>"
+    told = "<Result whole: 2,000 rows of a, b; parts: one>"
+    assert repr(Result("whole", table, sentence="So.", parts={"one": part})) == told

@@ -71,7 +71,7 @@ class Picture:
     name: str
     caption: str
     alt: str
-    data: pd.DataFrame
+    data: pd.DataFrame = field(repr=False)
     svg: str = field(repr=False)  # a notebook keeps the repr as well: half of its size
     png: bytes = field(repr=False)
 
