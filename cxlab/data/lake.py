@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
+from cxlab.data.locks import locked
 from cxlab.errors import DataError
 
 __all__ = ["Copied", "Lake", "Parts", "file_sha256", "passed_over", "table_sha256"]
@@ -151,7 +150,7 @@ class Lake:
         mine = self._folder / name
         try:
             mine.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's to read
-            with _locked(mine):
+            with locked(mine):
                 return self._parts(name, place, files, copy)
         except OSError as error:
             told = error.strerror or error
@@ -285,17 +284,6 @@ def _mark(path: Path) -> tuple[int, int]:
     except OSError:
         return (-1, -1)
     return (about.st_size, about.st_mtime_ns)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a table's folder against other processes; they wait."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 # -- hashes ------------------------------------------------------------------------------------

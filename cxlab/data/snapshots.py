@@ -20,6 +20,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cxlab.data.locks import locked
 from cxlab.errors import DataError
 
 __all__ = ["Manifest", "Snapshot", "Taking", "Written", "newest", "open_snapshot", "taking"]
@@ -165,7 +166,7 @@ class Taking:
         root = self.folder.parent
         moment = dt.datetime.fromisoformat(manifest.taken)
         final = root / f"{moment:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
-        with _locked(root):
+        with locked(root):
             self.folder.rename(final)
             fcntl.flock(self._lock, fcntl.LOCK_SH)
             self.snapshot = Snapshot(final, manifest, self._lock)
@@ -209,7 +210,7 @@ def taking(dataset: Path, place: str) -> Iterator[Taking]:
     root = _root(dataset)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root):
+        with locked(root):
             taken = _adopt(root, place) or _begin(root)
         try:
             yield taken
@@ -267,7 +268,7 @@ def open_snapshot(dataset: Path, name: str, place: str | None) -> Snapshot:
     folder = root / name
     lock = None
     if Path(name).name == name and not name.startswith(".") and folder.is_dir():
-        with _locked(root):
+        with locked(root):
             lock = _lock(folder, fcntl.LOCK_SH)
     if lock is None:
         there = ", ".join(sorted(p.name for p in root.glob("[0-9]*"))) or "none"
@@ -320,17 +321,6 @@ def _lock(folder: Path, kind: int) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Hold the snapshots against other processes for a moment."""
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _prune(root: Path) -> None:

@@ -16,9 +16,9 @@ import platform
 import re
 import shutil
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
+from cxlab.data.locks import locked
 from cxlab.errors import CxlabError, UsageError
 from cxlab.report.earlier import RUN_ID, order
 from cxlab.report.resume import BUILDING, HOLDER, WORK, being_made, leave_to_parts
@@ -81,7 +81,7 @@ class Build:
         try:
             self._made = [p for p in (self.out, *self.out.parents) if not p.exists()]
             self.out.mkdir(parents=True, exist_ok=True)
-            with _locked(self.out):
+            with locked(self.out):
                 if self._takes_over is not None:
                     self._held = _hold(self._takes_over)
                 _clear(self.out)
@@ -154,7 +154,7 @@ class Build:
         """
         target = self.out / self.run_id
         try:
-            with _locked(self.out):
+            with locked(self.out):
                 shutil.rmtree(self.work, ignore_errors=True)
                 steps = {"run_id": self.run_id, "good": good, "keep_state": keep_state}
                 write_text(self.out / _PENDING, json.dumps(steps))
@@ -245,17 +245,6 @@ class Share:
         """Let go of both."""
         while self._held:
             os.close(self._held.pop())
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold OUT against other renders for a moment."""
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _hold(folder: Path, kind: int = fcntl.LOCK_EX) -> int:

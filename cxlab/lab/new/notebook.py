@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxlab.data.locks import locked
 from cxlab.errors import CxlabError, UsageError
 from cxlab.lab.new import notebook_text
 from cxlab.lab.new.words import plain
@@ -104,7 +103,7 @@ def create_notebook(
     if not (place / "registry.yml").is_file():
         raise UsageError(f"{place}: no registry.yml in it; allowed: a folder of notebooks")
     try:
-        with _held(place):
+        with locked(place):
             return _create(place, question, slug)
     except OSError as error:
         raise UsageError(
@@ -153,17 +152,6 @@ def _named(question: str, name: str | None) -> str:
             "a letter first; the number is added"
         )
     return name
-
-
-@contextmanager
-def _held(place: Path) -> Iterator[None]:
-    """Let one at a time add to a registry."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _create(place: Path, question: str, slug: str) -> NewNotebook:

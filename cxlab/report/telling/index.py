@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from cxlab.data.contract import read_yaml
+from cxlab.data.locks import locked
 from cxlab.errors import CxlabError, DataError
 from cxlab.report.earlier import RUN_ID
 from cxlab.report.printed.pdf import PDF
@@ -58,7 +57,7 @@ def list_reports(folder: Path) -> bool:
     """
     path = folder / INDEX
     try:
-        with _locked(folder):
+        with locked(folder):
             if _foreign(path):
                 say(f"{path}: not made by cxlab, so that the list of reports is not written there")
                 return False
@@ -68,17 +67,6 @@ def list_reports(folder: Path) -> bool:
         say(f"{path}: the list of reports cannot be written ({why})")
         return False
     return True
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let the reports that end at once be listed one after the other: the last sees all."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _foreign(path: Path) -> bool:
