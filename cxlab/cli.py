@@ -357,7 +357,7 @@ def render(
             out=out,
             log=log,
         )
-        _say(json.dumps({"run": begun.run_id, "parts": begun.parts}, ensure_ascii=False))
+        _say(json.dumps({"run": begun.run_id, "parts": begun.parts}))
         return
     if part is not None:
         from cxlab.report.parts import make_part
