@@ -119,7 +119,10 @@ def make_part(
         The run: its id, or ``newest``.
     part : str
         One of those that :func:`begin` gave.
-    jobs, out, load, memory_limit, limit_minutes, log
+    jobs : int
+        How many parts are made at a time, which share the machine's memory; of a segment's
+        report, one notebook is made at a time.
+    out, load, memory_limit, limit_minutes, log
         As of :func:`cxlab.report.render.render`.
 
     Returns
@@ -147,7 +150,7 @@ def make_part(
         limits = given.spec.limits
         bounds = Bounds(limits.retries, limit_minutes or limits.run_minutes)
         if each := given.spec.each:
-            making = Making(jobs, memory, bounds, signals.held, loading(load), log)
+            making = Making(1, memory, bounds, signals.held, loading(load), log)
             return _segment(given, each, part, folder, making)
         return _notebook(given, part, folder, memory, bounds, journal)
 

@@ -32,8 +32,8 @@ from cxlab.data import history
 from cxlab.errors import CxlabError, DataError, UsageError
 from cxlab.plots.segments import forest_by_segment, forest_by_segment_words
 from cxlab.report.markup import policy, shared
-from cxlab.report.parts import begin, make_part
-from cxlab.report.render import Run, render
+from cxlab.report.parts import Begun, begin, make_part
+from cxlab.report.render import Run, render, run_plan
 from cxlab.report.segments.compared import DIFFERENCES, Ended, compare, lost_most, told
 from cxlab.report.segments.fan import slug
 
@@ -186,12 +186,25 @@ def test_a_report_for_each_and_a_page_that_compares_them(
     assert {s.get("where") for s in steps if s["step"] == "ended"} == {None, "plan=", "plan=basic"}
 
 
-def test_segments_that_are_made_one_by_one(shop: Path) -> None:
+def test_segments_that_are_made_one_by_one(
+    shop: Path, cx: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = spec_of(shop, {"plan": "all"})
-    begun = begin(spec)
     wheres = [f"plan={ODD}", "plan=basic", "plan="]
+    said = cx("render", spec, "--begin").out
+    assert said.isascii()  # in any locale it can be written, and is read to the letter
+    begun = Begun(**{"run_id" if k == "run" else k: v for k, v in json.loads(said).items()})
     assert begun.parts == [wheres]
-    assert make_part(spec, begun.run_id, wheres[0]) == f"{wheres[0]}: made"
+    given: list[Any] = []
+
+    def noted(plan: Any, jobs: int, memory: str, *more: Any) -> Run:
+        given.append((jobs, memory))
+        return run_plan(plan, jobs, memory, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cxlab.report.render.run_plan", noted)
+        assert make_part(spec, begun.run_id, wheres[0], jobs=3) == f"{wheres[0]}: made"
+    assert given == [(1, "20%")]  # what is made beside it has the rest
     assert make_part(spec, begun.run_id, wheres[0]) == f"{wheres[0]}: made before"
     with pytest.raises(UsageError, match="--part is 'plan=board members'; allowed: plan="):
         make_part(spec, begun.run_id, "plan=board members")
