@@ -145,6 +145,7 @@ def test_a_dag_is_python_and_holds_what_it_is_given_to_the_letter(odd: Path) -> 
     assert (told["NAME"], Path(str(told["PROGRAM"])).name) == ("cxlab-toy", "cxlab")
     assert 'schedule="30 6 1 * *"' in text.replace("'", '"') and "timedelta(minutes=90)" in text
     assert "# The workers' environment has to set CX_DATABASE_URL." in text.splitlines()
+    assert "from airflow.exceptions import AirflowFailException" in text  # Airflow 3.0 and 3.1
     # Of the toys, the summary comes after the others; of segments there is one list.
     assert 'task_id="notebooks_2"' in text and 'task_id="notebooks_3"' not in text
     text = schedule(write_spec(odd.parent, each={"plan": "all"}), "airflow")
