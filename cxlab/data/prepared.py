@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["VARIABLE", "folder_for", "keeping", "prepared"]
+__all__ = ["VARIABLE", "folder_for", "keeping", "made_by", "prepared"]
 
 VARIABLE = "CXLAB_PREPARED"
 """The environment variable that names the folder; without it nothing is kept."""
@@ -105,7 +105,7 @@ def folder_for(dataset: Path, otherwise: Path) -> Path:
 
 def _key(name: str, inputs: Sequence[object]) -> str:
     digest = hashlib.sha256()
-    for part in (name, *_made_by(), *inputs):
+    for part in (name, *made_by(), *inputs):
         _add(digest, part)
     return digest.hexdigest()
 
@@ -130,7 +130,7 @@ def _add(digest: hashlib._Hash, part: object) -> None:
 
 
 @cache
-def _made_by() -> tuple[str, ...]:
+def made_by() -> tuple[str, ...]:
     """Give what makes the same inputs give the same figures: code, libraries, machine."""
     code = hashlib.sha256()
     package = Path(__file__).resolve().parents[1]

@@ -91,7 +91,7 @@ def test_other_inputs_are_another_figure(other: tuple[str, tuple[object, ...]]) 
 def test_other_code_makes_it_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = Maker()
     prepared("x", (1,), make)
-    monkeypatch.setattr(room, "_made_by", lambda: ("another version",))
+    monkeypatch.setattr(room, "made_by", lambda: ("another version",))
     prepared("x", (1,), make)
     assert make.asked == len(kept(folder)) == 2
 

@@ -1,6 +1,6 @@
-"""nbformat, imported without a second spent on nothing, and ready to check notebooks.
+"""nbformat, imported without a second spent on nothing, and what every notebook begins with.
 
-It checks notebooks with jsonschema, which takes that long to build a grammar of
+nbformat checks notebooks with jsonschema, which takes that long to build a grammar of
 internationalised addresses where it finds one. No notebook's schema has any.
 """
 
@@ -18,6 +18,12 @@ import nbformat  # noqa: E402
 if sys.modules[_GRAMMAR] is None:
     del sys.modules[_GRAMMAR]
 
-# What checks a notebook, built once for every process that is forked with it.
+from cxlab.data.prepared import made_by  # noqa: E402
+from cxlab.report.running.kernels import register  # noqa: E402
+
+# What checks a notebook, what kernels there are, and which code this is: found once for every
+# process that is forked with it.
+made_by()
+register()
 for _relaxed in (False, True):
     nbformat.validator.get_validator(nbformat.current_nbformat, relax_add_props=_relaxed)

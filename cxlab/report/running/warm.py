@@ -23,7 +23,9 @@ _LIBRARIES = (
     *("cxlab.report.running.execute", "cxlab.report.running.kernels"),
     *("cxlab.report.running.saving", "ipykernel.kernelapp", "ipykernel.debugger"),
     *("pandas", "matplotlib.pyplot", "seaborn"),
-    *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown", "cxlab.frames.exposures"),
+    *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown"),
+    # of the analyses, the one whose parts most of the others stand on
+    *("cxlab.analyses.churn_drivers", "cxlab.frames.exposures"),
     *("sklearn.decomposition", "sklearn.linear_model", "narwhals._duckdb.dataframe"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
 )
