@@ -306,6 +306,11 @@ class Dataset:
             The dataset has no such table.
         """
         self.require(name)
+        if not self._folder.holds(self.read):
+            return self._seen(name)
+        return self.keep(f"seen_{name}", lambda: self._seen(name))
+
+    def _seen(self, name: str) -> Frame:
         frame, columns = self._kept[name], self.columns(name)
         end = nw.lit(self.end)
         if name == "customers":
@@ -434,6 +439,8 @@ def load(
         if segment is not None:
             day = day or _whole_day(folder, read, frames)
             read, frames = narrowed(segment, read, frames)
+            if folder.holds(read):
+                frames = {n: folder.keep(f"cx_segment_{n}", f) for n, f in frames.items()}
         kept, set_aside = _sifted(folder, read, frames, segment)
         name = settings.name or path.resolve().name
         dataset = Dataset(

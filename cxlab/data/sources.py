@@ -55,6 +55,8 @@ _EXAMPLES = 3
 # More Parquet files than this, of fewer bytes than that together, are read once.
 _MANY = 100
 _LITTLE = 1 << 27
+# Rows of all tables that an engine of this process holds in memory without being asked.
+_FEW_ROWS = 1_000_000
 _MOST_NAMES = 20
 _LONGEST = 60
 # By these, rows of tables that grow are dated; their files may begin after all that is seen.
@@ -216,6 +218,19 @@ class Files(ABC):
     @abstractmethod
     def keep(self, name: str, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Have the engine work out a frame, and keep it."""
+
+    def holds(self, read: Mapping[str, TypedTable]) -> bool:
+        """Tell whether tables are to be kept as they are seen, as they have few rows.
+
+        Every query would else read the files, narrow and check their rows anew: of a segment,
+        the files of all segments.
+
+        Parameters
+        ----------
+        read : mapping
+            The tables, with their rows.
+        """
+        return self.engine == "duckdb" and sum(t.rows for t in read.values()) <= _FEW_ROWS
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:

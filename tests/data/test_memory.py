@@ -216,13 +216,19 @@ def spoil(file: Path, columns: set[str], groups: range) -> None:
 
 
 @pytest.fixture
+def many(monkeypatch) -> None:
+    """Take tables of any size for such as have too many rows to be held."""
+    monkeypatch.setattr(sources, "_FEW_ROWS", 0)
+
+
+@pytest.fixture
 def copied(big, tmp_path) -> Path:
     for file in big.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
 
 
-def test_columns_that_are_not_needed_are_not_read(copied) -> None:
+def test_columns_that_are_not_needed_are_not_read(copied, many) -> None:
     spoil(copied / "interactions.parquet", {"journey_id", "text"}, range(8))
     contacts = load(copied).table("interactions")
     counted = contacts.group_by("touchpoint").agg(rows=nw.len()).sort("touchpoint")
@@ -232,7 +238,7 @@ def test_columns_that_are_not_needed_are_not_read(copied) -> None:
         contacts.select("text").collect("pyarrow")
 
 
-def test_rows_that_are_not_seen_are_not_read(copied) -> None:
+def test_rows_that_are_not_seen_are_not_read(copied, many) -> None:
     early = load(copied, "2025-02-01")
     spoil(copied / "interactions.parquet", {"touchpoint", "customer_id"}, range(1, 8))
     seen = early.table("interactions").select("touchpoint", "customer_id").collect("pyarrow")
@@ -241,10 +247,25 @@ def test_rows_that_are_not_seen_are_not_read(copied) -> None:
         load(copied)
 
 
-def test_the_file_is_asked_for_the_columns_and_rows_alone(big) -> None:
+def test_the_file_is_asked_for_the_columns_and_rows_alone(big, many) -> None:
     frame = load(big, "2025-03-01").table("interactions").select("customer_id")
     plan = nw.to_native(frame).explain()
     assert re.search(r"occurred_at<'2025-03-02", plan.replace(" ", ""))
     assert "customer_id" in plan
     for other in ("journey_id", "touchpoint", "interaction_id", "trim", "CASE"):
         assert other not in plan
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_of_few_rows_the_files_are_read_once(copied, few, request) -> None:
+    if not few:
+        request.getfixturevalue("many")
+    dataset = load(copied)
+    first = dataset.table("interactions").select(nw.len()).collect("pyarrow").item()
+    spoil(copied / "interactions.parquet", {"touchpoint"}, range(8))
+    again = dataset.table("interactions").group_by("touchpoint").agg(n=nw.len())
+    if few:
+        assert sum(again.collect("pyarrow")["n"]) == first
+    else:
+        with pytest.raises(duckdb.Error):
+            again.collect("pyarrow")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cxlab
+from cxlab.data import sources
 from cxlab.data.dataset import Dataset
 from cxlab.errors import DataError, UsageError
 
@@ -30,10 +31,17 @@ def alone(tables: Tables, column: str, value: object) -> Tables:
     return tables | kept | {"customers": mine}
 
 
+@pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_segment_is_what_a_dataset_of_it_alone_would_be(
-    tables: Tables, write_dataset: Callable[..., Path], form: str
+    tables: Tables,
+    write_dataset: Callable[..., Path],
+    form: str,
+    few: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not few:  # and so not held by the engine
+        monkeypatch.setattr(sources, "_FEW_ROWS", 0)
     if form == "csv":  # rows that cannot be are those of the segment, too
         tables["interactions"].loc[::50, "outcome"] = "odd"
     whole = cxlab.load(write_dataset(tables, form=form))
