@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["finish_front", "finish_page"]
 
 _NO_WORDS = "No description has been provided for this image"
+_ROWS = re.compile(r"<tbody>(.*?)</tbody>", re.DOTALL)
+_APART = re.compile(r'<tbody data-cx-apart="(\d+)"></tbody>')
+# What may have to be changed in a table: a place, a name that leads elsewhere, a picture, prose.
+_CHANGED = re.compile(r"\sid=|<(?!/?(?:tr|td|th|span)\b)")
 
 
 def finish_page(narrative: str, page: Mapping[str, Any]) -> dict[str, str]:
@@ -34,6 +39,7 @@ def finish_page(narrative: str, page: Mapping[str, Any]) -> dict[str, str]:
     dict of str to str
         ``top``, ``contents``, ``narrative`` and ``bottom``, as HTML.
     """
+    narrative, apart = _set_apart(narrative)
     body, parts = _soup(narrative), page["parts"]
     below = mark_statements(body, parts["findings"])
     _link_pages(body, page["others"])
@@ -45,7 +51,7 @@ def finish_page(narrative: str, page: Mapping[str, Any]) -> dict[str, str]:
     return {
         "top": str(top),
         "contents": _contents(body),
-        "narrative": str(body),
+        "narrative": _put_back(str(body), apart),
         "bottom": template("bottom.html.j2", **parts, listed=listed),
     }
 
@@ -73,6 +79,28 @@ def _soup(text: str) -> BeautifulSoup:
     from bs4 import BeautifulSoup
 
     return BeautifulSoup(text, "html.parser")
+
+
+def _set_apart(narrative: str) -> tuple[str, list[str]]:
+    """Take out the rows of tables in which nothing is to be changed.
+
+    Most of a page is cells; to read and write them as a tree takes most of the time.
+    """
+    apart: list[str] = []
+    forged = _APART.search(narrative) is not None  # somebody writes so, to whatever end
+
+    def mark(found: re.Match[str]) -> str:
+        if forged or _CHANGED.search(found[1]):
+            return found[0]
+        apart.append(found[0])
+        return f'<tbody data-cx-apart="{len(apart) - 1}"></tbody>'
+
+    return _ROWS.sub(mark, narrative), apart
+
+
+def _put_back(narrative: str, apart: list[str]) -> str:
+    """Put the rows back in their places."""
+    return _APART.sub(lambda found: apart[int(found[1])], narrative) if apart else narrative
 
 
 def _link_pages(body: BeautifulSoup, others: Mapping[str, str]) -> None:

@@ -84,15 +84,46 @@ def test_headings_pictures_and_tables_can_be_linked_to() -> None:
     assert all(a["aria-label"] for a in body.select("a.anchor-link"))
 
 
+PARTS: dict[str, Any] = {
+    "findings": [], "title": "T", "name": "own", "report": "R", "as_of": "", "segment": "",
+    "outcome": Outcome("ok"), "unfit": "", "settings": [],
+}  # fmt: skip
+
+
 def test_the_name_of_another_page_leads_there() -> None:
     narrative = "<p>See <code>05_x</code>, <code>own</code>.</p><pre><code>05_x</code></pre>"
-    parts: dict[str, Any] = {
-        "findings": [], "title": "T", "name": "own", "report": "R", "as_of": "", "segment": "",
-        "outcome": Outcome("ok"), "unfit": "", "settings": [],
-    }  # fmt: skip
-    made = finish_page(narrative, {"parts": parts, "tables": [], "others": {"05_x": "Why?"}})
+    made = finish_page(narrative, {"parts": PARTS, "tables": [], "others": {"05_x": "Why?"}})
     [link] = soup(made["narrative"]).find_all("a")
     assert (link["href"], link["title"], link.get_text()) == ("05_x.html", "Why?", "05_x")
+
+
+ROWS = (
+    '<tr><td class="key">a &amp; b</td><td>&lt;b&gt;</td></tr>',
+    '<tr><td class="key"><code>05_x</code></td><td>2</td></tr>',
+    '<tr><td><span class="cx-place" id="found-f"></span>x</td></tr>',
+    '<tr><td>y<img src="data:,"></td></tr>',
+)
+
+
+def test_the_rows_of_tables_come_out_as_they_went_in_and_what_is_in_them_is_found() -> None:
+    narrative = "".join(
+        f'<div class="cx-scroll"><table><tbody>\n{r}\n</tbody></table></div>' for r in ROWS
+    )
+    page = {"parts": PARTS, "tables": [], "others": {"05_x": "Why?"}}
+    told = finish_page(narrative, page)["narrative"]
+    assert ROWS[0] in told and "cx-apart" not in told
+    body = soup(told)
+    assert len(body.select("tbody")) == len(ROWS)
+    assert body.select_one("code").parent["href"] == "05_x.html"
+    assert len(body.select("#found-f")) == 1 and body.img["alt"]
+    assert len(body.select(".cx-here")) == len(ROWS)
+
+
+def test_nobody_can_write_what_stands_for_rows() -> None:
+    forged = '<table><tbody data-cx-apart="0"></tbody></table>'
+    narrative = f"{forged}<table><tbody>{ROWS[0]}</tbody></table>"
+    told = finish_page(narrative, {"parts": PARTS, "tables": [], "others": {}})["narrative"]
+    assert forged in told and told.count(ROWS[0]) == 1
 
 
 def test_findings_lead_to_where_they_are_told(good: Run) -> None:
