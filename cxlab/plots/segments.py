@@ -102,12 +102,13 @@ def forest_by_segment_words(result: Result) -> dict[str, Any]:
     segments = len(_segments(result))
     all_of = result.table.loc[result.table["hazard_ratio"].notna(), "segment"].nunique()
     more = f" The {segments} largest of {all_of} segments are drawn." if all_of > segments else ""
+    some = counted(places, "touchpoint that matters", "touchpoints that matter")
+    order = ", those that cost most first" if places > 1 else ""
     caption = (
-        f"{counted(places, 'touchpoint')} that matter in at least one of "
-        f"{counted(segments, 'segment')}, those that cost most first: the hazard of leaving after "
-        "one fresh such contact, against an ordinary one, with 95% intervals. Filled: a driver "
-        "(circle) or protective (square); hollow: nothing is claimed. A segment without a mark "
-        f"has too little data there.{more}"
+        f"{some} in at least one of {counted(segments, 'segment')}{order}: the hazard of leaving "
+        "after one fresh such contact, against an ordinary one, with 95% intervals. Filled: a "
+        "driver (circle) or protective (square); hollow: nothing is claimed. A segment without a "
+        f"mark has too little data there.{more}"
     )
     alt = f"{counted(places, 'panel')}, each with the intervals of {counted(segments, 'segment')}."
     data = shown[["touchpoint", "valence", "segment", "customers", *_RATIO, "verdict"]]

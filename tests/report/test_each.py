@@ -551,4 +551,9 @@ def test_the_picture_has_a_panel_a_touchpoint_and_a_row_a_segment(tmp_path: Path
     points = [line.get_xdata()[0] for line in first.lines if len(line.get_xdata()) == 1]
     assert points == pytest.approx([np.exp(1.5), np.exp(0.2)])
     assert [t.get_text() for t in first.get_yticklabels()] == ["a", "b"]
-    assert len(forest_by_segment_words(result)["data"]) == 3
+    words = forest_by_segment_words(result)
+    assert len(words["data"]) == 3
+    assert words["caption"].startswith("2 touchpoints that matter in at least one of 2 segments, ")
+    ended[0] = finished(tmp_path, "c", {"call": (1.5, 0.1)})
+    alone = forest_by_segment_words(compare(tmp_path, ended, True, {}))["caption"]
+    assert alone.startswith("1 touchpoint that matters in at least one of 2 segments: ")
