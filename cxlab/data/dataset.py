@@ -306,7 +306,7 @@ class Dataset:
             The dataset has no such table.
         """
         self.require(name)
-        if not self._folder.holds(self.read):
+        if not self._folder.holds(name, self.read):
             return self._seen(name)
         return self.keep(f"seen_{name}", lambda: self._seen(name))
 
@@ -439,8 +439,8 @@ def load(
         if segment is not None:
             day = day or _whole_day(folder, read, frames)
             read, frames = narrowed(segment, read, frames)
-            if folder.holds(read):
-                frames = {n: folder.keep(f"cx_segment_{n}", f) for n, f in frames.items()}
+            few = [n for n in frames if folder.holds(n, read)]
+            frames |= {n: folder.keep(f"cx_segment_{n}", frames[n]) for n in few}
         kept, set_aside = _sifted(folder, read, frames, segment)
         name = settings.name or path.resolve().name
         dataset = Dataset(

@@ -55,8 +55,9 @@ _EXAMPLES = 3
 # More Parquet files than this, of fewer bytes than that together, are read once.
 _MANY = 100
 _LITTLE = 1 << 27
-# Rows of all tables that an engine of this process holds in memory without being asked.
-_FEW_ROWS = 1_000_000
+# Values of all tables that an engine of this process holds in memory without being asked.
+_FEW_VALUES = 20_000_000
+_TEXTS = {"text", "comment"}
 _MOST_NAMES = 20
 _LONGEST = 60
 # By these, rows of tables that grow are dated; their files may begin after all that is seen.
@@ -219,18 +220,25 @@ class Files(ABC):
     def keep(self, name: str, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Have the engine work out a frame, and keep it."""
 
-    def holds(self, read: Mapping[str, TypedTable]) -> bool:
-        """Tell whether tables are to be kept as they are seen, as they have few rows.
+    def holds(self, name: str, read: Mapping[str, TypedTable]) -> bool:
+        """Tell whether a table is to be kept as it is seen, as there are few rows.
 
         Every query would else read the files, narrow and check their rows anew: of a segment,
         the files of all segments.
 
         Parameters
         ----------
+        name : str
+            The table's name.
         read : mapping
-            The tables, with their rows.
+            All tables, with their rows.
         """
-        return self.engine == "duckdb" and sum(t.rows for t in read.values()) <= _FEW_ROWS
+        values = sum(t.rows * len(t.columns) for t in read.values())
+        if self.engine != "duckdb" or values > _FEW_VALUES:
+            return False
+        # Texts are most of a file, which to keep them has to be read; few queries ask for them.
+        size = sum(mark[1] for mark in self._marks[name] if len(mark) > 1)
+        return size <= _LITTLE or _TEXTS.isdisjoint(read[name].columns)
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:

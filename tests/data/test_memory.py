@@ -218,7 +218,7 @@ def spoil(file: Path, columns: set[str], groups: range) -> None:
 @pytest.fixture
 def many(monkeypatch) -> None:
     """Take tables of any size for such as have too many rows to be held."""
-    monkeypatch.setattr(sources, "_FEW_ROWS", 0)
+    monkeypatch.setattr(sources, "_FEW_VALUES", 0)
 
 
 @pytest.fixture
@@ -256,15 +256,19 @@ def test_the_file_is_asked_for_the_columns_and_rows_alone(big, many) -> None:
         assert other not in plan
 
 
-@pytest.mark.parametrize("few", [True, False])
-def test_of_few_rows_the_files_are_read_once(copied, few, request) -> None:
-    if not few:
-        request.getfixturevalue("many")
+@pytest.mark.parametrize(
+    ("limit", "held"), [("", True), ("_FEW_VALUES", False), ("_LITTLE", False)]
+)
+def test_of_few_rows_and_little_text_the_files_are_read_once(
+    copied, limit, held, monkeypatch
+) -> None:
+    if limit:
+        monkeypatch.setattr(sources, limit, 0)
     dataset = load(copied)
     first = dataset.table("interactions").select(nw.len()).collect("pyarrow").item()
     spoil(copied / "interactions.parquet", {"touchpoint"}, range(8))
     again = dataset.table("interactions").group_by("touchpoint").agg(n=nw.len())
-    if few:
+    if held:
         assert sum(again.collect("pyarrow")["n"]) == first
     else:
         with pytest.raises(duckdb.Error):

@@ -41,7 +41,7 @@ def test_a_segment_is_what_a_dataset_of_it_alone_would_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not few:  # and so not held by the engine
-        monkeypatch.setattr(sources, "_FEW_ROWS", 0)
+        monkeypatch.setattr(sources, "_FEW_VALUES", 0)
     if form == "csv":  # rows that cannot be are those of the segment, too
         tables["interactions"].loc[::50, "outcome"] = "odd"
     whole = cxlab.load(write_dataset(tables, form=form))
