@@ -407,6 +407,10 @@ def _least(x: np.ndarray, y: np.ndarray, penalty: float, start: np.ndarray) -> n
     from sklearn.linear_model import enet_path
 
     products, aims = x.T @ x, x.T @ y
+    if not products[0, 0] > 0:
+        return start  # every chance is 0 or 1, to the last digit
+    if not penalty > _NEAREST:  # no column tells anything, be it that nobody left
+        return np.append(aims[0] / products[0, 0], np.zeros(len(aims) - 1))
     first = products[0] / products[0, 0]
     # What the first column leaves of the others is all that scikit-learn needs to be told.
     gram = products[1:, 1:] - np.outer(products[1:, 0], first[1:])

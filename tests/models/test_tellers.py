@@ -131,3 +131,17 @@ def test_columns_that_do_not_vary_tell_nothing() -> None:
         assert model.coef[-1] == 0
         assert np.isfinite(model.odds(new)).all()
         assert np.isfinite(spread(model.again(same, 5, 0), new)).all()
+
+
+@pytest.mark.parametrize("left", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("columns", ["none", "constant", "some"])
+def test_a_net_where_nothing_tells_who_left(left: float, columns: str) -> None:
+    draw = np.random.default_rng(6)
+    n = 200
+    x = {"none": np.zeros((n, 0)), "constant": np.ones((n, 2)), "some": draw.normal(size=(n, 2))}
+    rows = Learnt(x[columns], draw.random(n) < left, np.ones(n), np.arange(n))
+    for net in fit_net(rows):
+        told = special.expit(net.odds(rows.x))
+        assert told.mean() == pytest.approx(rows.rate, abs=1e-6)
+        again = net.again(rows, 3, 1)
+        assert all(np.isfinite(t.odds(rows.x)).all() for t in again)
