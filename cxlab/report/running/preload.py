@@ -1,6 +1,6 @@
-"""nbformat, imported without a second spent on nothing, and what every notebook begins with.
+"""nbformat, imported without a second spent on nothing, and ready to check notebooks.
 
-nbformat checks notebooks with jsonschema, which takes that long to build a grammar of
+It checks notebooks with jsonschema, which takes that long to build a grammar of
 internationalised addresses where it finds one. No notebook's schema has any.
 """
 
@@ -18,12 +18,6 @@ import nbformat  # noqa: E402
 if sys.modules[_GRAMMAR] is None:
     del sys.modules[_GRAMMAR]
 
-from cxlab.data.prepared import made_by  # noqa: E402
-from cxlab.report.running.kernels import register  # noqa: E402
-
-# What checks a notebook, what kernels there are, and which code this is: found once for every
-# process that is forked with it.
-made_by()
-register()
+# What checks a notebook, built once for every process that is forked with it.
 for _relaxed in (False, True):
     nbformat.validator.get_validator(nbformat.current_nbformat, relax_add_props=_relaxed)

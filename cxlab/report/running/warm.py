@@ -20,7 +20,7 @@ STARTING = threading.Lock()
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # What nearly every notebook loads: kernels are forked with it.
 _LIBRARIES = (
-    *("cxlab.report.running.execute", "cxlab.report.running.kernels"),
+    *("cxlab.report.running.execute", "cxlab.report.running.forked"),
     *("cxlab.report.running.saving", "ipykernel.kernelapp", "ipykernel.debugger"),
     *("pandas", "matplotlib.pyplot", "seaborn"),
     *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown"),
