@@ -8,6 +8,7 @@ their analyses; the fork server does it once for all.
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import multiprocessing.process
 import os
@@ -93,6 +94,7 @@ def _become(receive: Connection) -> None:
 def _leave(code: int) -> None:
     """End as a program of its own does, not as a copy of the process that it was forked from."""
     try:
+        gc.freeze()  # IPython lets go of what is there, and would have all of it gone over
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()

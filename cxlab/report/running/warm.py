@@ -20,14 +20,15 @@ STARTING = threading.Lock()
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # What nearly every notebook loads: kernels are forked with it.
 _LIBRARIES = (
-    *("cxlab.report.running.execute", "cxlab.report.running.forked"),
-    *("cxlab.report.running.saving", "ipykernel.kernelapp", "ipykernel.debugger"),
+    *("cxlab.report.running.execute", "cxlab.report.running.saving"),
+    *("ipykernel.kernelapp", "ipykernel.debugger"),
     *("pandas", "matplotlib.pyplot", "seaborn"),
     *("scipy.stats", "cxlab.data.dataset", "cxlab.plots.shown"),
     # of the analyses, the one whose parts most of the others stand on
     *("cxlab.analyses.churn_drivers", "cxlab.frames.exposures"),
     *("sklearn.decomposition", "sklearn.linear_model", "narwhals._duckdb.dataframe"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    "cxlab.report.running.forked",
 )
 
 
