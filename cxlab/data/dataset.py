@@ -31,6 +31,7 @@ from cxlab.data.contract import (
 from cxlab.data.engine import reading
 from cxlab.data.lake import Lake
 from cxlab.data.narrow import narrowed
+from cxlab.data.opened import Opened, handed_on
 from cxlab.data.prepared import keeping, prepared
 from cxlab.data.segment import Segment, read_segment
 from cxlab.data.snapshots import Snapshot
@@ -431,33 +432,41 @@ def load(
     if settings.incremental:
         folder.lake = _lake(path, settings, folder)
     with reading(str(folder.path)):
-        read = {name: folder.read(name) for name in TABLES if name in folder.files}
-        if held is not None:
-            read = {n: _with_left(t, held.manifest.tables[n].left) for n, t in read.items()}
-        frames = {name: folder.table(name) for name in read}
-        segment = read_segment(where, read, frames)
-        if segment is not None:
-            day = day or _whole_day(folder, read, frames)
-            read, frames = narrowed(segment, read, frames)
-            few = [n for n in frames if folder.holds(n, read)]
-            frames |= {n: folder.keep(f"cx_segment_{n}", frames[n]) for n in few}
-        kept, set_aside = _sifted(folder, read, frames, segment)
-        name = settings.name or path.resolve().name
+        known = json.dumps([str(folder.path), settings.model_dump_json(), str(day), where])
+        opened = handed_on(folder, known, lambda: _read(folder, held, day, where))
+        segment, name = opened.segment, settings.name or path.resolve().name
         dataset = Dataset(
             name=f"{name}, {segment.words}" if segment else name,
             path=path,
             settings=settings,
-            as_of=day or _newest(settings, read, kept),
-            form="snapshot" if "tenure" in read["customers"].columns else "spells",
-            read=read,
-            set_aside=tuple(set_aside),
+            as_of=opened.as_of,
+            form="snapshot" if "tenure" in opened.read["customers"].columns else "spells",
+            read=opened.read,
+            set_aside=opened.set_aside,
             _folder=folder,
-            _kept=kept,
+            _kept=opened.kept,
             _snapshot=held,
             segment=segment,
         )
         _refuse_without_churn(dataset)
     return dataset
+
+
+def _read(folder: Files, held: Snapshot | None, day: dt.date | None, where: str) -> Opened:
+    """Read all tables, take the segment out, and look through the rows."""
+    read = {name: folder.read(name) for name in TABLES if name in folder.files}
+    if held is not None:
+        read = {n: _with_left(t, held.manifest.tables[n].left) for n, t in read.items()}
+    frames = {name: folder.table(name) for name in read}
+    segment = read_segment(where, read, frames)
+    if segment is not None:
+        day = day or _whole_day(folder, read, frames)
+        read, frames = narrowed(segment, read, frames)
+        few = [n for n in frames if folder.holds(n, read)]
+        frames |= {n: folder.keep(f"cx_segment_{n}", frames[n]) for n in few}
+    kept, set_aside = _sifted(folder, read, frames, segment)
+    as_of = day or _newest(folder.settings, read, kept)
+    return Opened(as_of, read, kept, tuple(set_aside), segment)
 
 
 def _snapshot(path: Path, settings: Settings, named: str | None) -> Snapshot | None:

@@ -128,7 +128,8 @@ class Files(ABC):
         self.parts: dict[str, Parts] = {}
         self.seen: dict[str, list[str]] = {}  # of tables of which not all files are
         self._marks: dict[str, list[tuple[int, ...]]] = {}  # when they were read
-        self._hashed: dict[str, list[tuple[int, ...]]] = {}  # when they were hashed first
+        self._hashed: dict[str, list[tuple[int, ...]]] = {}  # when they were hashed
+        self._hashes: dict[str, str] = {}
 
     def read(self, name: str) -> TypedTable:
         """Read one table by the contract.
@@ -266,9 +267,20 @@ class Files(ABC):
         return found
 
     def sha256(self) -> dict[str, str]:
-        """Hash each table's files, in the order of their names."""
-        self._hashed = self._hashed or {name: self._mark(name) for name in self.files}
+        """Hash each table's files, in the order of their names: once, and then as they were."""
+        if not self._hashed:
+            marks = {name: self._mark(name) for name in self.files}
+            self._hashes, self._hashed = self._hash(), marks
+        return dict(self._hashes)
+
+    def _hash(self) -> dict[str, str]:
         return {name: self._table_sha256(name, files) for name, files in self.files.items()}
+
+    def noted(self) -> dict[str, str]:
+        """Note which files there are, as if they were read now, and hash each table's."""
+        for name in self.files:
+            self._marks.setdefault(name, self._mark(name))
+        return self.sha256()
 
     def _table_sha256(self, name: str, files: list[Path]) -> str:
         if not self._is_lake(name):
@@ -291,7 +303,7 @@ class Files(ABC):
             return []
         self.__dict__.pop("files", None)  # a part may have come, which later readers would read
         try:
-            now = self.sha256()
+            now = self._hash()
         except DataError:  # one is gone
             return others
         # one that was replaced before it was hashed has the hash of what was not read
@@ -756,9 +768,9 @@ class DuckFile(Folder):
             )
         return {name: [self._file] for name in TABLES if name in self._kinds}
 
-    def sha256(self) -> dict[str, str]:
+    def _hash(self) -> dict[str, str]:
         """Hash the file for each table; for a view, which may read other files, its rows too."""
-        hashes = super().sha256()
+        hashes = super()._hash()
         log = self._file.with_name(f"{self._file.name}.wal")
         if log.exists():  # what was written and is not yet in the file
             more = hashlib.sha256(log.read_bytes()).hexdigest()

@@ -308,3 +308,12 @@ def test_other_files_or_settings_are_looked_through_anew(
         ("interactions", 2),
         ("feedback", low),
     ]
+
+
+def test_a_table_that_was_replaced_since_it_was_read_is_noticed(
+    folder: Path, tables: Any, write_dataset: Callable[..., Path]
+) -> None:
+    dataset = load(write_dataset(tables))
+    tables["interactions"] = tables["interactions"].iloc[:-5]
+    write_dataset(tables)
+    assert dataset.replaced() == ["interactions"]

@@ -87,7 +87,7 @@ def run_job(job: Job, sockets: Path, channel: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the fork server blocks it
     started_with = dict(os.environ)
     try:
-        _set_up(job)
+        _set_up(job, sockets.parent)
         kernels.keep_spare(started_with)
         threading.Thread(target=_end_with_parent, args=(sockets.parent,), daemon=True).start()
         kernels.register()
@@ -125,8 +125,13 @@ def _end_with_parent(sockets: Path) -> None:
     os._exit(1)
 
 
-def _set_up(job: Job) -> None:
-    """Point everything a kernel reads or writes at the job's own folder."""
+def _set_up(job: Job, shared: Path) -> None:
+    """Point everything a kernel reads or writes at the job's own folder.
+
+    What it hands to the run's other notebooks goes to the folder of all of them.
+    """
+    from cxlab.data.opened import VARIABLE
+
     kernel = job.work / "jupyter" / "kernels" / "cxlab"
     own = [job.work / part for part in ("cwd", "ipython", "runtime")]
     for folder in own:  # what an attempt has left whose kernel died
@@ -141,6 +146,7 @@ def _set_up(job: Job) -> None:
             **given,
             **early(given),
             MARK: str(job.work),
+            VARIABLE: str(shared / "opened"),
             "IPYTHONDIR": str(job.work / "ipython"),
             "JUPYTER_PATH": joined(str(job.work / "jupyter"), given.get("JUPYTER_PATH", "")),
             "JUPYTER_RUNTIME_DIR": str(job.work / "runtime"),
