@@ -211,6 +211,12 @@ def test_what_to_do_and_what_is_not_known(tmp_path: Path) -> None:
         "Look at call first: failures there cost most, at least 6 customers of the last 60 days. "
         "What fixing costs and is worth is not told in this run."
     ]
+    drivers = pd.read_csv(run / "drivers.csv")
+    for low in (0.4, None):
+        drivers.assign(attributable_churn_low=low).to_csv(run / "drivers.csv", index=False)
+        said = summary.lines(summary.run(dataset, window_days=60, run=str(run)), "next")
+        told = "Look at call first. What fixing costs and is worth is not told in this run."
+        assert said == [told], low
     assert summary.lines(result, "unknown") == [
         "1 of 1 checks failed: events (churn drivers).",
         "11_what_to_fix was skipped: no touchpoints.",

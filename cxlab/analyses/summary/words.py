@@ -218,7 +218,7 @@ def _begin(drivers: pd.DataFrame, window: int) -> str:
         )
     text = f"Look at {top['touchpoint']} first"
     low = float(top["attributable_churn_low"])
-    if low > 0:
+    if low > 0.5:  # fewer round to none
         text += (
             f": failures there cost most, at least {counted(round(low), 'customer')} of the last "
             f"{window} days"
