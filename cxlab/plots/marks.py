@@ -32,6 +32,8 @@ __all__ = [
 _TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _LEAST, _MOST = 0.05, 50.0
 _HOLLOW = "white"
+_BETWEEN = 0.08
+"""The room between two rows of panels, as a share of a panel's height."""
 
 
 def axes_of(ax: Axes | None, high: float, wide: float = 9.0) -> Axes:
@@ -80,10 +82,12 @@ def panels(count: int, across: int, high: float = 2.6, **shared: Any) -> list[Ax
 
     across = 2 if count == 4 else min(count, across)
     down = -(-count // across)
-    _, grid = plt.subplots(
+    figure, grid = plt.subplots(
         down, across, figsize=(9.5, high * down + 0.4), squeeze=False, layout="constrained",
         **shared,
     )  # fmt: skip
+    if down > 1:  # else a title seems to belong to the axis above it
+        figure.get_layout_engine().set(hspace=_BETWEEN)
     every = list(grid.flat)
     for spare in every[count:]:
         spare.set_visible(False)

@@ -120,6 +120,15 @@ def test_each_metric_has_its_band_and_its_periods(result: Result) -> None:
         assert len(panel.collections) == 1
 
 
+def test_a_title_stands_a_line_below_the_panel_above(result: Result) -> None:
+    figure = metrics.charts(result).figure
+    figure.canvas.draw()
+    above, below = figure.axes[0], figure.axes[2]
+    title, labels = below._left_title.get_window_extent(), above.xaxis.get_tightbbox()
+    assert labels is not None
+    assert title.height < labels.y0 - title.y1 < 2 * title.height
+
+
 def test_a_real_change_is_named_and_an_unfinished_period_is_hollow(result: Result) -> None:
     changes = result["changes"].table.copy()
     place = changes.index[changes["metric"] == "failure share"][0]
