@@ -192,6 +192,12 @@ def test_too_many_false_alarms_fail_the_check() -> None:
     assert negative._placebo_check(24, 240).passed is False
 
 
+def test_figures_below_none_are_written_with_a_minus() -> None:
+    """The hyphen of a keyboard is shorter, and lines break behind it."""
+    told, _ = negative._told(pd.DataFrame({"touchpoint": ["call"]}), (0.33, 0.33))
+    assert told.endswith("(95% interval \N{MINUS SIGN}0.32 to 0.98)")
+
+
 def test_failed_cards_are_not_driven_by_touchpoints(demo: Fitted) -> None:
     found = negative.involuntary_ends(*demo)
     ends = int(demo.study.risk.spells["competing"].sum())

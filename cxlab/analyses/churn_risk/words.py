@@ -52,7 +52,7 @@ def percent(x: float, digits: int = 1) -> str:
 
 
 def _three(row: Any, name: str = "estimate", low: str = "conf_low", high: str = "conf_high") -> str:
-    return f"{row[name]:.2f} ({row[low]:.2f} to {row[high]:.2f})"
+    return f"{row[name]:.2f} ({row[low]:.2f} to {row[high]:.2f})".replace("-", MINUS)
 
 
 def headline(study: Study, chosen: Chosen, table: pd.DataFrame, scored: Scored) -> str:

@@ -205,7 +205,7 @@ def _within(table: pd.DataFrame) -> str:
     text = (
         f"All slopes together, weighed by what is known of them, average {over:.2f}, and within "
         f"the same customer {mean:.2f} ({mean - Z * se:.2f} to {mean + Z * se:.2f})."
-    )
+    ).replace("-", MINUS)
     if over - mean > Z * np.hypot(se, over_se):
         text += " The rest lies between customers, such as that some judge everything more kindly."
     return text.replace("-", MINUS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cxlab.results import Finding, Findings, Result, counted, listed
+from cxlab.results import MINUS, Finding, Findings, Result, counted, listed
 
 __all__ = ["findings", "headline", "in_short"]
 
@@ -42,10 +42,11 @@ def headline(table: pd.DataFrame, overall: str, scale: str, r2: tuple[float, flo
     rest = len(most) - _MOST
     more = f", and {counted(rest, 'other')} can be told as well" if rest > 0 else ""
     top = most.iloc[0]
+    low, high = (f"{top[c]:.2f}".replace("-", MINUS) for c in ("slope_low", "slope_high"))
     return (
         f"{text}Of that, the largest shares that can be told go with {listed(told)}{more}. Where "
         f"{top['term']} is a point better, {overall} answers are {top['slope']:.2f} points of "
-        f"{scale} higher ({top['slope_low']:.2f} to {top['slope_high']:.2f}), all others equal."
+        f"{scale} higher ({low} to {high}), all others equal."
     )
 
 

@@ -24,7 +24,7 @@ from cxlab.frames.placebo import pairs
 from cxlab.models import contrast, intervals
 from cxlab.models.sensitivity import pooled_factor
 from cxlab.models.verdicts import ALPHA
-from cxlab.results import Check, Result, counted, listed
+from cxlab.results import MINUS, Check, Result, counted, listed
 
 __all__ = ["involuntary_ends", "placebo_outcomes"]
 
@@ -273,7 +273,7 @@ def _told(made: pd.DataFrame, factor: tuple[float, float]) -> tuple[str, bool]:
         return f"{counted(len(made), 'contrast')} could be fitted to them", len(made) > 0
     low, high = (factor[0] + way * intervals.Z * factor[1] for way in (-1, 1))
     shown = f"{factor[0]:.2f} times the drivers' effects (95% interval {low:.2f} to {high:.2f})"
-    return f"they show {shown}", low > 0 or high < 1
+    return f"they show {shown.replace('-', MINUS)}", low > 0 or high < 1
 
 
 def _involuntary_check(made: pd.DataFrame, factor: tuple[float, float], ends: int) -> Check:

@@ -10,7 +10,7 @@ from cxlab.analyses.churn_drivers.proof.told import QUICK, nothing, told
 from cxlab.analyses.churn_drivers.study import MAIN, Model, Place, Study, measure_decayed
 from cxlab.models import contrast, intervals
 from cxlab.models.sensitivity import pooled_factor
-from cxlab.results import Check, Result, listed
+from cxlab.results import MINUS, Check, Result, listed
 
 __all__ = ["WASHOUTS", "washout_sweep"]
 
@@ -135,7 +135,7 @@ def _check(pooled: pd.DataFrame) -> Check:
         f"without the contacts of the last {_TELLING} days, drivers show {factor:.2f} times the "
         f"model's effect (95% interval {low:.2f} to {high:.2f})"
     )
-    return Check(name, not (factor < _LEAST_LEFT and high < 1), text)
+    return Check(name, not (factor < _LEAST_LEFT and high < 1), text.replace("-", MINUS))
 
 
 def _sentence(made: pd.DataFrame, pooled: pd.DataFrame, found: pd.DataFrame) -> str:
@@ -156,7 +156,7 @@ def _sentence(made: pd.DataFrame, pooled: pd.DataFrame, found: pd.DataFrame) -> 
         f"{high:.2f}). An effect that is there only because customers had already decided to "
         "leave would be gone; with more days left out, the figures tell rather how fast effects "
         "fade."
-    )
+    ).replace("-", MINUS)
     at = made[made["washout_days"] == _TELLING].merge(drivers[["touchpoint", "valence"]])
     left = at["estimate"] / np.log(at["expected"])
     if len(weak := at[(left < _LEAST_LEFT) & (at["conf_high"] < at["expected"])]):
